@@ -178,7 +178,8 @@ class CheckIn(Command, frozen=True, kw_only=True, tag=True):
     """An Encounter reports `periods` of presence and the sessions it was for; None ends one that lasts.
 
     Where not `minutes_known`, there is one period, and it is over: what is stated does not tell how long somebody
-    stayed. `names_others`: also something in which no session can be read.
+    stayed. `names_others`: also something in which no session can be read. `kind` is that of the session where the
+    Encounter names none; "" where it does not tell.
     """
 
     session_ids: tuple[str, ...]
@@ -187,6 +188,7 @@ class CheckIn(Command, frozen=True, kw_only=True, tag=True):
     class_code: str = "AMB"
     minutes_known: bool = True
     names_others: bool = False
+    kind: str = ""
 
 
 class WithdrawCheckIn(Command, frozen=True, kw_only=True, tag=True):

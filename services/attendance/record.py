@@ -35,7 +35,7 @@ Mark = Literal[
 ]
 """What the session's Appointment, or the patient's answer to it, says last. `ended`: the stay ended before it.
 `replanned`: another week was planned before it. `closed`: the program's calendar holds it on no such day.
-`moved`: it is held at another time. `mistaken`: whoever booked it, or reported it, takes it back."""
+`moved`: it is held at another time. `mistaken`: nobody booked it, or whoever did takes it back."""
 LATE: frozenset[Mark] = frozenset({"late", "declined-late"})
 PRESENT: frozenset[Mark] = frozenset({"arrived", "fulfilled"})
 _EXCUSED: frozenset[Mark] = frozenset({"excused", "declined"})
@@ -48,8 +48,8 @@ BY_ITSELF = -1
 """The weekday of a slot that no week holds: sessions of it are booked one by one."""
 MINUTES_MOST = 720
 """Of one session; as many as intake plans at most."""
-AS_HELD = "held"
-"""The start of such a slot where nobody booked its sessions: they are planned as an Encounter reports them."""
+OF_A_DAY = -1
+"""As the slot of a place: about all sessions of the day that begins at its minute."""
 OWNER_BY_TIER = {1: "case-manager", 2: "primary-therapist", 3: "primary-therapist"}
 Period = tuple[datetime, datetime | None]
 """When somebody was there, [start, end); an end of None is not known yet."""
@@ -240,10 +240,6 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
         """Whether no week holds it."""
         return self.template[session.slot].weekday == BY_ITSELF
 
-    def is_as_held(self, session: Session) -> bool:
-        """Whether nobody booked it: that somebody was there is all that is known of it."""
-        return self.template[session.slot].start == AS_HELD
-
     @property
     def is_over(self) -> bool:
         """Nothing more is asked about its misses."""
@@ -281,8 +277,8 @@ RequestKind = (
 class Request(msgspec.Struct, frozen=True, array_like=True):
     """Something that a person is asked: an open escalation, without what follows from the sessions.
 
-    `place` names the session it is about, (0, 0) where it is about several; `about` the resource where the session
-    alone would not tell it. Times are seconds since 1970.
+    `place` names the session it is about, (0, 0) where it is about several, the day (`OF_A_DAY`) whose sessions it is
+    about; `about` the resource where the session alone would not tell it. Times are seconds since 1970.
     """
 
     id: str

@@ -19,6 +19,7 @@ from services.attendance.messages import (
 )
 from services.attendance.misses import NOWHERE, Demand, at_risk, demands
 from services.attendance.record import (
+    OF_A_DAY,
     OWNER_BY_TIER,
     Episode,
     Request,
@@ -329,13 +330,18 @@ def escalation(state: State, request: Request, demand: Demand | None = None) -> 
 def _signals(state: State, request: Request, demand: Demand | None) -> tuple[Signal, ...]:
     """The newest few sessions behind it; of a question also the report that it is about."""
     code = _code(request)
-    at_place = [each for each in state.sessions if each.place == request.place]
+    at_place = [each for each in state.sessions if _is_there(each, request.place)]
     sessions = demand.sessions if demand is not None else at_place
     found = [_signal(state.episode, code, each) for each in _newest(sessions) if state.episode is not None]
     if request.about:
         when = moment_of(request.place[0] * 60) if request.place != NOWHERE else moment_of(request.raised_at)
         found.insert(0, Signal(code, when, request.about))
     return tuple(found)
+
+
+def _is_there(session: Session, place: tuple[int, int]) -> bool:
+    minute, slot = place
+    return session.place == place or (slot == OF_A_DAY and 0 <= session.minute - minute < 24 * 60)
 
 
 def _code(request: Request) -> str:

@@ -6,6 +6,7 @@ import msgspec
 
 from services.attendance.calendar import OPEN, Calendar
 from services.attendance.group_plan import Groups, require_apart
+from services.attendance.record import MINUTES_MOST
 from shared.events.attendance import MODALITIES, SESSION_KINDS
 from shared.events.intake import TOPICS
 from shared.rules.escalation import Times
@@ -60,6 +61,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     feed_catch_up_hours: HoursOrNone
     retention_days: DaysOrNone
     """How long an ended stay remains in the state."""
+    books: Literal["hub", "ehr"]
+    """Who books the sessions of the week: the hub by its plan, or the EHR alone, by Appointments and Encounters."""
+    unplanned_minutes: Annotated[int, msgspec.Meta(ge=1, le=MINUTES_MOST)]
+    """Of a session that only an Encounter reports, as long as that does not tell when it ended."""
     same_session_minutes: MinutesOrNone
     """Two sessions of one kind that begin no further apart are one."""
     seat_held_days: DaysOrNone

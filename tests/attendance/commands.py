@@ -22,7 +22,7 @@ def _asked(*done: str) -> Callable[[Story], some.SearchStrategy[Command]]:
 
 
 COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] = {
-    w.CheckIn: _asked("come", "come late", "come again"),
+    w.CheckIn: _asked("come", "come late", "come again", "come unnamed"),
     w.WithdrawCheckIn: _asked("withdraw"),
     w.ConfirmAttendance: _asked("arrive"),
     w.AcceptSession: _asked("accept session"),

@@ -144,6 +144,16 @@ def minutes(after: float) -> datetime:
 # --- Encounter
 
 
+@pytest.mark.parametrize(
+    "named", [None, [{"display": SEEDED}], [{"reference": f"urn:oid:{SEEDED}"}]], ids=["none", "by text", "elsewhere"]
+)
+def test_an_encounter_that_names_no_session_reports_its_presence_and_its_kind(named: object) -> None:
+    typed = [{"coding": [{"system": codes.SESSION, "code": "skills"}]}, {"text": SEEDED}]
+    (command,) = commands_of(encounter("arrived", period={"start": ARRIVED}, appointment=named, type=typed))
+    assert isinstance(command, CheckIn)
+    assert (command.session_ids, command.kind) == ((), "skills")
+
+
 @pytest.mark.parametrize("status", ["arrived", "triaged", "in-progress", "onleave"])
 def test_an_encounter_that_lasts_is_a_check_in(status: str) -> None:
     assert commands_of(encounter(status, period={"start": ARRIVED})) == (check_in((CAME, None)),)
@@ -301,9 +311,7 @@ PLACE = "Encounter"
 @pytest.mark.parametrize(
     ("sent", "code", "place"),
     [
-        (encounter(appointment=None), "required", f"{PLACE}.appointment"),
-        (encounter(appointment=[{"display": SEEDED}]), "required", f"{PLACE}.appointment"),
-        (encounter(appointment=[{"reference": f"urn:oid:{SEEDED}"}]), "required", f"{PLACE}.appointment"),
+        (encounter("cancelled", appointment=None), "required", f"{PLACE}.appointment"),
         (encounter("planned"), "business-rule", f"{PLACE}.status"),
         (encounter("arrived", period=None), "required", f"{PLACE}.period.start"),
         (encounter("arrived", period={"start": "2026-01-05"}), "value", f"{PLACE}.period.start"),

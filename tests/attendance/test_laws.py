@@ -153,6 +153,7 @@ SELDOM = (
     "book",
     "book held",
     "withdraw booking",
+    "come unnamed",
 )
 ATTEMPTS: some.SearchStrategy[Attempt] = some.tuples(
     some.sampled_from(["come", "come", "excuse", "call off", "miss", "accept", "act", "hand over", "resolve", *SELDOM]),
@@ -177,6 +178,11 @@ def command(story: Story, attempt: Attempt) -> Command:
             encounter = name_id(NAMES, named + done[4:])
             until = None if minutes is None else came_at + late + timedelta(minutes=minutes)
             return CheckIn(session_ids=(named,), encounter_id=encounter, periods=((came_at + late, until),))
+        case "come unnamed":
+            identity = name_id(NAMES, f"unnamed {place}")
+            until = None if minutes is None else came_at + timedelta(minutes=minutes)
+            kind = ("", *SESSION_KINDS)[place % 4]
+            return CheckIn(session_ids=(), encounter_id=identity, periods=((came_at, until),), kind=kind)
         case "withdraw":
             return WithdrawCheckIn(encounter_id=name_id(NAMES, named))
         case "arrive":
@@ -228,7 +234,8 @@ def booking(start: datetime, number: int, report: OfOneSession | None = None) ->
 @some.composite
 def stories(draw: some.DrawFn) -> Story:
     """Any course of a stay; what falls due is decided on the way, sometimes after hours in which nobody listened."""
-    story = Story(admitted(*draw(flags), template=draw(template_of(EPISODE))))
+    books = draw(some.sampled_from(["hub", "hub", "ehr"]))
+    story = Story(admitted(*draw(flags), template=draw(template_of(EPISODE))), books=books)
     for hours, step in draw(STEPS):
         live(story, hours, step, deaf=draw(some.booleans()) and hours >= 24)
     return story

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from services.attendance import requests
-from services.attendance.decide import ehr_booking, episode, grouping, marks, moving, outreach, presence, replanning
+from services.attendance.decide import (
+    ehr_booking,
+    episode,
+    grouping,
+    marks,
+    moving,
+    outreach,
+    presence,
+    replanning,
+    unnamed,
+)
 from services.attendance.decide.course import Course
 from services.attendance.decide.deadlines import silence_counts, time_passed
 from services.attendance.messages import (
@@ -102,6 +112,8 @@ def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequenc
 
 def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
     match command:
+        case CheckIn(session_ids=()):
+            return unnamed.checked_in(state, command, moment)
         case CheckIn():
             return presence.checked_in(state, command, moment)
         case WithdrawCheckIn():

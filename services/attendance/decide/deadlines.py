@@ -56,7 +56,8 @@ def book(course: Course) -> None:
     settings, now = course.moment.settings, course.moment.now
     until = now + timedelta(days=settings.book_days)
     start = max(course.episode.booked_until, now)
-    ahead = sessions_between(course.episode, start, until, settings.timezone, settings.calendar)
+    slots = () if settings.books == "ehr" else None
+    ahead = sessions_between(course.episode, start, until, settings.timezone, settings.calendar, slots)
     found = tuple(each for each in ahead if not _stands(course, each, start))
     if found:
         course.emit(*(scheduled(course.episode, each) for each in found))

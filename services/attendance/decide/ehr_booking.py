@@ -1,7 +1,7 @@
 """The EHR books a session: one that no week holds, or one that stands already. Of both there is one."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -11,7 +11,7 @@ from services.attendance.decide.moving import TWO_ROOMS
 from services.attendance.decide.replanning import held
 from services.attendance.decide.sessions import closed_for, scheduled, undecided
 from services.attendance.hours import ends_of
-from services.attendance.messages import BookSession, Emits, ReinstateSession, SlotAdded, StandsFor
+from services.attendance.messages import BookingNumber, BookSession, Emits, ReinstateSession, SlotAdded, StandsFor
 from services.attendance.record import BY_ITSELF, Mark, Session, SessionSlot, minute_of
 from services.attendance.settings import Settings
 from services.attendance.state import State
@@ -54,10 +54,13 @@ def booked(state: State, command: BookSession, moment: Moment[Settings]) -> Sequ
     course = Course(state, moment)
     session = standing(course, command.slot.kind, minute_of(command.start))
     if session is None:
-        wanted = Session(minute_of(command.start), _index(course, command.slot, minute_of(command.start)))
-        if (refused := _may_be_booked(course, wanted, command)) is not None:
+        wanted = at(course, command.start, command.slot)
+        about = f"Appointment/{command.appointment_id}"
+        refused = may_be_held(course, wanted, command.slot, about) or _may_be_booked(course, wanted)
+        if refused is not None:
             return refused
-        session = _book(course, wanted, command)
+        session = undecided(course.episode, wanted, course.moment)  # one of the past is waited for as long as any
+        book(course, session, command.slot, command.numbers)
     identity = course.episode.session_id(session)
     course.emit(StandsFor(kind="Appointment", given=command.appointment_id, id=identity))
     if isinstance(command.report, ReinstateSession) and not _is_booked_again(course, session):
@@ -84,13 +87,15 @@ def _is_booked_again(course: Course, session: Session) -> bool:
     return session.outcome in _AWAY and session.start > course.moment.now
 
 
-def _book(course: Course, wanted: Session, command: BookSession) -> Session:
-    """One whose time is past is waited for as long as any other: who knows who was there may say so next."""
-    if wanted.slot == len(course.episode.template) or course.episode.template[wanted.slot] != command.slot:
-        course.emit(SlotAdded(index=wanted.slot, slot=command.slot))
-    session = undecided(course.episode, wanted, course.moment)
-    course.change([session], [scheduled(course.episode, session, command.numbers)], BOOKED)
-    return session
+def at(course: Course, start: datetime, slot: SessionSlot) -> Session:
+    """A new one of this slot, which may not be in the template yet."""
+    return Session(minute_of(start), _index(course, slot, minute_of(start)))
+
+
+def book(course: Course, session: Session, slot: SessionSlot, numbers: tuple[BookingNumber, ...] = ()) -> None:
+    if session.slot == len(course.episode.template) or course.episode.template[session.slot] != slot:
+        course.emit(SlotAdded(index=session.slot, slot=slot))
+    course.change([session], [scheduled(course.episode, session, numbers)], BOOKED)
 
 
 def _index(course: Course, slot: SessionSlot, minute: int) -> int:
@@ -104,7 +109,15 @@ def _index(course: Course, slot: SessionSlot, minute: int) -> int:
     return next((index for found in (same, free) for index in found), len(template))
 
 
-def _may_be_booked(course: Course, wanted: Session, command: BookSession) -> Refused | None:
+def _may_be_booked(course: Course, wanted: Session) -> Refused | None:
+    settings = course.moment.settings
+    if wanted.start >= course.moment.now + timedelta(days=settings.book_days):
+        return TOO_FAR
+    return CLOSED if closed_for(wanted, settings) else None
+
+
+def may_be_held(course: Course, wanted: Session, slot: SessionSlot, about: str) -> Refused | None:
+    """Why it is none of the stay, or not beside its other sessions. A person is asked `about` one of long ago."""
     episode, settings, now = course.episode, course.moment.settings, course.moment.now
     ends = ends_of(episode, settings.timezone)
     if wanted.start < episode.admitted_at:
@@ -112,12 +125,8 @@ def _may_be_booked(course: Course, wanted: Session, command: BookSession) -> Ref
     if ends and wanted.start >= min(ends):
         return PAUSED if episode.is_paused_for(wanted) and not episode.is_over else AFTER_STAY
     if wanted.start < now - timedelta(days=settings.correction_days):
-        return reporting.too_late(course.state, None, course.moment, f"Appointment/{command.appointment_id}")
-    if wanted.start >= now + timedelta(days=settings.book_days):
-        return TOO_FAR
-    if closed_for(wanted, settings):
-        return CLOSED
-    return _has_room(course, wanted, command.slot)
+        return reporting.too_late(course.state, None, course.moment, about)
+    return _has_room(course, wanted, slot)
 
 
 def _has_room(course: Course, wanted: Session, slot: SessionSlot) -> Refused | None:

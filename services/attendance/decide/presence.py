@@ -36,8 +36,8 @@ def checked_in(state: State, command: CheckIn, moment: Moment[Settings]) -> list
     if isinstance(sessions, Refused):
         return sessions
     course = Course(state, moment)
-    touched: Touched = {each.place: found for each in sessions if (found := _within(course, each, command)) is not None}
-    _report(course, touched, command)
+    touched: Touched = {each.place: found for each in sessions if (found := within(course, each, command)) is not None}
+    report(course, touched, command)
     if touched and len(sessions) == len(set(command.session_ids)) and not command.names_others:
         course.ask(*requests.settled(course.state, about, moment, CORRECTED))
     else:
@@ -51,12 +51,12 @@ def withdrawn(state: State, command: WithdrawCheckIn, moment: Moment[Settings]) 
     course = Course(state, moment)
     if state.episode is not None:
         gone = CheckIn(session_ids=(), encounter_id=command.encounter_id, periods=())
-        _report(course, {}, gone)
+        report(course, {}, gone)
     course.ask(*requests.settled(course.state, f"Encounter/{command.encounter_id}", moment, CORRECTED))
     return course.emitted
 
 
-def _within(course: Course, session: Session, command: CheckIn) -> tuple[Span, ...] | None:
+def within(course: Course, session: Session, command: CheckIn) -> tuple[Span, ...] | None:
     now, early = course.moment.now, course.moment.settings.early_arrival_minutes
     if command.minutes_known:
         return spans.within(course.episode, session, command.periods, now, early)
@@ -65,11 +65,11 @@ def _within(course: Course, session: Session, command: CheckIn) -> tuple[Span, .
 
 def _fitting(course: Course, command: CheckIn) -> Session | None:
     """The session that its period does touch, though it is not the one that it names."""
-    touched = (each for each in course.state.sessions if _within(course, each, command) is not None)
+    touched = (each for each in course.state.sessions if within(course, each, command) is not None)
     return min(touched, key=lambda each: each.place, default=None)
 
 
-def _report(course: Course, touched: Touched, command: CheckIn) -> None:
+def report(course: Course, touched: Touched, command: CheckIn) -> None:
     """Sessions that it reports no more come first: of an Encounter that still stands, that is emitted last."""
     before = {each.place: each for each in course.state.sessions}
     presences = _presences(command, touched)

@@ -48,7 +48,8 @@ def book_missing(course: Course) -> None:
     week, or by the calendar of before, takes place again."""
     episode, now, settings = course.episode, course.moment.now, course.moment.settings
     zone, known = settings.timezone, {each.place: each for each in course.state.sessions}
-    ahead = sessions_between(episode, now, episode.booked_until, zone, settings.calendar)
+    slots = () if settings.books == "ehr" else None
+    ahead = sessions_between(episode, now, episode.booked_until, zone, settings.calendar, slots)
     missing = [each for each in ahead if each.place not in known or _is_owed_again(course, known[each.place])]
     taken = held(course.state.sessions)
     found = [each for each in missing if not _is_taken(episode, each, taken, now, zone)]

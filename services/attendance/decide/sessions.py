@@ -96,8 +96,8 @@ def closed(session: Session, reason: str) -> Session:
 
 def undecided(episode: Episode, session: Session, moment: Moment[Settings]) -> Session:
     """Silence is listened to anew, so that whoever knows better has as long again to say so. After the stay nobody
-    waits for the patient, nor in a week before the one that is planned now, nor on a closed day, nor where nobody had
-    booked it: the session was never owed."""
+    waits for the patient, nor in a week before the one that is planned now, nor on a closed day: the session was never
+    owed."""
     ends = ends_of(episode, moment.settings.timezone)
     if ends and session.start >= min(ends) and session.mark not in CANCELLED:
         return msgspec.structs.replace(session, mark="ended", concluded=False, deferred_until=0, answered=())
@@ -105,8 +105,6 @@ def undecided(episode: Episode, session: Session, moment: Moment[Settings]) -> S
         return msgspec.structs.replace(session, mark="replanned", concluded=False, deferred_until=0, answered=())
     if (reason := closed_for(session, moment.settings)) and session.mark not in CANCELLED:
         return closed(msgspec.structs.replace(session, concluded=False), reason)
-    if episode.is_as_held(session) and session.mark not in CANCELLED:
-        return msgspec.structs.replace(session, mark="mistaken", concluded=False, deferred_until=0, answered=())
     grace = timedelta(minutes=episode.grace_minutes)
     until = moment.now + grace
     deferred = second_after(until) if until > session.start + grace else 0

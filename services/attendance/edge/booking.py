@@ -35,10 +35,9 @@ def booking(entry: BundleEntry, context: Context, report: OfOneSession) -> BookS
     )
 
 
-def kind_of(concepts: Sequence[tuple[Json, str]], place: str, context: Context) -> str:
-    """The one kind of session among these, each with its place; `place` is where it is missed. Raises HttpRefusal
-    422."""
-    found = [each for each in _meanings(concepts, context) if each in SESSION_KINDS]
+def _kind(meant: Sequence[str], place: str) -> str:
+    """The one kind of session among these. Raises HttpRefusal 422."""
+    found = [each for each in meant if each in SESSION_KINDS]
     if len(set(found)) != 1:
         text = (
             f"Must be one of {', '.join(SESSION_KINDS)} ({codes.SESSION}), or a code that session_codes of program.toml"
@@ -48,31 +47,7 @@ def kind_of(concepts: Sequence[tuple[Json, str]], place: str, context: Context) 
     return found[0]
 
 
-def _slot(entry: BundleEntry, minutes: int, context: Context) -> SessionSlot:
-    concepts = list(_concepts(entry))
-    meanings = list(_meanings(concepts, context))
-    modality = next((each for each in meanings if each in MODALITIES), IN_PERSON)
-    return SessionSlot(
-        kind_of(concepts, f"{entry.place}.serviceType", context),
-        BY_ITSELF,
-        "",
-        minutes,
-        modality="" if modality == IN_PERSON else modality,
-        topic=next((each for each in meanings if each in TOPICS[1:]), ""),
-        therapist=next(_therapists(entry, context), ""),
-        room=next(_opaque(entry, "Location"), ""),
-    )
-
-
-def _concepts(entry: BundleEntry) -> Iterator[tuple[Json, str]]:
-    for name in ("serviceType", "serviceCategory"):
-        for number, each in enumerate(entry.resource.get(name, ())):
-            yield each, f"{entry.place}.{name}[{number}]"
-    if "appointmentType" in entry.resource:
-        yield entry.resource["appointmentType"], f"{entry.place}.appointmentType"
-
-
-def _meanings(concepts: Sequence[tuple[Json, str]], context: Context) -> Iterator[str]:
+def meanings(concepts: Sequence[tuple[Json, str]], context: Context) -> Iterator[str]:
     """In the hub's codes; a foreign one that nobody mapped means nothing here. Raises HttpRefusal 422 for one that
     the hub's own system does not have."""
     for concept, place in concepts:
@@ -86,6 +61,29 @@ def _meanings(concepts: Sequence[tuple[Json, str]], context: Context) -> Iterato
                 yield VIDEO
             elif (meaning := context.settings.session_codes.get(f"{system}|{code}")) is not None:
                 yield meaning
+
+
+def _slot(entry: BundleEntry, minutes: int, context: Context) -> SessionSlot:
+    meant = list(meanings(list(_concepts(entry)), context))
+    modality = next((each for each in meant if each in MODALITIES), IN_PERSON)
+    return SessionSlot(
+        _kind(meant, f"{entry.place}.serviceType"),
+        BY_ITSELF,
+        "",
+        minutes,
+        modality="" if modality == IN_PERSON else modality,
+        topic=next((each for each in meant if each in TOPICS[1:]), ""),
+        therapist=next(_therapists(entry, context), ""),
+        room=next(_opaque(entry, "Location"), ""),
+    )
+
+
+def _concepts(entry: BundleEntry) -> Iterator[tuple[Json, str]]:
+    for name in ("serviceType", "serviceCategory"):
+        for number, each in enumerate(entry.resource.get(name, ())):
+            yield each, f"{entry.place}.{name}[{number}]"
+    if "appointmentType" in entry.resource:
+        yield entry.resource["appointmentType"], f"{entry.place}.appointmentType"
 
 
 def _therapists(entry: BundleEntry, context: Context) -> Iterator[str]:
