@@ -24,6 +24,7 @@ from bench import (
     growing,
     hub,
     peer,
+    reading,
     relaying,
     report,
     reporting,
@@ -40,8 +41,8 @@ from deploy.hubfile import Hub
 from deploy.quiescence import Quiescence
 from shared.path.inbound.polled import SIDE_BY_SIDE
 
-SECTIONS = ("consumer", "lane", "bundles", "reports", "latencies", "memory")
-CONSUMER, LANE, BUNDLES, REPORTS, LATENCIES, _ = SECTIONS
+SECTIONS = ("consumer", "lane", "bundles", "reports", "latencies", "reading", "memory")
+CONSUMER, LANE, BUNDLES, REPORTS, LATENCIES, READING, _ = SECTIONS
 OF_A_HUB = frozenset(SECTIONS) - {CONSUMER, LANE}
 RATES = (50, 100, 200)
 
@@ -147,11 +148,23 @@ async def _on_hub(
             await reporting.identify(quiescence, token)
             for lines in reporting.LINES:
                 taken.append(_shown(await reporting.measure(quiescence, processes, lines, scale)))
-        if LATENCIES in wanted:
-            report.section("Milliseconds from a POST's due time to its record on Kafka read; floor: INSERT and send")
-            for rate in RATES:
-                measured = answering.measure(quiescence, processes, token, workloads(data)[0], rate, scale)
-                taken += [_shown(each) for each in await measured]
+        taken += await _answers(quiescence, processes, token, data, wanted, scale)
+    return taken
+
+
+async def _answers(
+    quiescence: Quiescence, processes: Processes, token: str, data: Path, wanted: tuple[str, ...], scale: Scale
+) -> list[Result]:
+    """How long a client waits, for a POST and for a page."""
+    taken = []
+    if LATENCIES in wanted:
+        report.section("Milliseconds from a POST's due time to its record on Kafka read; floor: INSERT and send")
+        for rate in RATES:
+            measured = answering.measure(quiescence, processes, token, workloads(data)[0], rate, scale)
+            taken += [_shown(each) for each in await measured]
+    if READING in wanted:
+        report.section("Milliseconds to a page of attendance's, with a year of history; floor: nobody checks in")
+        taken.append(_shown(await reading.measure(quiescence, processes, token, data, scale)))
     return taken
 
 

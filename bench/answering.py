@@ -99,7 +99,7 @@ class Latencies:
     async def posted(self, count: int, backlog: int = 0) -> Timed:
         """Consents posted to intake until their ConsentGiven is read; meanwhile it works off so many escalations."""
         known = patients(count, next(self.seeds))
-        await _make_known(self.hub, known)
+        await make_known(self.hub.postgres["intake"], known)
         waiting = patients(backlog // 5, next(self.seeds))
         await store_before(self.workload, self.hub.postgres["intake"], waiting)
         records, sent = self.workload.records(waiting), [bodies.permission(each) for each in known]
@@ -135,15 +135,15 @@ async def measure(
         lambda: latencies.posted(count, backlog),
     )
     drained = Figure("the backlog, events a second", median(each.drained for each in busy))
-    alone = _figures(f"{rate} a second, quiet", quiet, floor, QUIET)
-    same_specimen = _figures(f"{rate} a second, backlog", busy, floor, *([BACKLOG[rate]] if rate in BACKLOG else []))
+    alone = figures(f"{rate} a second, quiet", quiet, floor, QUIET)
+    same_specimen = figures(f"{rate} a second, backlog", busy, floor, *([BACKLOG[rate]] if rate in BACKLOG else []))
     return (
-        Result(f"latencies/{rate} quiet", "a POST", alone, _slices(quiet), _slices(floor)),
-        Result(f"latencies/{rate} backlog", "a POST or event", (*same_specimen, drained), _slices(busy)),
+        Result(f"latencies/{rate} quiet", "a POST", alone, slices(quiet), slices(floor)),
+        Result(f"latencies/{rate} backlog", "a POST or event", (*same_specimen, drained), slices(busy)),
     )
 
 
-def _figures(what: str, taken: Sequence[Timed], floor: Sequence[Timed], *goals: Goal) -> tuple[Figure, Figure]:
+def figures(what: str, taken: Sequence[Timed], floor: Sequence[Timed], *goals: Goal) -> tuple[Figure, Figure]:
     return _figure(f"{what}, p50", taken, floor, 0.50), _figure(f"{what}, p99", taken, floor, 0.99, *goals)
 
 
@@ -155,7 +155,7 @@ def _figure(what: str, taken: Sequence[Timed], floor: Sequence[Timed], share: fl
     return Figure(what, found, baseline, ratio(taken, floor, lambda each: each.percentile(share)), goals)
 
 
-def _slices(taken: Sequence[Timed]) -> list[Slice]:
+def slices(taken: Sequence[Timed]) -> list[Slice]:
     return [each.slice for each in taken]
 
 
@@ -205,8 +205,9 @@ async def _reading(kafka: Cluster, topic: str) -> AsyncIterator[dict[str, float]
         await consumer.stop()
 
 
-async def _make_known(hub: Hub, keys: Sequence[str]) -> None:
-    connection = await asyncpg.connect(hub.postgres["intake"])
+async def make_known(dsn: str, keys: Sequence[str]) -> None:
+    """As patients of this service, and those before them no more."""
+    connection = await asyncpg.connect(dsn)
     try:
         rows = [(PROGRAM, f"bench:{each}", each) for each in keys]
         await connection.execute("DELETE FROM alias WHERE digest LIKE 'bench:%'")

@@ -9,12 +9,12 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Caller:
-    """Posts FHIR JSON to one address, each on a connection that is free, at most `most` at once."""
+    """Asks one address in FHIR JSON, each time on a connection that is free, at most `most` at once."""
 
     def __init__(self, url: str, token: str, most: int) -> None:
         address = urlsplit(url)
-        self._host, self._port = str(address.hostname), int(address.port or 80)
-        self._headers = f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        self._host, self._port, self._path = str(address.hostname), int(address.port or 80), address.path
+        self._headers = f" HTTP/1.1\r\nHost: {address.netloc}\r\n"
         if token:
             self._headers += f"Authorization: Bearer {token}\r\n"
         self._headers += "Content-Type: application/fhir+json\r\nContent-Length: "
@@ -34,24 +34,34 @@ class Caller:
 
     async def post(self, body: bytes) -> str:
         """The `Location` of the answer, empty where there is none. Raises AssertionError unless it is a success."""
+        headers, _ = await self._answered(f"POST {self._path}", body)
+        return headers.get("location", "")
+
+    async def get(self, below: str) -> bytes:
+        """What is answered at an address below this one. Raises AssertionError unless it is a success."""
+        return (await self._answered(f"GET {self._path}/{below}", b""))[1]
+
+    async def _answered(self, request: str, body: bytes) -> tuple[dict[str, str], bytes]:
+        asked = f"{request}{self._headers}{len(body)}\r\n\r\n".encode() + body
         stream = await self._free.get()
         try:
             try:
-                status_line = await self._ask(stream, body)
+                status_line = await _ask(stream, asked)
             except (asyncio.IncompleteReadError, ConnectionError):
                 # The service closes what was idle for a few seconds; asking again is what a client does then.
                 stream = await asyncio.open_connection(self._host, self._port)
-                status_line = await self._ask(stream, body)
+                status_line = await _ask(stream, asked)
             status, *lines = status_line.split("\r\n")
             headers = dict(each.lower().split(": ", 1) for each in lines if each)
-            await stream[0].readexactly(int(headers.get("content-length", 0)))
+            answered = await stream[0].readexactly(int(headers.get("content-length", 0)))
         finally:
             self._free.put_nowait(stream)
         if status.split()[1] not in ("200", "201"):
             raise AssertionError(f"answered {status}")
-        return headers.get("location", "")
+        return headers, answered
 
-    async def _ask(self, stream: Stream, body: bytes) -> str:
-        reader, writer = stream
-        writer.write(f"{self._headers}{len(body)}\r\n\r\n".encode() + body)
-        return (await reader.readuntil(b"\r\n\r\n")).decode()
+
+async def _ask(stream: Stream, asked: bytes) -> str:
+    reader, writer = stream
+    writer.write(asked)
+    return (await reader.readuntil(b"\r\n\r\n")).decode()

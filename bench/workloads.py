@@ -23,6 +23,9 @@ from deploy import keys as hub_keys
 from deploy.paths import REPOSITORY
 from services.aftercare import app as aftercare
 from services.attendance import app as attendance
+from services.attendance.record import Episode as StayInGroup
+from services.attendance.record import Session, SessionSlot, minute_of
+from services.attendance.state import State as Stay
 from services.intake import app as intake
 from services.intake.record import Episode
 from services.intake.state import State
@@ -118,6 +121,27 @@ def patients(count: int, seed: int) -> list[str]:
 
 def workloads(folder: Path) -> list[Workload]:
     """All four. `folder` is where keys are made."""
+    return [
+        _made(folder, "signals", intake, _signals, _in_care, 6_000),
+        _made(folder, "stays", attendance, _stays, lambda _: None, 3_000),
+        _made(folder, "medicines", testing, _medicines, lambda _: None, 10_000),
+        _made(folder, "permissions", aftercare, _permissions, lambda _: None, 4_200),
+    ]
+
+
+def visits(folder: Path, start: datetime) -> Workload:
+    """Attendance's patients of whom each has a session that begins then. Nothing is consumed: they check in."""
+    return _made(folder, "visits", attendance, lambda _, _keys: (), lambda patient: _expected(patient, start), 0)
+
+
+def session_of(patient: str, start: datetime) -> str:
+    """The id of that session."""
+    state = _expected(patient, start)
+    assert state.episode is not None
+    return state.episode.session_id(state.sessions[0])
+
+
+def _made(folder: Path, name: str, app: Any, events: Any, before: Any, slice_events: int) -> Workload:
     made = hub_keys.make(folder)
     process = Process(
         database_url="postgresql://",
@@ -126,17 +150,21 @@ def workloads(folder: Path) -> list[Workload]:
         keys=made,
         issuer="http://127.0.0.1:8100",
     )
-    sources: list[tuple[str, Any, Any, Any, int]] = [
-        ("signals", intake, _signals, _in_care, 6_000),
-        ("stays", attendance, _stays, lambda _: None, 3_000),
-        ("medicines", testing, _medicines, lambda _: None, 10_000),
-        ("permissions", aftercare, _permissions, lambda _: None, 4_200),
-    ]
-    found = []
-    for name, app, events, before, slice_events in sources:
-        assemble = app.assemble(Keys.load(made, app.__name__.split(".")[1]))
-        found.append(Workload(name, assemble.service, assemble.settings(process), events, before, slice_events))
-    return found
+    assemble = app.assemble(Keys.load(made, app.__name__.split(".")[1]))
+    return Workload(name, assemble.service, assemble.settings(process), events, before, slice_events)
+
+
+def _expected(patient: str, start: datetime) -> Stay:
+    slot = SessionSlot("group", start.weekday(), f"{start:%H:%M}", 180)
+    episode = StayInGroup(
+        id=named(patient, "episode"),
+        admitted_at=start - 20 * DAY,
+        template=(slot,),
+        flags=(),
+        booked_until=start + 14 * DAY,
+        week_start=start - start.weekday() * DAY,
+    )
+    return Stay(episode=episode, sessions=(Session(minute_of(start), 0),))
 
 
 def _record(patient: str, producer: str, step: int, event: Event) -> Record:
@@ -155,12 +183,12 @@ def _record(patient: str, producer: str, step: int, event: Event) -> Record:
     return Record(patient, written.headers, written.body)
 
 
-def _named(patient: str, name: str) -> str:
+def named(patient: str, name: str) -> str:
     return str(uuid5(SPACE, f"{patient}:{name}"))
 
 
 def _in_care(patient: str) -> State:
-    return State(episode=Episode(_named(patient, "episode"), datetime.now(UTC) - 20 * DAY))
+    return State(episode=Episode(named(patient, "episode"), datetime.now(UTC) - 20 * DAY))
 
 
 def _signals(patient: str, _: Keys) -> list[Emitted]:
@@ -178,9 +206,9 @@ def _signals(patient: str, _: Keys) -> list[Emitted]:
 
 
 def _escalation(patient: str, category: Category, reason: str, code: str, at: datetime) -> Escalation:
-    evidence = f"{'Appointment' if category == 'attendance' else 'Observation'}/{_named(patient, reason)}"
+    evidence = f"{'Appointment' if category == 'attendance' else 'Observation'}/{named(patient, reason)}"
     return Escalation(
-        id=_named(patient, f"escalation:{reason}"),
+        id=named(patient, f"escalation:{reason}"),
         category=category,
         reason=reason,
         tier=2,
@@ -209,7 +237,7 @@ def _medicines(patient: str, _: Keys) -> list[Emitted]:
 
 def _permissions(patient: str, keys: Keys) -> list[Emitted]:
     sealed = keys.seal("aftercare", {"area": "north", "language": "en", "patient": {"name": [{"family": "Synthetic"}]}})
-    revoked = ConsentRevoked(consent_id=_named(patient, "consent:1"), revoked_at=datetime.now(UTC))
+    revoked = ConsentRevoked(consent_id=named(patient, "consent:1"), revoked_at=datetime.now(UTC))
     return [
         _identified(patient, (sealed,)),
         _admitted(patient),
@@ -223,7 +251,7 @@ def _permissions(patient: str, keys: Keys) -> list[Emitted]:
 def consent(patient: str, name: str) -> ConsentGiven:
     """A permission to tell the alumni group that care has ended."""
     return ConsentGiven(
-        consent_id=_named(patient, name),
+        consent_id=named(patient, name),
         recipients=("riverbend-alumni",),
         purposes=("alumni",),
         fields=("name", "phone"),
@@ -232,21 +260,21 @@ def consent(patient: str, name: str) -> ConsentGiven:
 
 
 def _identified(patient: str, sealed: tuple[str, ...]) -> Emitted:
-    digest = Digest("bench", _named(patient, "digest").replace("-", "") * 2)
+    digest = Digest("bench", named(patient, "digest").replace("-", "") * 2)
     return "intake", PatientIdentified(digests=(digest,), sealed=sealed, identified_at=datetime.now(UTC))
 
 
 def _listed(patient: str, rxnorm: Sequence[str]) -> Emitted:
-    taken = tuple(Medication(_named(patient, code), code, date(2026, 1, 5)) for code in rxnorm)
-    listed = MedicationsRecorded(list_id=_named(patient, "list"), recorded_at=datetime.now(UTC), medications=taken)
+    taken = tuple(Medication(named(patient, code), code, date(2026, 1, 5)) for code in rxnorm)
+    listed = MedicationsRecorded(list_id=named(patient, "list"), recorded_at=datetime.now(UTC), medications=taken)
     return "intake", listed
 
 
 def _admitted(patient: str) -> Emitted:
     admitted = EpisodeAdmitted(
-        episode_id=_named(patient, "episode"),
-        plan_id=_named(patient, "plan"),
-        referral_id=_named(patient, "referral"),
+        episode_id=named(patient, "episode"),
+        plan_id=named(patient, "plan"),
+        referral_id=named(patient, "referral"),
         level="2.1",
         track="evening",
         flags=(),
@@ -258,8 +286,8 @@ def _admitted(patient: str) -> Emitted:
 
 def _discharged(patient: str) -> Emitted:
     discharged = EpisodeDischarged(
-        episode_id=_named(patient, "episode"),
-        encounter_id=_named(patient, "encounter"),
+        episode_id=named(patient, "episode"),
+        encounter_id=named(patient, "encounter"),
         disposition="completed",
         admitted_at=datetime.now(UTC) - 60 * DAY,
         discharged_at=datetime.now(UTC),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bench import accepting, answering, consuming, relaying, reporting, table
+from bench import accepting, answering, consuming, reading, relaying, reporting, table
 from bench.goals import Goal
 from bench.results import Figure, Result, Run
 
@@ -21,6 +21,7 @@ GOALS = (
     *answering.BACKLOG.values(),
     consuming.OF_THE_FLOOR,
     *consuming.OF_SIGNALS,
+    reading.P99,
     relaying.GOAL,
     reporting.OF_THE_FLOOR,
     reporting.P99,
