@@ -76,6 +76,10 @@ PARTITIONS = "SELECT partition, current_at, lost FROM ledger ORDER BY partition"
 # element hold them.
 PLACES = """SELECT key, jsonb_array_length(body::jsonb -> 1) AS taken, jsonb_array_length(body::jsonb -> 2) AS waiting
     FROM state WHERE kind = 'seats' AND body <> ''"""
+# Programs of whose sessions nothing is reported: the feed of each is a key of attendance's, its third element holds
+# since when (in seconds since 1970), its sixth the Task that asks about it.
+SILENT_FEEDS = """SELECT program, to_timestamp((body::jsonb ->> 2)::bigint) AS since, body::jsonb ->> 5 AS task
+    FROM state WHERE kind = 'feed' AND body <> '' AND (body::jsonb ->> 2)::bigint > 0 ORDER BY program"""
 # Every decision about a consent, in its order.
 CONSENT_DECISIONS = """SELECT program, key, content FROM journal
     WHERE event LIKE '%Consent%' AND outcome = 'decided' ORDER BY sequence"""
@@ -218,6 +222,15 @@ class Place:
 
 
 @dataclass(frozen=True)
+class SilentFeed:
+    """A program of whose sessions nothing is reported, since when, and the Task that asks about it."""
+
+    program: str
+    since: datetime
+    task: str
+
+
+@dataclass(frozen=True)
 class Stop:
     """Where a consumer stopped. `stored`: the record is parked; else it is the first that could not be stored."""
 
@@ -287,6 +300,11 @@ async def unsent(connection: Connection) -> dict[str, int]:
 async def backing_off(connection: Connection) -> dict[str, int]:
     """Rows that a partner did not take and that wait for their next send, by lane."""
     return {row["lane"]: row["rows"] for row in await connection.fetch(BACKING_OFF)}
+
+
+async def silent_feeds(connection: Connection) -> list[SilentFeed]:
+    """Those that are silent now."""
+    return [SilentFeed(**row) for row in await connection.fetch(SILENT_FEEDS)]
 
 
 async def passed_deadlines(connection: Connection, clinic_now: datetime) -> int:

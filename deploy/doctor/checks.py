@@ -197,6 +197,12 @@ CHECKS: Sequence[Check] = (
         data.deadlines,
     ),
     Check(
+        "feeds",
+        "no program's sessions pass without any report",
+        "mend the interface that reports who came; where nobody came, answer the Task (docs/operate.md, A silent feed)",
+        data.feeds,
+    ),
+    Check(
         "retention",
         "what is past its days was deleted in the last three hours",
         "nothing right after a start; `iop retention` says what holds it up; else the service's log",

@@ -1,6 +1,7 @@
 """Judging what databases and Kafka answered."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from typing import TypeVar
 
 from deploy.doctor.facts import Database, Facts, NoAnswer, NotAskedError, Rows, known
@@ -111,6 +112,14 @@ def deadlines(facts: Facts) -> Iterator[str]:
     for name, rows in _rows(facts):
         if rows.late_deadlines:
             yield f"{name}: {rows.late_deadlines} have passed and are not decided"
+
+
+def feeds(facts: Facts) -> Iterator[str]:
+    """Who came is reported, while there are sessions."""
+    for name, rows in _rows(facts):
+        for each in rows.silent_feeds:
+            since = f"{each.since.astimezone(UTC):%Y-%m-%d %H:%MZ}"
+            yield f"{name}: nothing is reported of {each.program}'s sessions since {since} (Task/{each.task})"
 
 
 def retention(facts: Facts) -> Iterator[str]:

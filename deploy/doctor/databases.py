@@ -65,5 +65,6 @@ async def _rows(service: str, connection: Connection, clinic_now: datetime) -> R
         unreadable_settings=await queries.unreadable_settings(connection),
         without_settings=waits.without_settings,
         gate=ledger.shut(await queries.partitions(connection), datetime.now(UTC)) if service == DISCLOSES else "",
+        silent_feeds=await queries.silent_feeds(connection),
         reader_lacks=await queries.reader_lacks(connection),
     )

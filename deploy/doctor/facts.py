@@ -9,6 +9,7 @@ import msgspec
 
 from deploy.comparing import Difference
 from deploy.hubfile import Hub
+from deploy.queries import SilentFeed
 from shared.platform.agreement import Agreement
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class Rows:
     without_settings: int = 0
     gate: str = ""
     """Why nothing may be disclosed; only aftercare discloses."""
+    silent_feeds: Sequence[SilentFeed] = ()
     reader_lacks: Sequence[str] = ()
     """What is missing of the role as which a journal is read."""
 

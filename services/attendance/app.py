@@ -8,7 +8,7 @@ from services.attendance.decide import decide, react
 from services.attendance.edge import EDGE
 from services.attendance.feed_events import FEED, Feed
 from services.attendance.group_plan import GROUP
-from services.attendance.messages import REPORTS, Commands, CommandsOfGroups, Internal
+from services.attendance.messages import REPORTS, Commands, CommandsOfFeeds, CommandsOfGroups, Internal
 from services.attendance.settings import Settings
 from services.attendance.state import UPCAST, VERSION, State, due, evolve, lives
 from shared.path.service import PATIENT, Decider, Service
@@ -53,7 +53,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
     service = Service(
         name="attendance",
         deciders=DECIDERS,
-        commands=Commands | CommandsOfGroups,
+        commands=Commands | CommandsOfGroups | CommandsOfFeeds,
         internal=Internal,
         keys=keys,
     )

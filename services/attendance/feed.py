@@ -11,7 +11,7 @@ A key of its own kind (`feed_key`), for no patient knows what was reported of ot
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
-from typing import assert_never
+from typing import Literal, assert_never
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -46,8 +46,18 @@ def react(state: Feed, event: messages.ConsumesOfFeeds, moment: Moment[Settings]
     return watch.emitted()
 
 
-def decide(state: Feed, command: Command, moment: Moment[Settings]) -> Refused:
-    return Refused("not-supported", "No command is about a feed.")
+def decide(
+    state: Feed, command: messages.AnswerFeed, moment: Moment[Settings]
+) -> list[messages.EmitsOfFeeds] | Refused:
+    """Somebody looks at it; or nothing was to be reported, and silence counts: as if a report had come now."""
+    if not state.silent_since or command.task_id != state.task:
+        return Refused("business-rule", "The feed speaks again: this Task is completed.", "Task.status")
+    watch = _Watch(state, moment)
+    if command.answer == "taken-on":
+        watch.take_on()
+    else:
+        watch.trust()
+    return watch.emitted()
 
 
 def evolve(state: Feed, event: Event | Command) -> Feed:
@@ -107,6 +117,16 @@ class _Watch:
         self._change(run=tuple(msgspec.structs.replace(each, answered=True) for each in self.feed.run))
         self._answer(pending)
 
+    def take_on(self) -> None:
+        self._change(accepted=True)
+        self._ask_person("accepted")
+
+    def trust(self) -> None:
+        now = self._moment.now
+        text = f"Of program {self._moment.program}, a person answered that there was nothing to report."
+        self._ends("nothing-to-report", text)
+        self._change(reported_at=second_of(now))
+
     def emitted(self) -> list[messages.EmitsOfFeeds]:
         self._change(look_at=self._looks_at())
         changed = [messages.FeedChanged(feed=self.feed)] if self.feed != self._before else []
@@ -123,16 +143,18 @@ class _Watch:
 
     def _falls_silent(self) -> None:
         run, now = self.feed.run, self._moment.now
-        since = moment_of(run[0].starts)
-        self._change(run=(), silent_since=run[0].starts, raised_at=second_of(now), task=self._moment.new_id("task"))
-        self._facts.append(
-            messages.FeedSilent(
-                outcome_id=self._moment.new_id("silent"),
-                service="attendance",
-                details=f"Of program {self._moment.program}, nothing was reported of the last {len(run)} sessions, "
-                f"since {since:%Y-%m-%dT%H:%MZ}. No absence is concluded until its feed speaks, or a person answers.",
-            )
+        since, sessions = run[0].starts, len(run)
+        task = self._moment.new_id("task")
+        self._change(run=(), silent_since=since, raised_at=second_of(now), task=task, sessions=sessions, accepted=False)
+        silent = messages.FeedSilent(
+            outcome_id=self._moment.new_id("silent"),
+            service="attendance",
+            details=f"Of program {self._moment.program}, nothing was reported of the last {sessions} sessions, "
+            f"since {moment_of(since):%Y-%m-%dT%H:%MZ}. No absence is concluded until its feed speaks, or a person "
+            f"answers Task/{task}.",
         )
+        self._facts.append(silent)
+        self._ask_person("requested")
 
     def _speaks(self, at: int) -> None:
         """Senders' queues drain first: silence counts again once they had as long as the silence was, at most so many
@@ -140,23 +162,39 @@ class _Watch:
         settings, silent = self._moment.settings, at - self.feed.silent_since
         drained = at + min(silent, settings.feed_catch_up_hours * 3600)
         counts_at = drained + settings.grace_minutes * 60
-        self._change(silent_since=0, spoke_at=at, counts_at=counts_at, task="", raised_at=0)
-        self._facts.append(
-            messages.FeedSpoke(
-                outcome_id=self._moment.new_id("spoke"),
-                service="attendance",
-                details=f"Of program {self._moment.program}, reports come again since {moment_of(at):%Y-%m-%dT%H:%MZ}. "
-                f"Whoever is not reported of the sessions before is concluded to have missed them from "
-                f"{moment_of(counts_at):%Y-%m-%dT%H:%MZ} on.",
-            )
+        text = (
+            f"Of program {self._moment.program}, reports come again since {moment_of(at):%Y-%m-%dT%H:%MZ}. Whoever is "
+            f"not reported of the sessions before has missed them at {moment_of(counts_at):%Y-%m-%dT%H:%MZ}."
         )
+        self._ends("reports-come", text)
+        self._change(spoke_at=at, counts_at=counts_at)
+
+    def _ends(self, reason: str, text: str) -> None:
+        """The silence is over, and nobody is asked about it any more."""
+        self._ask_person("completed", reason)
+        spoke = messages.FeedSpoke(outcome_id=self._moment.new_id("spoke"), service="attendance", details=text)
+        self._facts.append(spoke)
+        self._change(silent_since=0, task="", raised_at=0, sessions=0, accepted=False)
+
+    def _ask_person(self, status: Literal["requested", "accepted", "completed"], reason: str = "") -> None:
+        feed = self.feed
+        asked = messages.FeedQuestioned(
+            task_id=feed.task,
+            status=status,
+            reason=reason,
+            raised_at=moment_of(feed.raised_at),
+            changed_at=self._moment.now,
+            silent_since=moment_of(feed.silent_since),
+            sessions=feed.sessions,
+        )
+        self._facts.append(asked)
 
     def _silent_day(self) -> bool:
         """Whether a day of the program is over that had sessions enough, none of them reported."""
         least = self._moment.settings.silent_day_sessions
         days = Counter(self._day(each) for each in self.feed.run)
         return least > 0 and any(
-            count >= least and self._ends(day) <= self._moment.now and not self._spoke_on(day)
+            count >= least and self._over(day) <= self._moment.now and not self._spoke_on(day)
             for day, count in days.items()
         )
 
@@ -166,7 +204,7 @@ class _Watch:
     def _day(self, session: Unreported) -> date:
         return moment_of(session.starts).astimezone(self._zone).date()
 
-    def _ends(self, day: date) -> datetime:
+    def _over(self, day: date) -> datetime:
         return datetime.combine(day + timedelta(days=1), time(), self._zone)
 
     def _looks_at(self) -> datetime | None:
@@ -175,5 +213,5 @@ class _Watch:
             return now + timedelta(minutes=LOOK_MINUTES)
         if self.feed.pending:
             return now
-        ends = (self._ends(self._day(each)) for each in self.feed.run)
+        ends = (self._over(self._day(each)) for each in self.feed.run)
         return min((each for each in ends if each > now), default=None)

@@ -4,12 +4,12 @@ The feed is all that reports to the hub who came to the program's sessions: an E
 """
 
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from services.attendance.record import moment_of
-from shared.events.envelope import Event
+from shared.events.envelope import Command, Event
 from shared.events.internal import StateEvent
 
 FEED: Final = "feed"
@@ -46,7 +46,7 @@ class Feed(msgspec.Struct, frozen=True, array_like=True):
 
     `reported_at` is the last report that is known, `run` what was due since and not reported, in order of time. From
     `silent_since` to `spoke_at` nothing was reported; from `counts_at` on silence about sessions of then counts again.
-    `task` is the open question to the operator.
+    `task` is the open question to the operator, asked at `raised_at` about so many `sessions`; somebody `accepted` it.
     """
 
     reported_at: int = 0
@@ -56,6 +56,8 @@ class Feed(msgspec.Struct, frozen=True, array_like=True):
     counts_at: int = 0
     task: str = ""
     raised_at: int = 0
+    sessions: int = 0
+    accepted: bool = False
     look_at: datetime | None = None
 
     @property
@@ -89,3 +91,14 @@ class FeedChanged(StateEvent, frozen=True, kw_only=True):
     """The feed, as it is known now."""
 
     feed: Feed
+
+
+FeedAnswer = Literal["taken-on", "nothing-to-report"]
+"""Somebody looks at the interface; or it stood by, and there was nothing to report: nobody came."""
+
+
+class AnswerFeed(Command, frozen=True, kw_only=True, tag=True):
+    """A person answers the Task about a silent feed."""
+
+    task_id: str
+    answer: FeedAnswer

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from services.attendance.feed_events import AbsenceAsked, FeedChanged, SilenceCounts
+from services.attendance.feed_events import AbsenceAsked, AnswerFeed, FeedChanged, SilenceCounts
 from services.attendance.group_events import (
     GroupChosen,
     GroupFull,
@@ -58,7 +58,7 @@ from shared.events.intake import (
     StageAdvanced,
 )
 from shared.events.internal import RetentionBegan, StandsFor, StateEvent, TimePassed, To
-from shared.events.listed import SlotsListed
+from shared.events.listed import FeedQuestioned, SlotsListed
 from shared.events.outreach import Channel, OutreachAttempted, OutreachOutcome
 from shared.events.technical import FeedSilent, FeedSpoke
 from shared.rules.escalation import (
@@ -76,6 +76,7 @@ __all__ = [
     "AcceptSession",
     "AcknowledgeEscalation",
     "ActOnEscalation",
+    "AnswerFeed",
     "AttendanceCorrected",
     "BookSession",
     "BookedUntil",
@@ -90,6 +91,7 @@ __all__ = [
     "ChooseGroup",
     "Coding",
     "Commands",
+    "CommandsOfFeeds",
     "CommandsOfGroups",
     "ConfirmAttendance",
     "Consumes",
@@ -109,6 +111,7 @@ __all__ = [
     "EscalationCommand",
     "EscalationEvent",
     "FeedChanged",
+    "FeedQuestioned",
     "FeedSilent",
     "FeedSpoke",
     "FlagsChanged",
@@ -426,5 +429,6 @@ ConsumesOfGroups = OfGroups | TimePassed
 EmitsOfGroups = OfGroupStates | TimetableChanged | SlotsListed | To
 CommandsOfGroups = ChangeMeeting
 ConsumesOfFeeds = AbsenceAsked | TimePassed
-EmitsOfFeeds = FeedChanged | FeedSilent | FeedSpoke | To
+EmitsOfFeeds = FeedChanged | FeedQuestioned | FeedSilent | FeedSpoke | To
+CommandsOfFeeds = AnswerFeed
 """Of the other kinds of keys: a group, a program's feed."""

@@ -67,10 +67,11 @@ class Interpretation:
 
 @dataclass(frozen=True)
 class OtherKey:
-    """Whose a resource of no patient is: the kind of key, and which one, by its program and its body as stored."""
+    """Whose a resource of no patient is: the kind of key, and which one, by its program and its body as stored; None of
+    one that is a patient's, for there are both of its type."""
 
     kind: str
-    of: Callable[[str, Json], str]
+    of: Callable[[str, Json], str | None]
 
 
 StateView = Callable[[object, Context, datetime], MutableJson]

@@ -312,13 +312,17 @@ def _other_key(
     edge: Edge, entries: Sequence[BundleEntry], stored: Mapping[Name, StoredResource], caller: Caller
 ) -> OneKey | None:
     """The one key that these are about, where that is no patient. Raises HttpRefusal for what is about several."""
-    others = [each for each in entries if each.type in edge.others]
-    if not others:
+    keys = {
+        name: OneKey(of.kind, key)
+        for name, each in stored.items()
+        if (of := edge.others.get(name[0])) is not None and (key := of.of(caller.program, each.body)) is not None
+    }
+    found, others = set(keys.values()), [each for each in entries if (each.type, str(each.id)) in keys]
+    if not found:
         return None
-    kinds = [(edge.others[each.type], stored[each.type, str(each.id)].body) for each in others]
-    found = {OneKey(of.kind, of.of(caller.program, body)) for of, body in kinds}
     if len(found) > 1 or len(others) < len(entries):
-        text = f"A transaction with a {others[0].type} must be about one {kinds[0][0].kind}, and hold nothing else."
+        (kind, *_) = sorted(each.kind for each in found)
+        text = f"A transaction with a {others[0].type} must be about one {kind}, and hold nothing else."
         raise refuse(422, "business-rule", others[0].place, text)
     return found.pop()
 

@@ -1,7 +1,7 @@
-"""What attendance lists of a group for whoever may read it: of no patient, and on no topic."""
+"""What attendance lists of a group, and of a silent feed, for whoever may read it: of no patient, and on no topic."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 from uuid import NAMESPACE_URL
 
 import msgspec
@@ -9,9 +9,12 @@ import msgspec
 from shared.events import codes, fhir
 from shared.events.envelope import Resource, name_id
 from shared.events.internal import Listed
+from shared.events.technical import OPERATOR
 
 SlotStatus = Literal["free", "busy", "busy-unavailable"]
 """A seat is free, none is, or it does not take place."""
+FEED_SILENT: Final = "feed-silent"
+"""The code of the Task about it."""
 
 
 def schedule_id(program: str, group: str) -> str:
@@ -55,3 +58,35 @@ class SlotsListed(Listed, frozen=True, kw_only=True):
             }
             for each in self.slots
         ]
+
+
+class FeedQuestioned(Listed, frozen=True, kw_only=True):
+    """The Task that asks an operator about a silent feed, as it stands. It is about the interface, and names nobody."""
+
+    task_id: str
+    status: Literal["requested", "accepted", "completed"]
+    reason: str = ""
+    raised_at: datetime
+    changed_at: datetime
+    silent_since: datetime
+    sessions: int
+
+    def write(self, patient: str) -> list[Resource]:
+        task = {
+            "resourceType": "Task",
+            "id": self.task_id,
+            "status": self.status,
+            "statusReason": fhir.concept(codes.REASON, self.reason) if self.reason else None,
+            "intent": "order",
+            "priority": "urgent",
+            "code": fhir.concept(codes.TASK, FEED_SILENT),
+            "authoredOn": self.raised_at,
+            "lastModified": self.changed_at,
+            **fhir.asked_of(OPERATOR),
+            "reasonCode": fhir.concept(codes.REASON, "nothing-reported"),
+            "input": [
+                {"type": fhir.concept(codes.INPUT, "silent-since"), "valueInstant": self.silent_since},
+                {"type": fhir.concept(codes.INPUT, "sessions"), "valueInteger": self.sessions},
+            ],
+        }
+        return [fhir.without_nothing(task)]

@@ -4,11 +4,13 @@ Operations events carry no patient data at all: neither in the body, nor as the 
 """
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from shared.events import codes, fhir
 from shared.events.envelope import Event, Resource
 
+OPERATOR: Final = "operator"
+"""Who is asked about what surrounds the hub: no role of the clinic's staff."""
 DisclosureResult = Literal["attempted", "made", "refused", "gave-up", "not-sent", "withheld", "withheld-after-attempt"]
 """`attempted` stands before the first byte leaves and, without an answer, for good: it may have been received."""
 

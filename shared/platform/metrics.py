@@ -29,6 +29,9 @@ LEDGER_AGE = Gauge("iop_ledger_age_seconds", "Age of the consent ledger's oldest
 GATE_OPEN = Gauge("iop_gate_open", "1 while the consent ledger is current enough to disclose by", ["service"])
 ESCALATIONS_OPEN = Gauge("iop_escalations_open", "Escalations that wait for a person", ["service", "tier"])
 ESCALATIONS_OVERDUE = Gauge("iop_escalations_overdue", "Those of them that are overdue", ["service"])
+OPERATOR_TASKS_OPEN = Gauge(
+    "iop_operator_tasks_open", "Tasks that ask an operator: feeds of which nothing is reported", ["service"]
+)
 DEADLINE_LATENESS = Histogram(
     "iop_deadline_lateness_seconds", "How late a deadline was taken, clinic time", ["service"], buckets=_LATE
 )

@@ -3,20 +3,29 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from unittest.mock import AsyncMock
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 import pytest
 
+from deploy import queries
+from deploy.queries import SilentFeed
 from services.attendance import app
 from services.attendance.feed_events import FEED, Feed
 from services.attendance.messages import CheckIn
+from shared.edge.answering import Done
+from shared.edge.outcome import HttpRefusal
+from shared.events.codes import REASON, TASK
 from shared.events.internal import NEVER
+from shared.events.listed import FEED_SILENT
 from shared.path.inbound import deadlines
+from shared.path.inbound.gauges import Gauges
 from shared.path.inbound.internal import InternalLane
 from shared.path.transaction import reports
 from shared.path.transaction.replaying import Asked, replay
-from tests.service import ServiceOnPostgres, StartService, consumed
+from shared.platform.metrics import OPERATOR_TASKS_OPEN
+from tests.service import Json, ServiceOnPostgres, StartService, consumed
 from tests.shared.path.given import MONDAY_NOON, MONDAY_SESSION, admission
 
 PATIENTS = [str(uuid5(NAMESPACE_URL, f"patient-{number}")) for number in range(40)]
@@ -76,6 +85,17 @@ async def missed(here: ServiceOnPostgres) -> set[str]:
     return {patient for (patient,) in rows}
 
 
+async def tasks(here: ServiceOnPostgres) -> list[Json]:
+    """About silent feeds, as whoever looks after them finds them."""
+    return await here.found("Task", ("code", f"{TASK}|{FEED_SILENT}"))
+
+
+async def answers(here: ServiceOnPostgres, status: str, reason: str = "") -> Done:
+    (task,) = await tasks(here)
+    coded = {"statusReason": {"coding": [{"system": REASON, "code": reason}]}} if reason else {}
+    return await here.put({**task, "status": status, **coded})
+
+
 async def feed_of(here: ServiceOnPostgres) -> Feed:
     ((body,),) = await here.select("SELECT body FROM state WHERE kind = 'feed' AND key = 'demo/feed'")
     return msgspec.json.decode(body, type=Feed)
@@ -86,8 +106,25 @@ async def test_while_the_feed_stands_still_nobody_is_accused_and_operations_hear
     assert await missed(here) == set()
     assert await here.emitted_to("iop.operations") == ["FeedSilent"]
     assert await here.select("SELECT key FROM outbox WHERE lane = 'topic:iop.operations'") == [(None,)]
-    assert await here.count("resources WHERE type = 'Task'") == 0
+    assert [task["status"] for task in await tasks(here)] == ["requested"]
     assert (await feed_of(here)).silent_since == MONDAY_SESSION.timestamp()
+
+
+async def test_an_operator_finds_it_by_iop_doctor_and_by_a_metric(here: ServiceOnPostgres) -> None:
+    await passes(here, MONDAY_SESSION + GRACE)
+    (task,) = await tasks(here)
+    gauges = Gauges(here.inbox, AsyncMock(), lambda: 0, AsyncMock(return_value=[]))
+    connection = await queries.reading(here.dsn)
+    try:
+        assert await queries.silent_feeds(connection) == [SilentFeed("demo", MONDAY_SESSION, task["id"])]
+        await gauges.look()
+        assert OPERATOR_TASKS_OPEN.labels("attendance")._value.get() == 1
+        await answers(here, "completed", "nothing-to-report")
+        assert await queries.silent_feeds(connection) == []
+        await gauges.look()
+        assert OPERATOR_TASKS_OPEN.labels("attendance")._value.get() == 0
+    finally:
+        await connection.close()
 
 
 async def test_once_it_speaks_again_those_have_missed_whom_it_does_not_report(here: ServiceOnPostgres) -> None:
@@ -101,6 +138,55 @@ async def test_once_it_speaks_again_those_have_missed_whom_it_does_not_report(he
     assert await missed(here) == set(PATIENTS[32:])
     assert await here.emitted_to("iop.operations") == ["FeedSilent", "FeedSpoke"]
     assert await here.count("parked") == 0
+
+
+async def test_a_person_who_knows_that_nobody_came_says_so_and_the_absences_are_concluded(
+    here: ServiceOnPostgres,
+) -> None:
+    await passes(here, MONDAY_SESSION + HOUR)
+    assert "patient" not in str(await tasks(here)).lower()
+    done = await answers(here, "completed", "nothing-to-report")
+    assert done.answered[0].status == "200 OK"
+    assert [(task["status"], task["statusReason"]["coding"][0]["code"]) for task in await tasks(here)] == [
+        ("completed", "nothing-to-report")
+    ]
+    await passes(here, MONDAY_SESSION + HOUR + GRACE)
+    assert await missed(here) == set(PATIENTS)
+    assert await here.emitted_to("iop.operations") == ["FeedSilent", "FeedSpoke"]
+
+
+async def test_whoever_mends_the_interface_takes_the_task_on_and_the_hub_completes_it(here: ServiceOnPostgres) -> None:
+    await passes(here, MONDAY_SESSION + HOUR)
+    await answers(here, "in-progress")
+    assert [task["status"] for task in await tasks(here)] == ["accepted"]
+    await passes(here, MONDAY_SESSION + 2 * HOUR)
+    assert await missed(here) == set()
+    await reports_of(here, PATIENTS)
+    await passes(here, MONDAY_SESSION + 3 * HOUR)
+    assert [(task["status"], task["statusReason"]["coding"][0]["code"]) for task in await tasks(here)] == [
+        ("completed", "reports-come")
+    ]
+    assert await missed(here) == set()
+
+
+@pytest.mark.parametrize(("status", "reason"), [("completed", ""), ("completed", "mended"), ("cancelled", "")])
+async def test_an_answer_that_does_not_say_that_nobody_came_concludes_nothing(
+    here: ServiceOnPostgres, status: str, reason: str
+) -> None:
+    await passes(here, MONDAY_SESSION + GRACE)
+    with pytest.raises(HttpRefusal) as refusal:
+        await answers(here, status, reason)
+    assert refusal.value.status == 422
+    assert [task["status"] for task in await tasks(here)] == ["requested"]
+
+
+async def test_an_answer_after_the_feed_speaks_again_is_refused(here: ServiceOnPostgres) -> None:
+    await passes(here, MONDAY_SESSION + GRACE)
+    await reports_of(here, PATIENTS[:1])
+    await passes(here, MONDAY_SESSION + HOUR)
+    with pytest.raises(HttpRefusal) as refusal:
+        await answers(here, "completed", "nothing-to-report")
+    assert refusal.value.status == 422
 
 
 async def test_where_one_of_them_is_reported_silence_about_the_others_counts(here: ServiceOnPostgres) -> None:

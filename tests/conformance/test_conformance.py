@@ -16,7 +16,7 @@ from shared.edge.app import statement
 from shared.edge.fhir import Answered, response_bundle, searchset
 from shared.edge.outcome import fault, outcome
 from shared.events.envelope import Event
-from shared.events.listed import GroupSlot, SlotsListed, SlotStatus, schedule_id, slot_id
+from shared.events.listed import FeedQuestioned, GroupSlot, SlotsListed, SlotStatus, schedule_id, slot_id
 from shared.platform.keys import Keys
 from shared.rules.consent import Partner, Permitted
 from tests.aftercare.test_answer_form import prepared as answer_prepared
@@ -47,6 +47,15 @@ SLOTS = SlotsListed(
         for day, each in enumerate(get_args(SlotStatus))
     ),
 )
+FEED = FeedQuestioned(
+    task_id=schedule_id("demo", "feed"),
+    status="completed",
+    reason="reports-come",
+    raised_at=MONDAY,
+    changed_at=MONDAY,
+    silent_since=MONDAY,
+    sessions=8,
+)
 TASK: Json = {"resourceType": "Task", "id": "t1", "status": "requested", "intent": "order"}
 MADE = Answered("201 Created", "Task/t1/_history/1", "1", "2025-03-03T09:30:00Z", TASK)
 
@@ -60,7 +69,7 @@ def test_the_bundle_of_an_event_has_no_error_as_it_was_first_written_and_as_it_i
 
 
 def test_what_is_listed_of_no_patient_has_no_error(validator: Validator) -> None:
-    for resource in SLOTS.write(""):
+    for resource in (*SLOTS.write(""), *FEED.write("")):
         assert validator.errors(written(resource)) == []
 
 

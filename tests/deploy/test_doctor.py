@@ -134,6 +134,11 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         "testing: what is past its days was last deleted 4 h ago",
     ),
     ("deadlines", waiting(late_deadlines=4), "testing: 4 have passed and are not decided"),
+    (
+        "feeds",
+        waiting(silent_feeds=[queries.SilentFeed("demo", datetime(2026, 1, 5, 23, 0, tzinfo=UTC), "5f0c")]),
+        "testing: nothing is reported of demo's sessions since 2026-01-05 23:00Z (Task/5f0c)",
+    ),
     ("journal", waiting(unreadable_settings=1), "1 stored settings are not what their digest says"),
     ("journal", waiting(without_settings=5), "the settings of 5 decisions are not stored"),
 ]
@@ -185,11 +190,14 @@ def test_what_hangs_on_something_else_that_is_wrong_is_not_asked_so_that_the_cau
     assert by_status["wrong"] == {"database", "kafka"}
     assert by_status["not asked"] == {
         *("rights", "schema", "clock", "consumers", "gate", "lanes", "parked", "strays", "unmatched", "deadlines"),
-        *("reader", "retention", "journal", "topics", "groups", "lag"),
+        *("reader", "feeds", "retention", "journal", "topics", "groups", "lag"),
     }
 
 
-OF_ROWS = {"reader", "consumers", "gate", "lanes", "parked", "strays", "unmatched", "deadlines", "retention", "journal"}
+OF_ROWS = {
+    *("reader", "consumers", "gate", "lanes", "parked", "strays", "unmatched", "deadlines", "feeds", "retention"),
+    "journal",
+}
 WITHOUT_RIGHTS = NoAnswer("rights are missing", asked=False)
 PARTLY: list[tuple[Database | NoAnswer, str, str, set[str]]] = [
     (SILENT, "database", "testing: did not answer in 3 s", {"rights", "schema", "clock", *OF_ROWS}),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from services.attendance.edge.appointments import another_time, appointment, reported, response
 from services.attendance.edge.booking import booking
 from services.attendance.edge.encounters import encounter
+from services.attendance.edge.feed import OF_FEED, answer, is_of_feed
 from services.attendance.edge.grouping import chosen, is_choice, require_known
 from services.attendance.edge.outreach import task
 from services.attendance.edge.slots import OF_GROUP, slot
@@ -55,6 +56,8 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
             return chosen(entry, context)
         case "Slot":
             return slot(entry)
+        case _ if is_of_feed(entry, context):
+            return (answer(entry, context),)
         case _:
             require_known(entry)
             return task(entry, context)
@@ -64,6 +67,6 @@ EDGE = Edge(
     takes=TAKES,
     interpret=interpret,
     order=("Encounter", "Appointment", "AppointmentResponse", "Slot", "Task"),
-    others={"Slot": OF_GROUP},
+    others={"Slot": OF_GROUP, "Task": OF_FEED},
     views={("Appointment", "week"): week},
 )

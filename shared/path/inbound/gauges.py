@@ -9,6 +9,7 @@ from math import inf
 from shared.events.catalogue import BY_NAME
 from shared.events.codes import ESCALATION
 from shared.events.escalation import PRIORITY
+from shared.events.technical import OPERATOR
 from shared.path.inbound.consumer import Consumer
 from shared.path.inbound.readiness import Check, wrong
 from shared.path.outbound.lane import oldest_unsent_seconds
@@ -33,6 +34,9 @@ _OPEN = """SELECT body::jsonb ->> 'priority' AS priority, count(*) AS count,
     FROM resources WHERE type = 'Task' AND program = ANY($1::text[]) AND NOT sealed
         AND coalesce(status, '') IN ('requested', 'accepted') AND strpos(body, $2) > 0
         AND body::jsonb #>> '{code,coding,0,system}' = $2 GROUP BY 1"""
+# They are of no patient, of whom there are few.
+_OF_OPERATORS = """SELECT count(*) FROM resources WHERE patient = '' AND type = 'Task' AND program = ANY($1::text[])
+    AND status IN ('requested', 'accepted') AND body::jsonb #>> '{owner,identifier,value}' = $2"""
 PARKED_CLASSES = ("unreadable", "bug", "queued", "row")
 
 
@@ -95,6 +99,8 @@ class Gauges:
         parked = await pool.fetch(_PARKED)
         counts = {row["class"]: row["count"] for row in parked}
         self._set_parked(counts, await pool.fetchval(_PARKED_ROWS), [row["oldest"] for row in parked])
+        asked = await pool.fetchval(_OF_OPERATORS, list(self._inbox.settings), OPERATOR)
+        metrics.OPERATOR_TASKS_OPEN.labels(service).set(asked)
         if self._discloses:
             await self._look_at_ledger()
 

@@ -51,6 +51,7 @@ SMALL = {
 """A row a partition, feed, set of settings or record that a person skips; strays and redrives are only ever added."""
 WALKS = {
     "documents._SINCE": "a person has what a client sent read again",
+    "gauges._OF_OPERATORS": "for the metrics, of Tasks of no patient: few",
     "gauges._OPEN": "for the metrics, of the escalations that are open",
     "gauges._PARKED": "for the metrics, of what is parked: few",
     "gauges._PARKED_ROWS": "for the metrics, of parked rows: few",
