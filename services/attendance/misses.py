@@ -10,10 +10,13 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from services.attendance import outcomes
+from services.attendance.fitting import is_individual, seat_of_stay
 from services.attendance.record import RequestKind, Session
 from services.attendance.settings import Settings
 from services.attendance.silences import silences
 from services.attendance.state import State, unreported_at
+from services.attendance.walk_outs import KIND as LEAVES_GROUPS
+from services.attendance.walk_outs import walked_out
 
 RISKS = frozenset({"suicide-risk", "overdose-risk"})
 NOWHERE = (0, 0)
@@ -47,7 +50,7 @@ def demands(state: State, now: datetime, settings: Settings) -> list[Demand]:
     found += [_outreach(state, each, settings) for each in misses if "missed" not in each.answered]
     if len(misses) > 1:
         found += _repeated(misses, state, settings)
-    return [*found, *_late_or_partial(state, settings), *_silent(state, now)]
+    return [*found, *_late_or_partial(state, settings), *_leaves_groups(state, settings), *_silent(state, now)]
 
 
 def _unreported(state: State, now: datetime) -> list[Demand]:
@@ -123,6 +126,18 @@ def _repeated(misses: Sequence[Session], state: State, settings: Settings) -> li
         reason = "three-consecutive-misses" if rows else "three-misses-in-14-days"
         found.append(Demand("three-misses", NOWHERE, reason, 3, three))
     return found
+
+
+def _leaves_groups(state: State, settings: Settings) -> list[Demand]:
+    """Proposes individual therapy (domain 1.5): a person decides. Nobody is asked of whom that is decided already."""
+    episode, seat = state.episode, state.seat
+    assert episode is not None
+    if is_individual(episode, seat_of_stay(episode, seat)):
+        return []
+    left = sorted((each for each in state.sessions if walked_out(episode, each, settings)), key=_place)
+    runs = _in_windows(left, settings.walk_out_window_days, settings.walk_outs_in_window, settings)
+    several = _unanswered(runs, LEAVES_GROUPS)
+    return [Demand(LEAVES_GROUPS, NOWHERE, LEAVES_GROUPS, 1, several)] if several else []
 
 
 def _in_windows(misses: Sequence[Session], days: int, least: int, settings: Settings) -> list[Sequence[Session]]:

@@ -31,7 +31,7 @@ def judged(episode: Episode, session: Session, settings: Settings, now: datetime
     end), for the first of several Encounters always tells of a part. One that is none any more is asked about anew if
     it becomes one again."""
     if not shortfall(episode, session, settings):
-        answered = tuple(each for each in session.answered if each != KIND)
+        answered = tuple(each for each in session.answered if each not in (KIND, "leaves-groups"))
         return msgspec.structs.replace(session, concluded=False, deferred_until=0, answered=answered)
     until = second_after(episode.end(session) + timedelta(hours=episode.late_hours))
     counts = until <= now.timestamp()

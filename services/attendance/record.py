@@ -268,7 +268,16 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
 
 SilenceKind = Literal["no-contact", "no-attendance"]
 RequestKind = (
-    Literal["missed", "two-misses", "three-misses", "check-presence", "report-minutes", "late-report", "group-seat"]
+    Literal[
+        "missed",
+        "two-misses",
+        "three-misses",
+        "check-presence",
+        "report-minutes",
+        "late-report",
+        "group-seat",
+        "leaves-groups",
+    ]
     | Literal["late-or-partial"]
     | SilenceKind
 )

@@ -55,6 +55,7 @@ REASON: dict[RequestKind, str] = {
     "no-contact": "no-contact-after-miss",
     "no-attendance": "no-attendance",
     "late-or-partial": "late-or-partial-in-14-days",
+    "leaves-groups": "leaves-groups",
 }
 KIND: dict[str, RequestKind] = {
     **{reason: kind for kind, reason in REASON.items()},
@@ -69,11 +70,13 @@ QUESTIONS_MOST = 6
 """Reports that persons may be asked about at once; the newest stay."""
 SILENT: frozenset[RequestKind] = frozenset({"no-contact", "no-attendance"})
 MISSES: frozenset[RequestKind] = SILENT | {"missed", "two-misses", "three-misses"}
-OF_THE_STAY: frozenset[RequestKind] = MISSES | {"late-or-partial"}
+OF_THE_STAY: frozenset[RequestKind] = MISSES | {"late-or-partial", "leaves-groups"}
 """What is asked only while the stay lasts."""
-OF_SEVERAL: frozenset[RequestKind] = frozenset({"two-misses", "three-misses", "late-or-partial"})
+OF_SEVERAL: frozenset[RequestKind] = frozenset({"two-misses", "three-misses", "late-or-partial", "leaves-groups"})
 FOLLOWING: frozenset[RequestKind] = OF_THE_STAY | {"report-minutes"}
-"""What follows from the sessions; the others are asked about a report."""
+"""What follows from the sessions; the others are asked about a report, or about a seat in a group."""
+OWNERS: dict[RequestKind, str] = {"leaves-groups": "primary-therapist"}
+"""Where another role is asked than that of the tier."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,15 @@ def closed(
     gone = [each for each in state.escalations if kinds is None or each.kind in kinds]
     emitted: list[EscalationEvent] = [_resolved(state, each, moment, reason) for each in gone]
     return emitted, tuple(each for each in state.escalations if each not in gone)
+
+
+def done(state: State, kind: RequestKind, reason: str, moment: Moment[Settings]) -> Asked:
+    """A person has decided, elsewhere, what this asks: of these sessions nobody is asked again."""
+    gone = [each for each in state.escalations if each.kind == kind]
+    demanded = [demand for each in gone if (demand := _demand(state, each, moment)) is not None]
+    answered = _with_answer([one for each in demanded for one in each.sessions], kind)
+    emitted, left = closed(state, frozenset({kind}), reason, moment)
+    return Asked(emitted, left, answered)
 
 
 def overdue(state: State, moment: Moment[Settings]) -> tuple[list[EscalationEvent], tuple[Request, ...]]:
@@ -368,6 +380,7 @@ def _asked(
         raised_at=second_of(moment.now),
         acknowledge_by=_in(moment.settings.escalation.acknowledge_minutes, tier, moment),
         act_by=act_by if most is None else min(act_by, second_of(_fair(most, moment))),
+        owner=OWNERS.get(kind, ""),
     )
 
 
@@ -383,7 +396,7 @@ def _about(about: str, kind: RequestKind, place: tuple[int, int], moment: Moment
 
 
 def _questions(state: State) -> list[Request]:
-    return [each for each in state.escalations if each.kind not in FOLLOWING]
+    return [each for each in state.escalations if each.kind not in FOLLOWING | {"group-seat"}]
 
 
 def _in(minutes: tuple[int, int, int, int], tier: int, moment: Moment[Settings]) -> int:

@@ -67,6 +67,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Of a session that only an Encounter reports, as long as that does not tell when it ended."""
     same_session_minutes: MinutesOrNone
     """Two sessions of one kind that begin no further apart are one."""
+    walk_out_window_days: Window
+    walk_outs_in_window: Misses
     seat_held_days: DaysOrNone
     """Of a stay that is paused, its seat in a group."""
     calendar: Calendar = OPEN

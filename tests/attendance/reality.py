@@ -191,7 +191,8 @@ def expected(reality: Reality) -> Ending:
     asked |= {("check-presence", ()) for each in came if not any(touches(each, start) for start in STARTS)}
     misses = [start for start, (outcome, _) in sessions.items() if outcome in ("missed", "cancelled-late")]
     if reality.left is None:
-        asked |= of_misses(misses, sessions) | of_silence(misses, sessions) | of_shortfalls(came, sessions)
+        asked |= of_misses(misses, sessions) | of_silence(misses, sessions)
+        asked |= of_shortfalls(came, sessions) | of_walk_outs(came, sessions)
     return sessions, asked, week_ends(reality, sessions)
 
 
@@ -272,6 +273,19 @@ def of_shortfalls(came: Sequence[CheckIn], sessions: Sessions) -> Asked:
             found.append(start)
     several = {one for last in found for one in runs(found, last, 14, 2)}
     return {("late-or-partial-in-14-days", tuple(sorted(several)[-4:]))} if several else set()
+
+
+def of_walk_outs(came: Sequence[CheckIn], sessions: Sessions) -> Asked:
+    """Three within five weeks, attended for less than 135 minutes, and left a quarter of an hour before the end
+    or sooner."""
+    found = []
+    for start, (outcome, minutes) in sessions.items():
+        ends = [end for report in came if touches(report, start) for _, end in report.periods if end is not None]
+        left = max((end for end in ends if end > start), default=start)
+        if outcome == "attended" and minutes < 135 and int((left - start).total_seconds()) // 60 < 180 - 15:
+            found.append(start)
+    several = {one for last in found for one in runs(found, last, 35, 3)}
+    return {("leaves-groups", tuple(sorted(several)[-4:]))} if several else set()
 
 
 def runs(misses: Sequence[datetime], last: datetime, days: int, least: int) -> list[datetime]:

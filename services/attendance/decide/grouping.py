@@ -40,6 +40,7 @@ from services.attendance.misses import NOWHERE
 from services.attendance.record import Episode
 from services.attendance.settings import Settings
 from services.attendance.state import State, evolve
+from services.attendance.walk_outs import KIND as LEAVES_GROUPS
 from shared.events.envelope import Command, Event
 from shared.events.internal import To
 from shared.rules.decision import Moment, Refused
@@ -49,6 +50,7 @@ from shared.rules.staff import refused
 ASK_AGAIN = timedelta(days=1)
 """Where even the line is full."""
 SEAT_GIVEN, SEAT_NOT_NEEDED = "seat-given", "seat-not-needed"
+INDIVIDUAL_THERAPY = "individual-therapy"
 SEAT_WANTED: Final = "group-seat"
 
 
@@ -71,7 +73,13 @@ def chosen(state: State, command: ChooseGroup, moment: Moment[Settings]) -> list
     seat = seat_of_stay(episode, state.seat)
     if (ANY if seat is None else seat.chosen) == command.group:
         return []
-    return [GroupChosen(episode_id=episode.id, group=command.group)]
+    course = Course(state, moment)
+    if command.group == ALONE:
+        proposed = requests.done(state, LEAVES_GROUPS, INDIVIDUAL_THERAPY, moment)
+        course.ask(proposed.emitted, proposed.requests)
+        course.know(proposed.sessions)
+    course.emit(GroupChosen(episode_id=episode.id, group=command.group))
+    return course.emitted
 
 
 def _refusal(state: State, episode: Episode, command: ChooseGroup, moment: Moment[Settings]) -> Refused | None:
@@ -102,7 +110,8 @@ def followed(
     before: State, cause: Event | Command, emitted: Sequence[Emits], moment: Moment[Settings]
 ) -> Sequence[Emits]:
     """What was decided, and what follows for the patient's seat."""
-    if before.seat is None and not moment.settings.groups:
+    is_chosen = any(isinstance(each, GroupChosen) for each in emitted)
+    if before.seat is None and not moment.settings.groups and not is_chosen:
         return emitted
     course = Course(evolve(before, cause), moment)
     course.emit(*emitted)

@@ -143,7 +143,7 @@ def test_the_first_of_two_encounters_of_a_session_accuses_nobody() -> None:
 def test_a_third_one_is_added_to_what_is_asked() -> None:
     story = twice()
     story.accept()
-    shown(story, THIRD, 0, 60)
+    shown(story, THIRD, 60, 180)
     assert changed(story.until(THIRD + REPORTS_OVER)) == [("Updated", TWICE, 1)]
     assert len(story.still_open[0].signals) == 3
 
@@ -188,7 +188,7 @@ def test_what_a_person_answered_is_asked_again_only_by_another_one() -> None:
     story = twice()
     resolved(story)
     assert changed(story.until(THIRD)) == []
-    shown(story, THIRD, 0, 60)
+    shown(story, THIRD, 60, 180)
     assert changed(story.until(THIRD + REPORTS_OVER)) == [("Raised", TWICE, 1)]
 
 
