@@ -8,7 +8,7 @@ ARCHIVE := $(or $(IOP_CACHE),.cache)/kafka.aot
 # Without its bytecode every process that a test starts would compile the house anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test fast storm conformance check docs bench lock clean
+.PHONY: setup demo test fast storm year conformance check docs bench lock clean
 
 setup: $(STAMP)
 
@@ -38,6 +38,10 @@ storm: setup
 	$(BIN)/python -m pytest -s tests/storm
 	$(BIN)/python -m pytest --hypothesis-profile=many tests/*/test_laws.py tests/shared/rules \
 		tests/journey/test_database_gone.py tests/shared/path/test_replicas_on_kafka.py
+
+# PATIENTS=100 WEEKS=12 SEED=2: a smaller one, or another.
+year: setup
+	$(BIN)/python -m pytest -s tests/year/whole_year.py
 
 conformance: setup
 	$(BIN)/python -m tests.conformance.hapi

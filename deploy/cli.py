@@ -21,6 +21,7 @@ COMMANDS = {
     "token": ("access.token", 'Example: curl -H "Authorization: Bearer $(iop token ehr)" ...'),
     "settle": ("run.settle", "Example: iop settle --timeout 30"),
     "demo": ("demo.demo", "Example: iop demo, or: iop demo --samples ../samples"),
+    "simulate": ("simulate.simulate", "Example: iop simulate --patients 60 --weeks 4 --seed 1 --log month.jsonl"),
     "tail": ("tail.tail", "Example: iop tail escalations --from-beginning --max 20"),
     "document": ("document.document", "Example: iop document 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 > message.hl7"),
     "doctor": ("doctor.doctor", "Example: iop doctor, or: iop doctor --json"),

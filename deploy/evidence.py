@@ -1,6 +1,6 @@
 """What a running hub has done, read from Kafka's records and the services' databases."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -77,13 +77,15 @@ class Topics:
     async def more(self) -> list[Record]:
         """All events since the last call, up to where the topics end now, without the consent heartbeats. A record of
         another program's is none."""
+        return [each async for batch in self.batches() for each in batch]
+
+    async def batches(self) -> AsyncIterator[list[Record]]:
+        """The same, as they are polled: they may be too many for the memory."""
         assert self._consumer is not None
         ends: Mapping[TopicPartition, int] = await self._consumer.end_offsets(self._partitions)
-        found: list[Record] = []
         while [each for each in self._partitions if await self._consumer.position(each) < ends[each]]:
             for batch in (await self._consumer.getmany(timeout_ms=POLL_MS)).values():
-                found.extend(_record(each) for each in batch if _event(each) in BY_NAME.keys() - {HEARTBEAT})
-        return found
+                yield [_record(each) for each in batch if _event(each) in BY_NAME.keys() - {HEARTBEAT}]
 
 
 class Databases:

@@ -24,9 +24,9 @@ pytest_plugins = ("tests.laws", "tests.service", "tests.traced")
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES_LEAST = 8 * 2**30
 """Three workers' servers with all their write-ahead log (2 GB each), and 100 MB of each hub."""
-HUBS = {"start_hub", "start_idle_hub", "readme_hub", "demo"}
+HUBS = {"start_hub", "start_idle_hub", "readme_hub", "demo", "month"}
 """Fixtures that start whole hubs, each with a Kafka and a PostgreSQL of its own."""
-SHARED = {"kafka", "own_kafka", "shut", "demo", "hub_data", "own_servers", "shut_hub", "idle_hub"}
+SHARED = {"kafka", "own_kafka", "shut", "demo", "month", "hub_data", "own_servers", "shut_hub", "idle_hub"}
 """Fixtures that are started once for the tests of several files."""
 ENDS = pytest.StashKey[set[str]]()
 """Which of them nobody asks for after this test."""

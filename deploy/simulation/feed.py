@@ -1,0 +1,188 @@
+"""The EHR of the simulated program: sends what happened through the public edges, and again until it is accepted."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from deploy.demo import forms
+from deploy.demo.courses import IOP_NEEDS
+from deploy.driver import Driver
+from deploy.failure import CannotContinueError
+from deploy.simulation.people import Person
+from deploy.simulation.visits import ILLNESS, Act, Session
+from shared.events import codes, fhir
+
+Resource = dict[str, Any]
+VISIT = "https://ehr.demo.iop-hub.org/visit"
+"""The system of the EHR's own numbers of visits, by which an Encounter that is sent twice is created once."""
+ABSENCE = "https://ehr.demo.iop-hub.org/fhir/CodeSystem/absence"
+"""The system of its own reasons for an absence."""
+TRIED_SECONDS_MOST = 120.0
+BETWEEN_TRIES_SECONDS = 0.2
+TRY_AGAIN = frozenset({429, 502, 503, 504})
+
+
+class RefusedError(CannotContinueError):
+    """The hub understands what it was sent, and does not take it."""
+
+
+@dataclass
+class Chart:
+    """What the EHR knows of a person at the hub: their id, their Appointments, and by name their Encounters as they
+    were sent last."""
+
+    person: Person
+    id: str = ""
+    appointments: dict[tuple[datetime, str], Resource] = field(default_factory=dict)
+    encounters: dict[str, Resource] = field(default_factory=dict)
+    discharged_at: datetime | None = None
+
+
+class Feed:
+    """Everything raises CannotContinueError where the hub refuses it, or answers nothing for too long."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+
+    async def refer(self, chart: Chart) -> None:
+        """The referral with its assessment, in one transaction."""
+        patient = forms.patient(chart.person.mrn, f"Patient {chart.person.number}")
+        who, at = patient["fullUrl"], self.driver.now
+        facts = {"safe-housing": True, **({"works-days": True} if chart.person.evening else {})}
+        bundle = forms.transaction(
+            [
+                patient,
+                *(forms.need(who, dimension, level, at) for dimension, level in IOP_NEEDS.items()),
+                *(forms.fact(who, code, holds, at) for code, holds in facts.items()),
+                forms.referral(who, at),
+            ]
+        )
+        answer = await self._accepted(lambda: self.driver.post("intake", bundle))
+        located = [each["response"]["location"].split("/")[-4:-2] for each in answer["entry"]]
+        chart.id = next(identity for kind, identity in located if kind == "Patient")
+
+    async def sign(self, chart: Chart) -> None:
+        """The clinician signs what is recommended: the patient is admitted."""
+        asked = await self.driver.search("intake", f"Task?patient={chart.id}&status=requested")
+        tasks = [each for each in asked if fhir.code_of(each["code"]) == "sign-placement"]
+        if len(tasks) != 1:
+            raise CannotContinueError(f"one placement to sign was expected, not {len(tasks)}")
+        task, version = tasks[0], tasks[0]["meta"]["versionId"]
+        form = forms.signed(task, "2.1")
+        await self._accepted(lambda: self.driver.put("intake", form, If_Match=f'W/"{version}"'))
+
+    async def discharge(self, chart: Chart) -> None:
+        (episode,) = await self.driver.search("intake", f"EpisodeOfCare?patient={chart.id}&status=active")
+        form = forms.discharge(episode, "completed", self.driver.now)
+        await self._accepted(lambda: self.driver.post("intake", form))
+        chart.discharged_at = self.driver.now
+
+    async def look_up(self, chart: Chart, since: datetime, until: datetime) -> list[Session]:
+        """The sessions that are booked in [since, until)."""
+        window = f"date=ge{_utc(since)}&date=lt{_utc(until)}"
+        found = await self.driver.search("attendance", f"Appointment?patient={chart.id}&status=booked&{window}")
+        sessions = []
+        for each in found:
+            session = Session(_instant(each["start"]), _instant(each["end"]), fhir.code_of(each["serviceType"][0]))
+            chart.appointments[session.start, session.kind] = each
+            sessions.append(session)
+        return sorted(sessions, key=lambda each: each.start)
+
+    async def send(self, chart: Chart, act: Act) -> None:
+        appointment = chart.appointments[act.session.start, act.session.kind]
+        match act.did:
+            case "encounter":
+                await self._report(chart, act, encounter(chart, appointment, act))
+            case "withdraw":
+                await self._report(chart, act, {**chart.encounters[act.name], "status": "entered-in-error"})
+            case "decline":
+                await self._accepted(lambda: self.driver.post("attendance", declined(chart, appointment)))
+            case "appointment":
+                form = with_status(appointment, act.status, act.reason)
+                await self._accepted(lambda: self.driver.put("attendance", form))
+
+    async def _report(self, chart: Chart, act: Act, form: Resource) -> None:
+        if (known := chart.encounters.get(act.name)) is not None:
+            updated = {**form, "id": known["id"]}
+            await self._accepted(lambda: self.driver.put("attendance", updated))
+        else:
+            once = f"identifier={VISIT}|{form['identifier'][0]['value']}"
+            headers = {"If_None_Exist": once, "Prefer": "return=representation"}
+            created = await self._accepted(lambda: self.driver.post("attendance", form, **headers))
+            updated = {**form, "id": created["id"]}
+        chart.encounters[act.name] = updated
+
+    async def open_tasks(self) -> list[Resource]:
+        """What attendance asks of persons."""
+        return await self.driver.search("attendance", "Task?status=requested,accepted&_count=200")
+
+    async def session_of(self, task: Resource) -> str:
+        """The id of the Appointment that an escalation is about first."""
+        issue = (await self.driver.get("attendance", task["focus"]["reference"])).json()
+        return str(issue["implicated"][0]["reference"]).partition("/")[2]
+
+    async def answer(self, task: Resource, reason: str) -> None:
+        """Somebody of the role that is asked resolves it."""
+        person = f"{task['owner']['identifier']['value']}-1"
+        form = forms.answered(task, "completed", person, reason)
+        await self._accepted(lambda: self.driver.put("attendance", form))
+
+    async def _accepted(self, send: Callable[[], Awaitable[httpx.Response]]) -> Resource:
+        """The body of the 2xx: an EHR sends again what was not answered, or is to be sent later."""
+        until = asyncio.get_running_loop().time() + TRIED_SECONDS_MOST
+        while True:
+            try:
+                answer = await send()
+                problem = f"{answer.status_code}: {answer.text}"
+                if answer.is_success and answer.status_code != httpx.codes.ACCEPTED:
+                    body: Resource = answer.json()
+                    return body
+                if answer.status_code not in TRY_AGAIN:
+                    raise RefusedError(f"the hub refuses what it was sent, {problem}")
+            except httpx.TransportError as failure:
+                problem = type(failure).__name__
+            if asyncio.get_running_loop().time() > until:
+                raise CannotContinueError(f"the hub accepts nothing for {TRIED_SECONDS_MOST:.0f} s: {problem}")
+            await asyncio.sleep(BETWEEN_TRIES_SECONDS)
+
+
+def encounter(chart: Chart, appointment: Resource, act: Act) -> Resource:
+    """In progress while nobody has entered when they left."""
+    period = {"start": act.came, "end": act.left}
+    return {
+        "resourceType": "Encounter",
+        "identifier": [{"system": VISIT, "value": f"{chart.person.mrn}-{act.name}"}],
+        "status": "in-progress" if act.left is None else "finished",
+        "class": fhir.coding(codes.ACT, "AMB"),
+        "subject": fhir.reference("Patient", chart.id),
+        "appointment": [fhir.reference("Appointment", appointment["id"])],
+        "period": {name: moment.isoformat() for name, moment in period.items() if moment is not None},
+    }
+
+
+def declined(chart: Chart, appointment: Resource) -> Resource:
+    return {
+        "resourceType": "AppointmentResponse",
+        "appointment": fhir.reference("Appointment", appointment["id"]),
+        "actor": fhir.reference("Patient", chart.id),
+        "participantStatus": "declined",
+    }
+
+
+def with_status(appointment: Resource, status: str, reason: str) -> Resource:
+    system = ABSENCE if reason == ILLNESS else codes.CANCELLATION
+    coded = {"cancelationReason": fhir.concept(system, reason)} if reason else {}
+    plain = {name: value for name, value in appointment.items() if name not in ("meta", "cancelationReason")}
+    return plain | {"status": status} | coded
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,303 @@
+"""A simulation from nothing to its log: a hub is started, the days pass step by step, everything stops.
+
+The clinic's clock is set to a few times of each day. At each the hub first decides what fell due; then the EHR sends
+what it has to send by then, many patients at once, each one's in order.
+"""
+
+import asyncio
+import heapq
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as day_time
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+from rich.console import Console
+
+from deploy.demo import hub
+from deploy.driver import Driver
+from deploy.simulation import program
+from deploy.simulation.feed import Chart, Feed, RefusedError, Resource
+from deploy.simulation.log import Log
+from deploy.simulation.people import people
+from deploy.simulation.visits import Act, acts
+from shared.events import fhir
+
+MORNING, NIGHT = day_time(7, 30), day_time(23, 30)
+DEADLINES = (day_time(9, 16), day_time(17, 46))
+"""A minute after silence decides the sessions of the day track, and of the evening."""
+STEPS = (
+    MORNING,
+    day_time(9, 10),
+    day_time(9, 40),
+    day_time(12, 5),
+    day_time(16),
+    day_time(17, 40),
+    day_time(18, 10),
+    day_time(20, 35),
+)
+WAVE = day_time(9, 10)
+AT_ONCE = 24
+HEARTBEAT_SECONDS = 6.0
+"""So long the clock stands still before attendance is killed: a heartbeat of this instant is stored by then."""
+RESTART_SECONDS_MOST = 90.0
+SETTLE_SECONDS_MOST = 180.0
+ANSWERED_PERCENT = 30
+"""Of what is asked of persons, each morning."""
+ANSWERS = ("acted-on", "reached", "not-reached")
+ANSWERED = frozenset(
+    {
+        "missed-session",
+        "two-misses-in-7-days",
+        "three-misses-in-14-days",
+        "three-consecutive-misses",
+        "no-contact-after-miss",
+        "no-attendance",
+    }
+)
+OUTAGES = (timedelta(hours=3), timedelta(minutes=10), timedelta(days=1), timedelta(hours=8), timedelta(days=3))
+"""One in each month, by turns."""
+KILLED_ON, AWAY_ON = (2, 1), (1, 2)
+"""Week of each four weeks, and weekday, Monday being 0."""
+
+T = TypeVar("T")
+After = Callable[[Path], None]
+
+STILL_IN, STILL_EVERY = 3, 26
+STILL = ((1, day_time(16)), (3, day_time(9, 30)))
+"""In this week, and every so many weeks, the interface stands still from one weekday and time to another: the EHR sends
+nothing, and afterwards all of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a person asked for: how many patients, how many weeks, by which chance; the log; the hub's folder."""
+
+    patients: int
+    weeks: int
+    seed: int
+    log: Path
+    data: Path
+    monday: date = program.FIRST_MONDAY
+
+
+@dataclass
+class Days:
+    """The simulation as it goes. `ahead` is what is to be sent, by the time from which on."""
+
+    asked: Asked
+    driver: Driver
+    feed: Feed
+    log: Log
+    charts: list[Chart]
+    ahead: list[tuple[datetime, int, Chart, Act]] = field(default_factory=list)
+    numbers: "count[int]" = field(default_factory=count)
+    sent: int = 0
+    outages: int = 0
+
+    async def pass_all(self, console: Console) -> None:
+        """Every step of every day."""
+        began = time.monotonic()
+        for week in range(self.asked.weeks):
+            for day in range(7):
+                await self._pass(week, day)
+            line = f"week {week + 1} of {self.asked.weeks}: {self.sent} reports sent, {time.monotonic() - began:.0f} s"
+            console.print(line, markup=False)
+
+    async def _pass(self, week: int, weekday: int) -> None:
+        day = self.asked.monday + timedelta(weeks=week, days=weekday)
+        for each in sorted((*STEPS, *DEADLINES, NIGHT)):
+            at = self._at(day, each)
+            if at <= self.driver.now or not self._is_wanted(at, each):
+                continue
+            await self._step(at)
+            if each == MORNING:
+                await self._morning(day)
+            due = [] if each == NIGHT or self._stands_still(week, weekday, each) else self._due()
+            if each == WAVE and (week % 4, weekday) == KILLED_ON:
+                await self._send_while_killed(due)
+            else:
+                await self._send(due)
+            if each == MORNING and (week % 4, weekday) == AWAY_ON:
+                await self._away(OUTAGES[self.outages % len(OUTAGES)])
+
+    def _is_wanted(self, at: datetime, step: day_time) -> bool:
+        return step in (MORNING, NIGHT, *DEADLINES) or (bool(self.ahead) and self.ahead[0][0] <= at)
+
+    def _stands_still(self, week: int, weekday: int, step: day_time) -> bool:
+        since, until = STILL
+        if week % STILL_EVERY != STILL_IN or not since <= (weekday, step) < until:
+            return False
+        self.log.write(self.driver.now, "silent")
+        return True
+
+    async def _step(self, at: datetime) -> None:
+        self.driver.clock_set(at)
+        await self.driver.settle(SETTLE_SECONDS_MOST)
+        self.log.write(at, "step")
+
+    async def _morning(self, day: date) -> None:
+        """Who comes is admitted, who leaves is discharged, the sessions of the week are looked up, persons answer."""
+        # After an outage of days some of it is late.
+        leaving = [
+            each for each in self.charts if each.id and each.discharged_at is None and each.person.leaves_on <= day
+        ]
+        await self._all(leaving, self._discharge)
+        coming = [each for each in self.charts if not each.id and each.person.comes_on <= day]
+        await self._all(coming, self.feed.refer)
+        await self.driver.settle(SETTLE_SECONDS_MOST)
+        await self._all(coming, self.feed.sign)
+        await self.driver.settle(SETTLE_SECONDS_MOST)
+        for each in coming:
+            self.log.write(
+                self.driver.now, "admitted", patient=each.person.number, id=each.id, evening=each.person.evening
+            )
+        here = [each for each in self.charts if each.id and each.discharged_at is None]
+        await self._all(here if day.weekday() == 0 else coming, self._plan_week)
+        await self._answer()
+
+    async def _discharge(self, chart: Chart) -> None:
+        await self.feed.discharge(chart)
+        self.log.write(self.driver.now, "discharged", patient=chart.person.number)
+
+    async def _plan_week(self, chart: Chart) -> None:
+        now = self.driver.now
+        local = now.astimezone(program.zone()).date()
+        until = self._at(local + timedelta(days=7 - local.weekday()), day_time())
+        for session in await self.feed.look_up(chart, now, until):
+            chance = Random(f"{self.asked.seed}:{chart.person.number}:{session.name}")
+            for act in acts(chart.person, session, chance):
+                heapq.heappush(self.ahead, (act.at, next(self.numbers), chart, act))
+
+    async def _answer(self) -> None:
+        """Persons resolve some of what is asked of them."""
+        by_id = {each.id: each for each in self.charts if each.id}
+        for task in await self.feed.open_tasks():
+            reason, chart = fhir.code_of(task["reasonCode"]), by_id[task["for"]["reference"].partition("/")[2]]
+            chance = Random(f"{self.asked.seed}:{chart.person.number}:{reason}:{self.driver.now}")
+            if reason in ANSWERED and chance.randrange(100) < ANSWERED_PERCENT:
+                await self._resolve(chart, task, reason, chance.choice(ANSWERS))
+
+    async def _resolve(self, chart: Chart, task: Resource, reason: str, answer: str) -> None:
+        about = await self.feed.session_of(task)
+        starts = [start for (start, _), each in chart.appointments.items() if each["id"] == about]
+        try:
+            await self.feed.answer(task, answer)
+        except RefusedError:  # closed by what they answered before it
+            return
+        self.log.write(
+            self.driver.now, "answered", patient=chart.person.number, reason=reason, session=starts[0], answer=answer
+        )
+
+    def _due(self) -> list[tuple[Chart, Act]]:
+        found = []
+        while self.ahead and self.ahead[0][0] <= self.driver.now:
+            _, _, chart, act = heapq.heappop(self.ahead)
+            found.append((chart, act))
+        return found
+
+    async def _send(self, due: Sequence[tuple[Chart, Act]]) -> None:
+        """Each patient's in order, many patients at once."""
+        by_chart: dict[int, list[tuple[Chart, Act]]] = {}
+        for chart, act in due:
+            by_chart.setdefault(chart.person.number, []).append((chart, act))
+
+        async def of_one(mine: list[tuple[Chart, Act]]) -> None:
+            for chart, act in mine:
+                await self._send_one(chart, act)
+
+        await self._all(list(by_chart.values()), of_one)
+
+    async def _send_one(self, chart: Chart, act: Act) -> None:
+        """What is about a session after the discharge is nobody's business any more."""
+        if chart.discharged_at is not None and act.session.start >= chart.discharged_at:
+            return
+        try:
+            await self.feed.send(chart, act)
+            refused = False
+        except RefusedError:
+            refused = True
+        self.sent += 1
+        stated = {name: getattr(act, name) for name in ("name", "came", "left", "status", "reason")}
+        session = {"start": act.session.start, "end": act.session.end, "kind": act.session.kind}
+        self.log.write(self.driver.now, act.did, patient=chart.person.number, refused=refused, **session, **stated)
+
+    async def _send_while_killed(self, due: Sequence[tuple[Chart, Act]]) -> None:
+        """Attendance is killed in the midst of what it is sent, as a power cut would: the EHR sends again."""
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+        already, wanted = self.sent, len(due) // 3
+
+        async def kill() -> int:
+            while self.sent < already + wanted:  # noqa: ASYNC110 (whoever sends counts, and wakes nobody)
+                await asyncio.sleep(0.001)
+            return self._kill()
+
+        _, before = await asyncio.gather(self._send(due), kill())
+        await self._restarted(before)
+        self.log.write(self.driver.now, "killed")
+
+    async def _away(self, length: timedelta) -> None:
+        """Attendance is away while the clinic goes on. What was to be sent meanwhile is sent once it is back."""
+        self.outages += 1
+        since = self.driver.now
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+        before = self._kill()
+        self.driver.clock_set(since + length)
+        await self._restarted(before)
+        self.log.write(self.driver.now, "outage", since=since)
+        await self.driver.settle(SETTLE_SECONDS_MOST)
+        self.log.write(self.driver.now, "step")
+        await self._send(self._due())
+
+    def _kill(self) -> int:
+        pid = self.driver.pid("attendance")
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    async def _restarted(self, before: int) -> None:
+        """The runner has started another process, and it is ready."""
+        async with asyncio.timeout(RESTART_SECONDS_MOST):
+            while self.driver.pid("attendance") == before:  # noqa: ASYNC110 (another process writes it, to a file)
+                await asyncio.sleep(0.05)
+
+    async def _all(self, each_of: Sequence[T], do: Callable[[T], Awaitable[object]]) -> None:
+        """So many at once; the first that fails ends all."""
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def in_turn(one: T) -> None:
+            async with places:
+                await do(one)
+
+        await asyncio.gather(*(in_turn(each) for each in each_of))
+
+    def _at(self, day: date, at: day_time) -> datetime:
+        return datetime.combine(day, at, program.zone()).astimezone(UTC)
+
+
+def begin(asked: Asked, console: Console, then: After | None = None) -> None:
+    """Start a hub, let the weeks pass, stop it. `then` is called with the folder of the hub while it still runs.
+
+    Raises:
+        CannotContinueError: the hub does not start, or refuses what it is sent.
+    """
+    settings = program.settings(asked.data / "settings")
+    starts_at = datetime.combine(asked.monday, day_time(), program.zone())
+    with hub.running(asked.data, starts_at, {}, settings):
+        asyncio.run(_simulate(asked, console, settings))
+        if then is not None:
+            then(asked.data)
+
+
+async def _simulate(asked: Asked, console: Console, settings: Path) -> None:
+    with Log(asked.log) as log:
+        async with Driver.of(asked.data) as driver:
+            charts = [Chart(each) for each in people(asked.seed, asked.patients, asked.weeks, asked.monday)]
+            log.write(driver.now, "began", seed=asked.seed, program=program.numbers(settings))
+            days = Days(asked, driver, Feed(driver), log, charts)
+            await days.pass_all(console)

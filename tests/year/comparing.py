@@ -1,0 +1,93 @@
+"""Where the recount and the hub differ, for a person: patient, session, what each has, and why the hub decided so."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from tests.year.observed import Patient
+from tests.year.recount import Counted
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """`about` is the id by which `iop why` explains what the hub says; "" where it has nothing."""
+
+    patient: int
+    what: str
+    recounted: str
+    hub: str
+    about: str = ""
+
+    def __str__(self) -> str:
+        return f"patient {self.patient}, {self.what}: the recount has {self.recounted}; the hub has {self.hub}"
+
+
+def differences(counted: Counted, hub: Patient, until: datetime) -> Iterator[Difference]:
+    """All of one patient, up to the end of the log."""
+    yield from _refusals(counted)
+    yield from _sessions(counted, hub, until)
+    yield from _weeks(counted, hub)
+    yield from _reasons(counted, hub)
+
+
+def _refusals(counted: Counted) -> Iterator[Difference]:
+    for line in counted.wrongly_refused:
+        what, refused = f"{line['did']} of {line['start']:%F %H:%M}", line["refused"]
+        yield Difference(
+            counted.number, what, "accepted" if refused else "refused", "refused" if refused else "accepted"
+        )
+
+
+def _sessions(counted: Counted, hub: Patient, until: datetime) -> Iterator[Difference]:
+    seen = {(each.start, each.kind): each for each in hub.sessions.values()}
+    for visit in counted.visits:
+        known = seen.pop((visit.start, visit.kind), None)
+        what = f"{visit.kind} {visit.start:%F %H:%M}"
+        if known is None and visit.mark == "ended":
+            continue  # the stay ended before it would have been booked
+        if known is None:
+            yield Difference(counted.number, what, visit.status, "no such session")
+            continue
+        ours = _shown(visit.status, visit.minutes(), visit.missed_at, counted.shortfall(visit))
+        theirs = _shown(known.status, known.minutes, known.missed_at, known.shortfall)
+        if ours != theirs:
+            yield Difference(counted.number, what, ours, theirs, known.id)
+    for known in seen.values():
+        if known.start < until and known.status != "cancelled":
+            yield Difference(
+                counted.number, f"{known.kind} {known.start:%F %H:%M}", "no such session", known.status, known.id
+            )
+
+
+def _shown(status: str, minutes: int, missed_at: list[datetime], shortfall: str) -> str:
+    short = f", {shortfall}" if shortfall else ""
+    missed = f", missed at {', '.join(f'{each:%F %H:%M}' for each in missed_at)}" if missed_at else ""
+    return f"{status}, {minutes} min{short}{missed}"
+
+
+def _weeks(counted: Counted, hub: Patient) -> Iterator[Difference]:
+    ours = {each.start: each for each in counted.weeks}
+    for start in sorted({*ours, *hub.weeks}):
+        finding, minutes, about = hub.weeks.get(start, ("", None, ""))
+        week = ours.get(start)
+        expected = ("", None) if week is None or not week.finding else (week.finding, week.minutes)
+        stands = (finding, minutes if finding else None)
+        if expected != stands:
+            yield Difference(counted.number, f"week of {start:%F}", str(expected), str(stands), about)
+
+
+def _reasons(counted: Counted, hub: Patient) -> Iterator[Difference]:
+    """The first night on which they differ: the nights after it differ for the same reason."""
+    for at, ours in counted.reasons.items():
+        theirs = hub.reasons(at)
+        if ours != set(theirs):
+            only_ours, only_theirs = ours - set(theirs), set(theirs) - ours
+            about = next((theirs[each] for each in only_theirs), "")
+            what = f"asked of persons on {at:%F %H:%M}"
+            yield Difference(counted.number, what, _listed(only_ours), _listed(only_theirs), about)
+            return
+
+
+def _listed(reasons: set[tuple[str, tuple[datetime, ...]]] | frozenset[tuple[str, tuple[datetime, ...]]]) -> str:
+    lines = (f"{reason} of {', '.join(f'{each:%m-%d %H:%M}' for each in starts)}" for reason, starts in sorted(reasons))
+    return "; ".join(lines) or "nothing beyond it"

@@ -1,0 +1,528 @@
+"""A simulated program counted again, by plain loops over what its log names: every miss, minute, week and open reason.
+
+It reads the rules of docs/clinical-rules.md (3.1, 3.3, 5.2) for itself and imports nothing of `services/`: where it and
+the hub differ, one of the two is wrong.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+Line = dict[str, Any]
+Reason = tuple[str, tuple[datetime, ...]]
+"""What a person is asked, and the newest four of the sessions that it is about, by their starts."""
+NAMED_MOST = 4
+EXCUSED, LATE, PRESENT, SETTLED = (
+    ("excused", "declined"),
+    ("late", "declined-late"),
+    ("arrived", "fulfilled"),
+    ("off", "ended"),
+)
+CATCH_UP_MOST, GAP_MOST = timedelta(hours=4), timedelta(minutes=1)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+
+
+@dataclass
+class Visit:
+    """A session that one patient owes, and what was reported of it. `mark` is what its Appointment says last,
+    `periods` the Encounters by name. `decides_at` is when silence makes it a miss, `missed_at` when it became one."""
+
+    start: datetime
+    end: datetime
+    kind: str
+    decides_at: datetime
+    mark: str = ""
+    is_concluded: bool = False
+    periods: dict[str, tuple[datetime, datetime | None]] = field(default_factory=dict)
+    answered: set[str] = field(default_factory=set)
+    missed_at: list[datetime] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        """Somebody came, and nobody knows for how long."""
+        if self.periods:
+            return any(left is None for _, left in self.periods.values())
+        return self.mark == "arrived"
+
+    @property
+    def status(self) -> str:
+        if self.periods or self.mark in PRESENT:
+            return "present" if self.is_open else "attended"
+        if self.mark in SETTLED:
+            return "cancelled"
+        if self.mark in EXCUSED:
+            return "excused"
+        if self.mark in LATE:
+            return "cancelled-late"
+        return "missed" if self.is_concluded or self.mark == "noshow" else "planned"
+
+    @property
+    def is_miss(self) -> bool:
+        return self.status == "missed" or (self.status == "cancelled-late" and self.is_concluded)
+
+    @property
+    def waits(self) -> bool:
+        return not self.is_concluded and self.status in ("planned", "cancelled-late")
+
+    def minutes(self) -> int:
+        return int(self.present() / MINUTE)
+
+    def present(self) -> timedelta:
+        """All that anybody reported, each second counted once."""
+        if not self.periods:
+            return self.end - self.start if self.mark == "fulfilled" else timedelta(0)
+        inside = [
+            (max(came, self.start), min(left, self.end)) for came, left in self.periods.values() if left is not None
+        ]
+        total, reached = timedelta(0), self.start
+        for came, left in sorted(inside):
+            total += max(timedelta(0), left - max(came, reached))
+            reached = max(reached, left)
+        return total
+
+    def shortfall(self, numbers: Mapping[str, Any]) -> str:
+        """How somebody was there, by their Encounters: in part, or late; "" for neither."""
+        if not self.periods:
+            return ""
+        if not self.is_open and self.present() * 100 < (self.end - self.start) * numbers["partial_below_percent"]:
+            return "partial"
+        came = min(came for came, _ in self.periods.values())
+        return "late" if came > self.start + timedelta(minutes=numbers["grace_minutes"]) else ""
+
+
+@dataclass
+class Week:
+    """A whole week of a stay; `finding` is "short", "unknown", or "" where it has its hours or is not judged."""
+
+    start: datetime
+    finding: str
+    minutes: int
+
+
+@dataclass
+class Counted:
+    """One patient, counted. `reasons` are what persons were asked at each night; `refused` the log's lines that the hub
+    was right, or wrong, to refuse."""
+
+    number: int
+    id: str = ""
+    visits: list[Visit] = field(default_factory=list)
+    weeks: list[Week] = field(default_factory=list)
+    reasons: dict[datetime, frozenset[Reason]] = field(default_factory=dict)
+    wrongly_refused: list[Line] = field(default_factory=list)
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+    def shortfall(self, visit: Visit) -> str:
+        return visit.shortfall(self.numbers) if visit.periods else ""
+
+
+def read(log: Path) -> list[Line]:
+    """Its lines, with their times as such."""
+    times = ("at", "since", "start", "end", "session", "came", "left")
+    lines = []
+    for text in log.read_text().splitlines():
+        line = json.loads(text)
+        lines.append({name: _time(value) if name in times else value for name, value in line.items()})
+    return lines
+
+
+def _time(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
+
+
+def recount(lines: list[Line]) -> Iterator[Counted]:
+    """All patients; their program's feed is one."""
+    program, until = Program(lines[0]["program"]), lines[-1]["at"]
+    feed, stays, since = Feed(program), dict[int, Stay](), None
+    for line in lines[1:]:
+        match line["did"]:
+            case "admitted":
+                counted = Counted(line["patient"], line["id"], numbers=program.numbers)
+                stays[counted.number] = Stay(program, counted, line["at"], line["evening"], until)
+            case "outage":
+                since = _after_outage(line, since)
+            case "step":
+                _step(line["at"], feed, stays.values(), since)
+            case _ if "patient" in line:
+                stays[line["patient"]].follow(line, feed)
+    for stay in stays.values():
+        yield stay.finished()
+
+
+def _step(at: datetime, feed: "Feed", stays: Iterable["Stay"], since: datetime | None) -> None:
+    """Silence decides what it has been listened to for; at night somebody looks at what is asked of persons."""
+    asked = [visit for stay in stays for visit in stay.due(at, since)]
+    for visit in feed.counting(at, sorted(asked, key=lambda each: each.start)):
+        visit.is_concluded = True
+        if visit.status == "missed":
+            visit.missed_at.append(at)
+    for stay in stays:
+        stay.look(at)
+
+
+def _after_outage(line: Line, since: datetime | None) -> datetime | None:
+    """Senders have as long as the outage was, at most four hours, before silence counts again."""
+    away = line["at"] - line["since"]
+    again = line["at"] + min(away, CATCH_UP_MOST)
+    return max(again, since or again) if away > GAP_MOST else since
+
+
+class Program:
+    """The numbers of its program.toml, and its sessions of a day."""
+
+    def __init__(self, stated: Mapping[str, Any]) -> None:
+        self.zone = ZoneInfo(stated["timezone"])
+        numbers = stated["attendance"]
+        self.numbers = numbers
+        self.grace = timedelta(minutes=numbers["grace_minutes"])
+        self.week_least: int = numbers["weekly_minimum_minutes"]
+        self._stage = next(iter(stated["intake"]["stages"].values()))
+        self._sessions = stated["intake"]["sessions"]
+        self._closed = _days(numbers["calendar"]["closed"])
+        self._instead: dict[date, list[date]] = {}
+        for closed, instead in numbers["calendar"]["replaced"].items():
+            self._instead.setdefault(date.fromisoformat(instead), []).append(date.fromisoformat(closed))
+
+    def midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), self.zone)
+
+    def day(self, moment: datetime) -> date:
+        return moment.astimezone(self.zone).date()
+
+    def monday(self, moment: datetime) -> date:
+        day = self.day(moment)
+        return day - timedelta(days=day.weekday())
+
+    def visits(self, admitted: datetime, until: datetime, evening: bool) -> list[Visit]:
+        """All that a stay owes from its admission on."""
+        found: list[Visit] = []
+        day = self.day(admitted)
+        while day <= self.day(until):
+            if day not in self._closed:
+                held = self._of_day(day, day, admitted, evening)
+                for closed in self._instead.get(day, ()):
+                    for each in self._of_day(closed, day, admitted, evening):
+                        if all(each.end <= one.start or one.end <= each.start for one in held):
+                            held.append(each)
+                found += [each for each in held if admitted <= each.start < until]
+            day += timedelta(days=1)
+        return sorted(found, key=lambda each: each.start)
+
+    def _of_day(self, owed_on: date, held_on: date, admitted: datetime, evening: bool) -> list[Visit]:
+        shared, stage = self._sessions, self._stage
+        at = time.fromisoformat(shared["evening_start"] if evening else shared["day_start"])
+        start = datetime.combine(held_on, at, self.zone).astimezone(admitted.tzinfo)
+        weeks = (owed_on - self.monday(admitted)).days // 7
+        found = []
+        if owed_on.weekday() in stage["group_weekdays"]:
+            found.append(("group", stage["group_blocks"] * shared["block_minutes"]))
+        if owed_on.weekday() in stage["individual_weekdays"]:
+            found.append(("individual", shared["individual_minutes"]))
+        if owed_on.weekday() in stage["family_weekdays"] and weeks % shared["family_every_weeks"] == 0:
+            found.append(("family", shared["family_minutes"]))
+        return [Visit(start, start + minutes * MINUTE, kind, start + self.grace) for kind, minutes in found]
+
+
+def _days(closed: Mapping[str, str]) -> set[date]:
+    found = set()
+    for line in closed:
+        first, _, last = line.partition("/")
+        day = date.fromisoformat(first)
+        while day <= date.fromisoformat(last or first):
+            found.add(day)
+            day += timedelta(days=1)
+    return found
+
+
+class Feed:
+    """Whether the program's senders speak: a row of sessions of which nothing was reported accuses nobody (3.3)."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.reported: datetime | None = None
+        self.row: list[Visit] = []
+        self.silent_since: datetime | None = None
+        self.spoke: datetime | None = None
+        self.counts: datetime | None = None
+
+    def report(self, at: datetime) -> None:
+        """Somebody is reported to be there, or not to be."""
+        if self.silent_since is not None:
+            most = timedelta(hours=self.program.numbers["feed_catch_up_hours"])
+            self.spoke, self.counts = at, at + min(at - self.silent_since, most) + self.program.grace
+        self.reported, self.silent_since = at, None
+        self.row = [each for each in self.row if each.start > at]
+
+    def counting(self, at: datetime, asked: list[Visit]) -> list[Visit]:
+        """Those of them of which silence counts by now; the others are asked about again."""
+        self._look_at_days(at)
+        if self.silent_since is not None:
+            return []
+        ready = [each for each in asked if not self._catches_up(each, at)]
+        spoken = [each for each in ready if self.reported is not None and each.start <= self.reported]
+        silent = [each for each in ready if each not in spoken]
+        row = [*self.row, *(each for each in silent if each not in self.row)]
+        if len(row) >= self.program.numbers["silent_sessions"] and silent:
+            self.silent_since, self.row = min(each.start for each in row), []
+            return spoken
+        self.row = row
+        return [*spoken, *silent]
+
+    def _catches_up(self, visit: Visit, at: datetime) -> bool:
+        if self.spoke is None or self.counts is None:
+            return False
+        return visit.start <= self.spoke and at < self.counts
+
+    def _look_at_days(self, at: datetime) -> None:
+        """A whole day of the program without a report."""
+        least = self.program.numbers["silent_day_sessions"]
+        days = [self.program.day(each.start) for each in self.row]
+        for day in days:
+            over = self.program.midnight(day + timedelta(days=1)) <= at
+            spoke = self.reported is not None and self.program.day(self.reported) >= day
+            if over and not spoke and days.count(day) >= least and self.silent_since is None:
+                self.silent_since, self.row = min(each.start for each in self.row), []
+                return
+
+
+class Stay:
+    """One patient's stay, line by line."""
+
+    def __init__(self, program: Program, counted: Counted, admitted: datetime, evening: bool, until: datetime) -> None:
+        self.program = program
+        self.counted = counted
+        self.admitted = admitted
+        self.until = until
+        self.discharged: datetime | None = None
+        self.forgotten: datetime | None = None
+        self.reached: list[datetime] = []
+        self.visits = program.visits(admitted, until, evening)
+        counted.visits = self.visits
+        self._by_start = {(each.start, each.kind): each for each in self.visits}
+        self._begun: list[Visit] = []
+        self._ahead = list(reversed(self.visits))
+
+    def follow(self, line: Line, feed: Feed) -> None:
+        match line["did"]:
+            case "discharged":
+                self._discharged(line["at"])
+            case "answered":
+                self._answered(line)
+            case _:
+                self._reported(line, feed)
+
+    def finished(self) -> Counted:
+        self.counted.weeks = list(self._weeks())
+        return self.counted
+
+    def due(self, at: datetime, since: datetime | None) -> list[Visit]:
+        """What silence decides now, as it was listened to all the time."""
+        while self._ahead and self._ahead[-1].start <= at:
+            self._begun.append(self._ahead.pop())
+        self._begun = [each for each in self._begun if each.waits]
+        found = [each for each in self._begun if each.decides_at <= at]
+        for visit in found:
+            visit.decides_at = max(visit.decides_at, max(visit.start, since or visit.start) + self.program.grace)
+        return [each for each in found if each.decides_at <= at]
+
+    def look(self, at: datetime) -> None:
+        if at.astimezone(self.program.zone).hour == 23:
+            self.counted.reasons[at] = frozenset(self._reasons(at))
+
+    def _discharged(self, at: datetime) -> None:
+        self.discharged = at
+        self.forgotten = at + DAY * self.program.numbers["retention_days"]
+        for visit in self.visits:
+            if visit.start >= at and visit.status not in ("present", "attended", "cancelled"):
+                visit.mark = "ended"
+
+    def _answered(self, line: Line) -> None:
+        """Of these sessions nobody is asked the same again; who was reached has given a sign."""
+        kind = _kind(line["reason"])
+        asked = [each for each in self._demands(line["at"]) if each[0] == line["reason"]]
+        if kind == "missed":
+            asked = [each for each in asked if each[1][0].start == line["session"]]
+        for _, visits in asked:
+            for visit in visits:
+                visit.answered.add(kind)
+        if line["answer"] == "reached":
+            self.reached.append(line["at"])
+
+    def _reported(self, line: Line, feed: Feed) -> None:
+        at, act = line["at"], line
+        visit = self._by_start[act["start"], act["kind"]]
+        allowed = self.forgotten is None or at < self.forgotten
+        before = visit.status
+        if allowed:
+            match act["did"]:
+                case "encounter":
+                    if visit.is_miss:
+                        visit.answered.clear()
+                    visit.periods[act["name"]] = (act["came"], act["left"])
+                case "withdraw":
+                    visit.periods.pop(act["name"], None)
+                    if not visit.periods and visit.mark not in PRESENT:
+                        self._undecided(visit, at)
+                case "decline":
+                    self._cancelled(visit, at, excuses=at < visit.start, to=("declined", "declined-late"))
+                case "appointment":
+                    allowed = self._marked(visit, at, act["status"], act["reason"])
+        if visit.shortfall(self.program.numbers) == "":
+            visit.answered.discard("late-or-partial")
+        if allowed and (act["did"] in ("encounter", "withdraw") or act["status"] in (*PRESENT, "noshow")):
+            feed.report(at)
+        if allowed is bool(line.get("refused")):
+            self.counted.wrongly_refused.append(line)
+        if visit.status == "missed" != before:
+            visit.missed_at.append(at)
+
+    def _marked(self, visit: Visit, at: datetime, status: str, reason: str) -> bool:
+        """Whether the Appointment may have this status."""
+        match status:
+            case "arrived" | "fulfilled":
+                visit.answered.clear()
+                visit.mark = status
+            case "noshow":
+                if visit.mark not in ("noshow", *LATE):
+                    visit.mark = "noshow"
+            case "booked":
+                if visit.periods or visit.mark == "noshow" or (visit.mark == "" and visit.is_concluded):
+                    return False
+                if visit.mark != "":
+                    visit.mark = ""
+                    self._undecided(visit, at)
+            case "cancelled" if reason == "prov":
+                visit.answered.clear()
+                visit.mark = "off"
+            case "cancelled":
+                excuses = reason in self.program.numbers["excuse_reasons"] or (bool(reason) and at < visit.start)
+                self._cancelled(visit, at, excuses=excuses, to=("excused", "late"))
+        return True
+
+    def _cancelled(self, visit: Visit, at: datetime, *, excuses: bool, to: tuple[str, str]) -> None:
+        """What was agreed before stays so when the same comes again, later."""
+        if visit.mark in (*SETTLED, *EXCUSED) or (visit.mark in LATE and not excuses):
+            return
+        visit.mark = to[0] if excuses else to[1]
+        if not excuses and at >= visit.start:
+            visit.is_concluded = True
+
+    def _undecided(self, visit: Visit, at: datetime) -> None:
+        """Silence is listened to anew."""
+        visit.answered.clear()
+        visit.is_concluded = False
+        visit.decides_at = max(visit.start, at) + self.program.grace
+        self._begun.append(visit)
+
+    def _reasons(self, at: datetime) -> Iterator[Reason]:
+        for reason, visits in self._demands(at):
+            yield reason, tuple(each.start for each in visits[-NAMED_MOST:])
+
+    def _demands(self, at: datetime) -> Iterator[tuple[str, list[Visit]]]:
+        """All that persons are asked by then, and of which sessions."""
+        if self.forgotten is not None and at >= self.forgotten:
+            return
+        numbers = self.program.numbers
+        for visit in self.visits:
+            if visit.is_open and visit.end + timedelta(hours=numbers["report_minutes_hours"]) <= at:
+                yield "report-minutes", [visit]
+        if self.discharged is not None:
+            return
+        begun = [each for each in self.visits if each.start <= at]
+        misses = [each for each in begun if each.is_miss]
+        for visit in misses:
+            if "missed" not in visit.answered:
+                yield "missed-session", [visit]
+        pairs = self._within(misses, numbers["miss_window_days"], numbers["misses_in_window"])
+        if two := _standing(pairs, "two-misses"):
+            yield "two-misses-in-7-days", two
+        rows = _standing(self._in_a_row(begun), "three-misses")
+        near = self._within(misses, numbers["long_window_days"], numbers["misses_in_long_window"])
+        if three := _standing([rows, *near] if rows else near, "three-misses"):
+            yield "three-consecutive-misses" if rows else "three-misses-in-14-days", three
+        over = at - timedelta(hours=numbers["week_closes_hours"])
+        short = [each for each in begun if each.shortfall(numbers) and each.end <= over]
+        often = self._within(short, numbers["shortfall_window_days"], numbers["shortfalls_in_window"])
+        if several := _standing(often, "late-or-partial"):
+            yield "late-or-partial-in-14-days", several
+        yield from self._silences(at, begun, misses)
+
+    def _within(self, misses: list[Visit], days: int, least: int) -> list[list[Visit]]:
+        """Each miss with those of so many days before it, by the clinic's clock."""
+        found = []
+        for last in misses:
+            since = last.start.astimezone(self.program.zone) - timedelta(days=days)
+            run = [each for each in misses if since < each.start <= last.start]
+            if len(run) >= least:
+                found.append(run)
+        return found
+
+    def _in_a_row(self, begun: list[Visit]) -> list[list[Visit]]:
+        """So many misses with no session between them that was attended."""
+        found, row = [], list[Visit]()
+        for visit in begun:
+            if visit.status in ("present", "attended"):
+                row = []
+            elif visit.is_miss:
+                row = [*row, visit][-self.program.numbers["consecutive_misses"] :]
+                if len(row) == self.program.numbers["consecutive_misses"]:
+                    found.append(row)
+        return found
+
+    def _silences(self, at: datetime, begun: list[Visit], misses: list[Visit]) -> Iterator[tuple[str, list[Visit]]]:
+        numbers = self.program.numbers
+        attended = [each.start for each in begun if each.status in ("present", "attended")]
+        contact = max([*attended, *self.reached], default=self.admitted)
+        since = [each for each in misses if each.start >= contact and "no-contact" not in each.answered]
+        if since and self._over(since[0].start + timedelta(hours=numbers["no_contact_hours"]), begun) <= at:
+            yield "no-contact-after-miss", since
+        seen = max(attended, default=self.admitted)
+        since = [each for each in misses if each.start >= seen and "no-attendance" not in each.answered]
+        if since and self._over(seen + timedelta(days=numbers["no_attendance_days"]), begun) <= at:
+            yield "no-attendance", since
+
+    def _over(self, ends: datetime, begun: list[Visit]) -> datetime:
+        """Once silence has decided each session until then."""
+        return max([ends, *(each.decides_at for each in self.visits if each.waits and each.start <= ends)])
+
+    def _weeks(self) -> Iterator[Week]:
+        """Whole weeks of the stay that could be looked at by the end of the log."""
+        monday = self.program.monday(self.admitted) + timedelta(days=7)
+        while True:
+            start, end = self.program.midnight(monday), self.program.midnight(monday + timedelta(days=7))
+            unknown = timedelta(hours=self.program.numbers["week_unknown_hours"])
+            if end + unknown > self.until or (self.discharged is not None and self.discharged < end):
+                return
+            yield self._week(start, end)
+            monday += timedelta(days=7)
+
+    def _week(self, start: datetime, end: datetime) -> Week:
+        here = [each for each in self.visits if start <= each.start < end]
+        minutes = sum(each.minutes() for each in here)
+        offered = sum(int((each.end - each.start) / MINUTE) for each in here if each.status != "cancelled")
+        finding = "unknown" if any(each.is_open for each in here) else "short"
+        if minutes >= self.program.week_least or offered < self.program.week_least:
+            finding = ""
+        return Week(start, finding, minutes)
+
+
+def _standing(runs: list[list[Visit]], kind: str) -> list[Visit]:
+    """The sessions of all runs of which a person has not answered each miss."""
+    found = {each.start: each for run in runs if any(kind not in one.answered for one in run) for each in run}
+    return [found[start] for start in sorted(found)]
+
+
+def _kind(reason: str) -> str:
+    kinds = {
+        "missed-session": "missed",
+        "two-misses-in-7-days": "two-misses",
+        "three-misses-in-14-days": "three-misses",
+        "three-consecutive-misses": "three-misses",
+        "no-contact-after-miss": "no-contact",
+        "late-or-partial-in-14-days": "late-or-partial",
+    }
+    return kinds.get(reason, reason)

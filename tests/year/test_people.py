@@ -1,0 +1,42 @@
+"""Who comes and what happens to them is chance, and the same chance for the same seed."""
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+
+from deploy.simulation.people import EVERY_MANNER, people
+from deploy.simulation.visits import Act, Session, acts
+
+MONDAY = date(2026, 2, 23)
+START = datetime(2026, 2, 25, 14, tzinfo=UTC)
+GROUP = Session(START, START + timedelta(hours=3), "group")
+
+
+def visits(seed: int) -> list[list[Act]]:
+    found = people(seed, 300, 52, MONDAY)
+    return [acts(each, GROUP, Random(f"{seed}:{each.number}")) for each in found]
+
+
+def test_the_same_seed_gives_the_same_people_and_the_same_reports() -> None:
+    assert list(people(7, 50, 4, MONDAY)) == list(people(7, 50, 4, MONDAY))
+    assert visits(7) == visits(7)
+    assert visits(7) != visits(8)
+
+
+def test_they_come_on_workdays_and_leave_after_they_came() -> None:
+    for each in people(1, 500, 52, MONDAY):
+        assert each.comes_on.weekday() < 5 and each.leaves_on.weekday() < 5
+        assert MONDAY <= each.comes_on < each.leaves_on
+
+
+def test_each_manner_reports_and_all_that_may_happen_does() -> None:
+    assert Counter(each.manner for each in people(1, 300, 52, MONDAY)).keys() == set(EVERY_MANNER)
+    sent = [act for one in visits(1) for act in one]
+    assert {each.did for each in sent} == {"encounter", "withdraw", "appointment", "decline"}
+    assert {each.status for each in sent} == {"", "arrived", "fulfilled", "noshow", "cancelled", "booked"}
+
+
+def test_nobody_reports_before_it_happened() -> None:
+    for act in (act for one in visits(3) for act in one):
+        assert act.came is None or act.came <= act.at or act.at >= GROUP.end
+        assert act.left is None or act.left <= max(act.at, GROUP.end)

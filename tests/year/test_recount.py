@@ -1,0 +1,96 @@
+"""The recount by itself, on days written by hand; and that it does not agree with a hub that is wrong."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from deploy.paths import SETTINGS
+from deploy.simulation.program import numbers
+from tests.year.comparing import differences
+from tests.year.observed import Patient, Seen
+from tests.year.recount import Counted, Line, recount
+
+ADMITTED = datetime(2026, 2, 23, 13, tzinfo=UTC)
+MONDAY, WEDNESDAY, FRIDAY = (datetime(2026, 2, day, 14, tzinfo=UTC) for day in (23, 25, 27))
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+def days(*lines: Line, until: datetime = WEDNESDAY) -> list[Line]:
+    """One patient's log: admitted on Monday at eight, the clock stepping by the half hour."""
+    began = {"at": ADMITTED, "did": "began", "program": numbers(SETTINGS)}
+    admitted = {"at": ADMITTED, "did": "admitted", "patient": 1, "id": "one", "evening": False}
+    steps, at = [], ADMITTED
+    while at <= until:
+        steps.append({"at": at, "did": "step"})
+        at += HOUR / 2
+    away = [(each["since"], each["at"]) for each in lines if each["did"] == "outage"]
+    steps = [each for each in steps if not any(since < each["at"] < back for since, back in away)]
+    rank = {"outage": 0, "step": 1}
+    timed = sorted([*steps, *lines], key=lambda each: (each["at"], rank.get(each["did"], 2)))
+    return [began, admitted, *timed]
+
+
+def counted(*lines: Line, until: datetime = WEDNESDAY) -> Counted:
+    (one,) = recount(days(*lines, until=until))
+    return one
+
+
+def report(at: datetime, start: datetime, left: datetime | None, **more: Any) -> Line:
+    session = {"start": start, "end": start + 3 * HOUR, "kind": "group"}
+    encounter = {"did": "encounter", "patient": 1, "name": "1", "came": start, "left": left, "refused": False}
+    return {"at": at, **session, **encounter, **more}
+
+
+def test_who_is_silent_misses_the_session_a_quarter_of_an_hour_after_its_start() -> None:
+    monday = counted().visits[0]
+    assert (monday.start, monday.status, monday.missed_at) == (MONDAY, "missed", [MONDAY + HOUR / 2])
+    reported = counted(report(MONDAY, MONDAY, None), report(MONDAY + 3 * HOUR, MONDAY, MONDAY + 3 * HOUR))
+    assert (reported.visits[0].status, reported.visits[0].minutes(), reported.visits[0].missed_at) == (
+        "attended",
+        180,
+        [],
+    )
+
+
+def test_after_an_outage_silence_counts_once_senders_had_as_long() -> None:
+    outage = {"at": MONDAY + HOUR, "did": "outage", "since": MONDAY - HOUR / 2}
+    missed = counted(outage).visits[0]
+    assert missed.missed_at == [MONDAY + 3 * HOUR]
+
+
+def test_two_encounters_count_the_minute_that_they_share_once() -> None:
+    middle = MONDAY + 90 * MINUTE
+    first = report(MONDAY + 3 * HOUR, MONDAY, middle + 5 * MINUTE)
+    second = report(MONDAY + 3 * HOUR, MONDAY, MONDAY + 3 * HOUR, name="2", came=middle - 5 * MINUTE)
+    assert counted(first, second).visits[0].minutes() == 180
+
+
+def test_two_misses_within_a_week_are_asked_about_until_a_person_answers() -> None:
+    night = datetime(2026, 2, 26, 4, 30, tzinfo=UTC)
+    both = {("missed-session", (MONDAY,)), ("missed-session", (WEDNESDAY,))}
+    tuesday = datetime(2026, 2, 24, 14, tzinfo=UTC)
+    came = report(tuesday + HOUR, tuesday, tuesday + HOUR, end=tuesday + HOUR, kind="individual")
+    asked = counted(came, until=night + HOUR).reasons[night]
+    assert asked == both | {("two-misses-in-7-days", (MONDAY, WEDNESDAY))}
+    answer = {"at": night - HOUR, "did": "answered", "patient": 1, "answer": "acted-on", "session": MONDAY}
+    answered = counted(came, answer | {"reason": "two-misses-in-7-days"}, until=night + HOUR)
+    assert answered.reasons[night] == both
+
+
+def hub(*sessions: Seen) -> Patient:
+    return Patient(sessions={each.id: each for each in sessions})
+
+
+def seen(event: str, missed_at: datetime | None) -> Seen:
+    return Seen("monday", MONDAY, "group", event, {}, [] if missed_at is None else [missed_at])
+
+
+def test_a_missed_miss_a_false_one_and_a_late_one_are_each_a_difference() -> None:
+    until = MONDAY + HOUR
+    (silent,), (present,) = recount(days(until=until)), recount(days(report(MONDAY, MONDAY, None), until=until))
+    agreed, false = seen("SessionMissed", MONDAY + HOUR / 2), seen("SessionMissed", MONDAY + HOUR / 2)
+
+    assert list(differences(silent, hub(agreed), until)) == []
+    assert len(list(differences(silent, hub(seen("SessionScheduled", None)), until))) == 1
+    assert len(list(differences(silent, hub(seen("SessionMissed", MONDAY + HOUR)), until))) == 1
+    assert len(list(differences(silent, hub(), until))) == 1
+    assert len(list(differences(present, hub(false), until))) == 1
