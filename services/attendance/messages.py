@@ -121,6 +121,7 @@ __all__ = [
     "Internal",
     "LineEnded",
     "LineLookedAt",
+    "MakeUpMiss",
     "MarkMissed",
     "MeetingsChanged",
     "MoveSession",
@@ -274,6 +275,13 @@ class MoveSession(Command, frozen=True, kw_only=True, tag=True):
     end: datetime | None = None
 
 
+class MakeUpMiss(Command, frozen=True, kw_only=True, tag=True):
+    """The session makes up the miss of another one: its hours, never the miss."""
+
+    session_id: str
+    missed_id: str
+
+
 class WithdrawBooking(Command, frozen=True, kw_only=True, tag=True):
     """The EHR booked it in error: it was never owed."""
 
@@ -346,7 +354,8 @@ OfOneSession = (
 class BookSession(Command, frozen=True, kw_only=True, tag=True):
     """A session of no week, from `start` on, as the EHR booked it under `appointment_id`.
 
-    `numbers` are those it is known by there. `report` is what its Appointment reports, of whichever session it is.
+    `numbers` are those it is known by there. `makes_up` is the session whose miss it makes up, "" for none.
+    `report` is what its Appointment reports, of whichever session it is.
     """
 
     appointment_id: str
@@ -354,9 +363,10 @@ class BookSession(Command, frozen=True, kw_only=True, tag=True):
     slot: SessionSlot
     report: OfOneSession
     numbers: tuple[BookingNumber, ...] = ()
+    makes_up: str = ""
 
 
-OfSession = CheckIn | WithdrawCheckIn | OfOneSession | MoveSession | BookSession
+OfSession = CheckIn | WithdrawCheckIn | OfOneSession | MoveSession | BookSession | MakeUpMiss
 Commands = OfSession | ChooseGroup | EscalationCommand | ReopenEscalation | RecordOutreach
 REPORTS = (CheckIn, WithdrawCheckIn, ConfirmAttendance, MarkMissed)
 """By these a program's feed says who came: what else is sent of sessions, plans and cancellations, may come from others

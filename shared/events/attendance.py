@@ -50,7 +50,8 @@ class SessionEvent(Event, frozen=True, kw_only=True):
     """A session as planned: an Appointment, from `start` to `end` (instants).
 
     `topic` is a code of the plan's topics, `therapist` the opaque id of a Practitioner, `room` that of a Location,
-    `group` the program's name of a group; "" where none was named.
+    `group` the program's name of a group; "" where none was named. `makes_up_id` is the session
+    whose miss it makes up, "" for none.
     """
 
     session_id: str
@@ -63,6 +64,7 @@ class SessionEvent(Event, frozen=True, kw_only=True):
     therapist: str = ""
     room: str = ""
     group: str = ""
+    makes_up_id: str = ""
     status: ClassVar[str]
 
     def write(self, patient: str) -> list[Resource]:
@@ -79,6 +81,9 @@ class SessionEvent(Event, frozen=True, kw_only=True):
             "start": self.start,
             "end": self.end,
             "participant": [{"actor": each, "status": "accepted"} for each in self._actors(patient)],
+            **(
+                {"supportingInformation": [fhir.reference("Appointment", self.makes_up_id)]} if self.makes_up_id else {}
+            ),
         }
 
     def _actors(self, patient: str) -> Iterator[fhir.Element]:

@@ -32,6 +32,7 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.MarkMissed: _asked("miss"),
     w.MoveSession: _asked("move"),
     w.BookSession: _asked("book", "book held"),
+    w.MakeUpMiss: _asked("make up"),
     w.WithdrawBooking: _asked("withdraw booking"),
     w.AcknowledgeEscalation: _asked("accept"),
     w.ActOnEscalation: _asked("act"),

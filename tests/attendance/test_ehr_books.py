@@ -18,7 +18,7 @@ from shared.edge.outcome import HttpRefusal
 from shared.edge.resolving import Submission
 from shared.events import codes
 from tests.attendance.given import MONDAY, evening, session
-from tests.attendance.test_edge import CONTEXT, SEEDED, SUBJECT
+from tests.attendance.test_edge import CONTEXT, ENCOUNTER, SEEDED, SUBJECT, TASK
 from tests.attendance.test_read_again import coded, sent, started
 from tests.service import ServiceOnPostgres, StartService, caller
 
@@ -86,6 +86,15 @@ def test_a_code_of_the_ehrs_own_is_read_by_the_programs_map() -> None:
     assert booking(replace(CONTEXT, settings=settings), serviceType=[SKILLS]).slot.kind == "skills"
 
 
+def of_session(*ids: str) -> list[Json]:
+    return [{"reference": f"Appointment/{each}"} for each in ids]
+
+
+def test_the_session_that_it_refers_to_is_the_miss_that_it_makes_up() -> None:
+    other = {"reference": "DocumentReference/plan"}
+    assert booking(supportingInformation=[other, *of_session(session(MONDAY))]).makes_up == session(MONDAY)
+
+
 @pytest.mark.parametrize(
     ("changed", "place"),
     [
@@ -99,10 +108,14 @@ def test_a_code_of_the_ehrs_own_is_read_by_the_programs_map() -> None:
         ({"serviceCategory": [coded(codes.MODALITY, SEEDED)]}, "Appointment.serviceCategory[0]"),
         ({"start": TUESDAY + timedelta(seconds=30)}, "Appointment.start"),
         ({"end": "2026-01-07T18:00:00-05:00"}, "Appointment.end"),
+        ({"supportingInformation": of_session(ENCOUNTER, TASK)}, "Appointment.supportingInformation"),
         ({"status": "proposed"}, "Appointment.status"),
         ({"status": "entered-in-error"}, "Appointment.status"),
     ],
-    ids=["a type nobody mapped", "no type", "two", "unknown", "modality", "seconds", "a day", "proposed", "in error"],
+    ids=[
+        *("a type nobody mapped", "no type", "two", "unknown", "modality"),
+        *("seconds", "a day", "two misses", "proposed", "in error"),
+    ],
 )
 def test_what_cannot_be_booked_is_refused_by_its_place(changed: Json, place: str) -> None:
     with pytest.raises(HttpRefusal) as refused:
@@ -184,6 +197,16 @@ async def test_where_the_hub_planned_it_the_answer_names_that_one(start_service:
     answered = await created(service, appointment(subject, MONDAY + timedelta(minutes=10), "group", end=end))
     assert answered == ("200 OK", session(MONDAY))
     assert len(await service.found("Appointment")) == len(before)
+
+
+async def test_one_that_is_put_with_a_miss_makes_it_up_and_says_so(start_service: StartService) -> None:
+    service, subject = await ahead(start_service)
+    _, identity = await created(service, appointment(subject, kind="group"))
+    service.set_clock(MONDAY + HOUR)
+    await service.put({**(await read(service, session(MONDAY))), "status": "noshow"})
+    booked = await read(service, identity)
+    await service.put_thrice({**booked, "supportingInformation": of_session(session(MONDAY))})
+    assert (await read(service, identity))["supportingInformation"] == of_session(session(MONDAY))
 
 
 async def test_another_patients_condition_finds_nothing_of_this_one(start_service: StartService) -> None:

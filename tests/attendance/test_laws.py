@@ -27,6 +27,7 @@ from services.attendance.messages import (
     EpisodeResumed,
     FlagsChanged,
     HandOverEscalation,
+    MakeUpMiss,
     MarkMissed,
     MoveSession,
     OfOneSession,
@@ -153,6 +154,7 @@ SELDOM = (
     "book",
     "book held",
     "withdraw booking",
+    "make up",
     "come unnamed",
 )
 ATTEMPTS: some.SearchStrategy[Attempt] = some.tuples(
@@ -202,6 +204,11 @@ def command(story: Story, attempt: Attempt) -> Command:
         case "book" | "book held":
             start = (came_at + timedelta(minutes=15 * (minutes or 0))).replace(second=0, microsecond=0)
             return booking(start, place, ConfirmAttendance(session_id="", held=True) if done == "book held" else None)
+        case "make up":
+            missed = [each for each in sessions if each.counts_as_missed]
+            other = missed[(minutes or 0) % len(missed)] if missed else chosen
+            of = name_id(NAMES, "nothing") if episode is None or other is None else episode.session_id(other)
+            return MakeUpMiss(session_id=named, missed_id=of)
         case "withdraw booking":
             return WithdrawBooking(session_id=named)
         case "miss":

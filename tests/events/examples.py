@@ -383,7 +383,13 @@ EXAMPLES: tuple[Event, ...] = (
     intake.PlacementReviewWithdrawn(review=_REVIEW, reason="retracted", withdrawn_at=NEXT_MONDAY),
     intake.PlacementReviewCompleted(review=_REVIEW, by="clinician-7", completed_at=NEXT_MONDAY, client="ehr"),
     attendance.SessionScheduled(
-        **_SESSION, modality="video", topic="stress", therapist="clinician-7", room="room-2", group="evening-a"
+        **_SESSION,
+        modality="video",
+        topic="stress",
+        therapist="clinician-7",
+        room="room-2",
+        group="evening-a",
+        makes_up_id=named("missed"),
     ),
     attendance.SessionCancelled(**_SESSION, reason="called-off"),
     attendance.SessionExcused(**_SESSION, reason="excused"),

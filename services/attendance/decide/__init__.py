@@ -8,6 +8,7 @@ from services.attendance.decide import (
     ehr_booking,
     episode,
     grouping,
+    making_up,
     marks,
     moving,
     outreach,
@@ -41,6 +42,7 @@ from services.attendance.messages import (
     FlagsChanged,
     GroupFull,
     HandOverEscalation,
+    MakeUpMiss,
     MarkMissed,
     MeetingsChanged,
     MoveSession,
@@ -130,6 +132,8 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
             return marks.marked(state, command, moment)
         case BookSession():
             return ehr_booking.booked(state, command, moment)
+        case MakeUpMiss():
+            return making_up.made_up(state, command, moment)
         case MoveSession():
             return moving.moved(state, command, moment)
         case ChooseGroup():

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from services.attendance.decide import marks, reporting
+from services.attendance.decide import making_up, marks, reporting
 from services.attendance.decide.course import Course
 from services.attendance.decide.moving import TWO_ROOMS
 from services.attendance.decide.replanning import held
@@ -52,21 +52,41 @@ def booked(state: State, command: BookSession, moment: Moment[Settings]) -> Sequ
     if state.episode is None:
         return STAY_FORGOTTEN if state.left else reporting.NOT_ADMITTED
     course = Course(state, moment)
-    session = standing(course, command.slot.kind, minute_of(command.start))
-    if session is None:
-        wanted = at(course, command.start, command.slot)
-        about = f"Appointment/{command.appointment_id}"
-        refused = may_be_held(course, wanted, command.slot, about) or _may_be_booked(course, wanted)
-        if refused is not None:
-            return refused
-        session = undecided(course.episode, wanted, course.moment)  # one of the past is waited for as long as any
-        book(course, session, command.slot, command.numbers)
+    session = _session(course, command)
+    if isinstance(session, Refused):
+        return session
     identity = course.episode.session_id(session)
     course.emit(StandsFor(kind="Appointment", given=command.appointment_id, id=identity))
     if isinstance(command.report, ReinstateSession) and not _is_booked_again(course, session):
         return course.emitted
     followed = marks.marked(course.state, msgspec.structs.replace(command.report, session_id=identity), moment)
     return followed if isinstance(followed, Refused) else [*course.emitted, *followed]
+
+
+def _session(course: Course, command: BookSession) -> Session | Refused:
+    """The one that stands, or a new one; it makes up the miss that is named."""
+    found = standing(course, command.slot.kind, minute_of(command.start))
+    if found is None:
+        return _new(course, command)
+    refused = making_up.link(course, found, command.makes_up) if command.makes_up else None
+    return refused or found
+
+
+def _new(course: Course, command: BookSession) -> Session | Refused:
+    """One whose time is past is waited for as long as any other: who knows who was there may say so next."""
+    wanted = at(course, command.start, command.slot)
+    about = f"Appointment/{command.appointment_id}"
+    refused = may_be_held(course, wanted, command.slot, about) or _may_be_booked(course, wanted)
+    if refused is not None:
+        return refused
+    if command.makes_up:
+        made = making_up.making_up(course, wanted, command.slot.kind, command.makes_up)
+        if isinstance(made, Refused):
+            return made
+        wanted = made
+    session = undecided(course.episode, wanted, course.moment)
+    book(course, session, command.slot, command.numbers)
+    return session
 
 
 def standing(course: Course, kind: str, minute: int) -> Session | None:

@@ -3,6 +3,7 @@
 import msgspec
 
 from services.attendance.decide.course import Course
+from services.attendance.decide.making_up import OTHER_WEEK, is_of_its_week
 from services.attendance.decide.marks import PAUSED, STAY_OVER
 from services.attendance.decide.replanning import held
 from services.attendance.decide.reporting import named
@@ -87,6 +88,8 @@ def _may_be_held(course: Course, session: Session, there: Session) -> Refused | 
         return TOO_FAR
     if closed_for(there, course.moment.settings):
         return CLOSED
+    if not is_of_its_week(there, course.moment.settings):
+        return OTHER_WEEK
     sessions = course.state.sessions
     if any(each.place == there.place and where_it_went(each, sessions) not in (each, session) for each in sessions):
         return LEFT

@@ -31,6 +31,7 @@ PLAN_CHANGED = "plan-changed"
 PROGRAM_CLOSED = "program-closed"
 MOVED = "moved"
 IN_ERROR = "booked-in-error"
+MAKE_UP = "make-up"
 
 
 _NOT_HELD: Mapping[Mark, str] = {"replanned": PLAN_CHANGED, "moved": MOVED, "mistaken": IN_ERROR}
@@ -50,8 +51,17 @@ def planned(episode: Episode, session: Session) -> dict[str, Any]:
         "topic": slot.topic,
         "therapist": slot.therapist,
         "room": slot.room,
+        "makes_up_id": _made_up(episode, session),
         "group": slot.group,
     }
+
+
+def _made_up(episode: Episode, session: Session) -> str:
+    """The id of the miss that it makes up; "" where it makes up none."""
+    if not session.makes_up:
+        return ""
+    minute, slot = session.makes_up
+    return episode.session_id(Session(minute, slot))
 
 
 def scheduled(episode: Episode, session: Session, numbers: tuple[BookingNumber, ...] = ()) -> SessionScheduled:

@@ -3,7 +3,7 @@ answers and outreach."""
 
 from collections.abc import Sequence
 
-from services.attendance.edge.appointments import another_time, appointment, reported, response
+from services.attendance.edge.appointments import another_time, appointment, made_up, reported, response
 from services.attendance.edge.booking import booking
 from services.attendance.edge.encounters import encounter
 from services.attendance.edge.feed import OF_FEED, answer, is_of_feed
@@ -49,7 +49,7 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
         case "Appointment" if entry.method == "POST":
             return (booking(entry, context, reported(entry, context)),)
         case "Appointment":
-            return (*another_time(entry, context), *appointment(entry, context))
+            return (*another_time(entry, context), *made_up(entry, context), *appointment(entry, context))
         case "AppointmentResponse":
             return response(entry)
         case "Task" if is_choice(entry, context):

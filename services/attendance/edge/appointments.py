@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+from services.attendance.edge.booking import missed
 from services.attendance.messages import (
     AcceptSession,
     CallOffSession,
     CancelSession,
     Coding,
     ConfirmAttendance,
+    MakeUpMiss,
     MarkMissed,
     MoveSession,
     OfOneSession,
@@ -91,6 +93,14 @@ def response(entry: BundleEntry) -> Sequence[Command]:
             return (AcceptSession(session_id=session_id),)
         case _:
             return ()
+
+
+def made_up(entry: BundleEntry, context: Context) -> Sequence[Command]:
+    """Where it names another miss than it did. One that it names no more stays: what is not sent is not taken back."""
+    stored, named = context.stored.get((entry.type, str(entry.id))), missed(entry.resource, entry.place)
+    if not named or (stored is not None and missed(stored.body, entry.place) == named):
+        return ()
+    return (MakeUpMiss(session_id=str(entry.id), missed_id=named),)
 
 
 def another_time(entry: BundleEntry, context: Context) -> Sequence[Command]:

@@ -31,6 +31,7 @@ def booking(entry: BundleEntry, context: Context, report: OfOneSession) -> BookS
         start=start,
         slot=_slot(entry, _minutes(entry, start), context),
         numbers=tuple(dict.fromkeys(_numbers(entry)))[:NUMBERS_MOST],
+        makes_up=missed(entry.resource, entry.place),
         report=report,
     )
 
@@ -45,6 +46,16 @@ def _kind(meant: Sequence[str], place: str) -> str:
         )
         raise refuse(422, "code-invalid", place, text)
     return found[0]
+
+
+def missed(appointment: Json, place: str) -> str:
+    """The session whose miss it makes up; "" where it names none. Raises HttpRefusal 422."""
+    named = (target(each, "Appointment") for each in appointment.get("supportingInformation", ()))
+    found = list(dict.fromkeys(each for each in named if each is not None))
+    if len(found) > 1:
+        text = "Must name one Appointment at most: that of the session which it makes up."
+        raise refuse(422, "business-rule", f"{place}.supportingInformation", text)
+    return found[0] if found else ""
 
 
 def meanings(concepts: Sequence[tuple[Json, str]], context: Context) -> Iterator[str]:
