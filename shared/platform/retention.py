@@ -34,6 +34,13 @@ _DOCUMENTS = """documents WHERE received_at < $3 AND NOT unmatched
         WHERE u.program = documents.program AND documents.received_at < u.before)
     AND id::text <> ALL (ARRAY(SELECT (regexp_matches(body, '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}', 'g'))[1]
         FROM resources WHERE patient = '' AND type = 'Task' AND coalesce(status, '') <> ALL ($4::text[])))"""
+# Sessions of groups, by when they were: of no patient, and whatever their status nobody acts on them any more.
+_OF_SLOT = """patient = '' AND type = 'Slot' AND at < $3 AND EXISTS (SELECT FROM unnest($1::text[], $2::timestamptz[])
+    AS u(program, before) WHERE u.program = {resources}.program AND {resources}.at < u.before)"""
+_SLOTS = f"resources WHERE {_OF_SLOT.format(resources='resources')}"
+_PUTS_OF_SLOTS = f"""puts WHERE type = 'Slot' AND EXISTS (SELECT FROM (SELECT * FROM resources WHERE patient = ''
+        AND type = 'Slot' OFFSET 0) AS r
+        WHERE {_OF_SLOT.format(resources="r")} AND r.program = puts.program AND r.id = puts.id)"""
 _PROCESSED = """processed WHERE at < now() - make_interval(days => $1)
     AND id <> ALL (ARRAY(SELECT id FROM parked))"""
 _STRAYS = "strays WHERE at < $1"
@@ -81,12 +88,15 @@ def sweeps(policy: RetentionPolicy, now: datetime) -> list[Sweep]:
     programs = policy.programs
     of_documents = _before({name: each.documents_days for name, each in programs.items()}, now)
     of_journal = _before({name: each.journal_days for name, each in programs.items()}, now)
+    of_records = _before({name: each.records_days for name, each in programs.items()}, now)
     operators = {"quarantine": "quarantined_at", "redrives": "at"}
     return [
         Sweep("processed", _PROCESSED, (policy.processed_days,)),
         Sweep("documents", _DOCUMENTS, (*of_documents, list(CLOSED))),
         Sweep("strays", _STRAYS, (now - timedelta(days=policy.processed_days),)),
         Sweep("pages", _PAGES, (*of_journal, list(CLOSED))),
+        Sweep("puts", _PUTS_OF_SLOTS, of_records),
+        Sweep("resources", _SLOTS, of_records),
         *(Sweep(table, _OF_OPERATORS.format(table=table, at=at), of_journal) for table, at in operators.items()),
     ]
 

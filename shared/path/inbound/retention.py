@@ -27,7 +27,9 @@ PAUSED_SECONDS_MOST = 600.0
 DROP_WAIT = "500ms"
 """For the lock of the whole journal: who waits for it has everybody else wait behind."""
 KEYS_AT_ONCE = 500
-TABLES = ("processed", "documents", "strays", "pages", "quarantine", "redrives", "resources", "journal", "reads")
+TABLES = (
+    *("processed", "documents", "strays", "pages", "quarantine", "redrives", "puts", "resources", "journal", "reads"),
+)
 _LOCK = 7_300_002
 _FINISHED = "UPDATE retention SET finished_at = now()"
 _KEYS = """SELECT key, array_agg(DISTINCT program) AS programs FROM {month} WHERE key > $1

@@ -88,6 +88,11 @@ class Hub:
             *(key, self.service.deciders[PATIENT].version, body, hold),
         )
 
+    def naming(self, *names: str) -> str:
+        """The state of nobody in care that names these, behind the newest of its fields."""
+        decider = self.service.deciders[PATIENT]
+        return json.dumps([*json.loads(decider.write(decider.state_type())), *names])
+
     async def document(self, name: str, program: str, at: datetime, *, unmatched: bool = False) -> None:
         stored = documents.Document(
             id=uuid5(NAMESPACE_OID, name),
@@ -133,6 +138,30 @@ async def test_a_processed_id_is_forgotten_after_its_days_of_machine_time_unless
 
     left = {row["id"] for row in await hub.pool.fetch("SELECT id FROM processed")}
     assert left == {parked, young}
+
+
+async def test_a_group_s_session_goes_so_many_days_after_it_was_and_nothing_else_of_nobody_does(hub: Hub) -> None:
+    days = {"old": MONDAY_NOON, "young": MONDAY_NOON + timedelta(days=2), "of-long": MONDAY_NOON}
+    for name in (*(f"Slot/{each}" for each in days), "Group/evening", "HealthcareService/house"):
+        await hub.has(name, of="", status="busy", program="long" if name == "Slot/of-long" else "short")
+    await hub.has("Slot/of-sam", status="busy")
+    for identity, at in (*days.items(), ("evening", MONDAY_NOON), ("house", MONDAY_NOON), ("of-sam", MONDAY_NOON)):
+        await hub.pool.execute("UPDATE resources SET at = $2 WHERE id = $1", identity, at)
+    columns, values = (
+        "program, type, id, digest, version, remarks, incomplete",
+        "'short', 'Slot', $1, '', 1, '[]', false",
+    )
+    insert = f"INSERT INTO puts ({columns}) VALUES ({values})"
+    for identity in ("old", "young"):
+        await hub.pool.execute(insert, identity)
+
+    assert (await hub.forget(LATER + timedelta(days=1), dry_run=True)).deleted["resources"] == 1
+    done = await hub.forget(LATER + timedelta(days=1))
+
+    assert (done.deleted["resources"], done.deleted["puts"]) == (1, 1)
+    assert "Slot/old" not in await hub.left()
+    assert len(await hub.left()) == 5
+    assert [row["id"] for row in await hub.pool.fetch("SELECT id FROM puts")] == ["young"]
 
 
 PARK = """INSERT INTO parked (id, key, program, class, place, kind, event, headers, content, at)
@@ -295,8 +324,7 @@ async def test_nothing_goes_of_somebody_in_care_and_nothing_that_their_state_nam
     await hub.has("Observation/named", of="sam", status="final")
     await hub.has(f"Observation/{packed}", of="sam", status="final")
     await hub.lives("bo")
-    state = '[null, [], [], [], false, [], [], "named", "XwyefhwbTFmfDg4vaj9sEQ"]'
-    await hub.state("sam", state)
+    await hub.state("sam", hub.naming("named", "XwyefhwbTFmfDg4vaj9sEQ"))
 
     await hub.forget(LATER + timedelta(days=1))
 
@@ -465,7 +493,7 @@ async def stored(hub: Hub, patient: str, each: dict[str, Any]) -> None:
     if each["in_care"] == "stay":
         await hub.lives(patient)
     else:
-        named = f'[null,[],[],[],false,[],[],"{patient}-{each["named"]}"]'
+        named = hub.naming(f"{patient}-{each['named']}")
         await hub.state(patient, named, hold="a hub-hold" if each["in_care"] == "hold" else None)
     if each["in_care"] == "parked":
         await hub.pool.execute(PARK, uuid4(), patient)
