@@ -18,7 +18,7 @@ from shared.events.catalogue import CONSUMES, OPERATIONS, CatalogueEntry
 from shared.events.codes import FHIR_DISPOSITION, SEND_AGAIN_REASONS
 from shared.events.envelope import Envelope
 from shared.events.intake import ACTIVITY_STATES, GOAL_STATUSES, REFERRAL_REASONS, ConsentsCurrent
-from shared.events.intake.placement import FOLLOW_UP, NEXT_STAGE, READ_PLAN, WEEKLY
+from shared.events.intake.placement import FOLLOW_UP, NEXT_STAGE, READ_COVERAGE, READ_PLAN, WEEKLY
 from shared.events.intake.referrer import ENDED
 from shared.events.wire import Written
 
@@ -52,6 +52,7 @@ _OF_FIELD: dict[str, tuple[Any, ...]] = {
     "PlannedGoal.status": GOAL_STATUSES,
     "FlagsChanged.flags": (("~flag~", "~flag~"), ()),
     "FlagsChanged.ended": (("~flag~",),),
+    "WeekEvent.minimum_days": (NUMBER, 0),
     "StageAdvanced.track": ("~track~", ""),
     "FollowUpCompleted.outcome": (*sorted(BY_A_PERSON), "~outcome~"),
     "ReferralAnswered.reason": tuple(REFERRAL_REASONS),
@@ -65,7 +66,7 @@ _OF_FIELD: dict[str, tuple[Any, ...]] = {
         "referral-declined",
         "looked-at",
     ),
-    "Review.reason": ("~Review.reason~", "R0", FOLLOW_UP, NEXT_STAGE, READ_PLAN, WEEKLY),
+    "Review.reason": ("~Review.reason~", "R0", FOLLOW_UP, NEXT_STAGE, READ_COVERAGE, READ_PLAN, WEEKLY),
     "ReferralWithheld.reason": ("~reason~", *sorted(ASKS_NOBODY)),
     "PartnerReferralChanged.partner": ("~partner~", ""),
     "PartnerReferralChanged.state": ("~state~", *sorted(ENDED)),

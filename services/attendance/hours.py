@@ -49,13 +49,6 @@ def _monday(moment: datetime, zone: ZoneInfo) -> datetime:
     return datetime.combine(local.date() - timedelta(days=local.weekday()), time(), zone)
 
 
-def next_monday(moment: datetime, timezone: str) -> datetime:
-    """The first local Monday midnight after this instant: where a week of the episode begins."""
-    zone = ZoneInfo(timezone)
-    monday = _monday(moment, zone) + timedelta(days=7)
-    return monday.astimezone(moment.tzinfo)
-
-
 def left_at(discharged_at: datetime, timezone: str) -> datetime:
     """From when the patient owes no session. A date alone comes as its first moment, and lasts to the day's end."""
     local = discharged_at.astimezone(ZoneInfo(timezone))

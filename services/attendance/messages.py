@@ -45,6 +45,7 @@ from shared.events.envelope import Command
 from shared.events.escalation import EscalationEvent, SignalsCorrected
 from shared.events.intake import (
     CareTeamChanged,
+    CoverageRecorded,
     DeathWithdrawn,
     DischargeWithdrawn,
     EpisodeAdmitted,
@@ -69,6 +70,7 @@ from shared.rules.escalation import (
     ReopenEscalation,
     ResolveEscalation,
 )
+from shared.rules.payers import DEFAULT
 
 __all__ = [
     "REPORTS",
@@ -97,6 +99,7 @@ __all__ = [
     "Consumes",
     "ConsumesOfFeeds",
     "ConsumesOfGroups",
+    "CoverageRecorded",
     "DeathWithdrawn",
     "DischargeWithdrawn",
     "Emits",
@@ -308,10 +311,14 @@ class RequestAdded(StateEvent, frozen=True, kw_only=True):
 
 
 class WeeksChanged(StateEvent, frozen=True, kw_only=True):
-    """These weeks were looked at, or again; the next one begins at `next_start`."""
+    """These weeks were looked at, or again; the next one is [next_start, next_end), counted for `next_payer`. What was
+    known since `gone_since` is none any more: another payer's begin elsewhere."""
 
     weeks: tuple[Week, ...]
     next_start: datetime
+    next_end: datetime | None = None
+    next_payer: str = DEFAULT
+    gone_since: datetime | None = None
 
 
 class BookedUntil(StateEvent, frozen=True, kw_only=True):
@@ -402,6 +409,7 @@ Internal = (
 Consumes = (
     PatientIdentified
     | CareTeamChanged
+    | CoverageRecorded
     | PatientDied
     | DeathWithdrawn
     | EpisodeAdmitted

@@ -15,6 +15,7 @@ from shared.events.envelope import name_id
 from shared.events.escalation import HandedOver
 from shared.events.intake import EpisodeAdmitted, TemplateSlot
 from shared.rules.escalation import Open, due_at
+from shared.rules.payers import DEFAULT
 
 SessionOutcome = Literal["planned", "present", "attended", "missed", "cancelled-late", "excused", "cancelled"]
 Mark = Literal[
@@ -191,6 +192,10 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     """The slots of the week as the plan of care has it, where groups hold part of it: `week` is what is held."""
     grouped_at: datetime | None = None
     """Since when they do."""
+    week_end: datetime | None = None
+    """Of the week that begins at `week_start`; None where an older release began it: seven days."""
+    week_payer: str = DEFAULT
+    """By whose numbers that week is counted."""
 
     @property
     def slots(self) -> tuple[int, ...]:
@@ -371,13 +376,22 @@ WeekFinding = Literal["", "short", "unknown"]
 
 
 class Week(msgspec.Struct, frozen=True, array_like=True):
-    """A whole week that was looked at, [start, end) in minutes since 1970; its minutes and what was emitted of it."""
+    """A whole week that was looked at, [start, end) in minutes since 1970; its minutes and what was emitted of it.
+
+    What it needs is as its payer asked when it was looked at: a week never needs more by a setting.
+    """
 
     start: int
     end: int
     minimum_minutes: int
     minutes: int
     finding: WeekFinding = ""
+    payer: str = DEFAULT
+    days: int = 0
+    """On which enough was attended, of `minimum_days`."""
+    minimum_days: int = 0
+    day_minutes: int = 0
+    session_percent: int = 0
 
     def holds(self, session: Session) -> bool:
         return self.start <= session.minute < self.end

@@ -11,6 +11,7 @@ from shared.events.attendance import MODALITIES, SESSION_KINDS
 from shared.events.intake import TOPICS
 from shared.rules.escalation import Times
 from shared.rules.numbers import DaysOrNone, Hours, HoursOrNone, MinutesOrNone
+from shared.rules.payers import Payer, require_payers
 from shared.rules.staff import Staff
 
 Misses = Annotated[int, msgspec.Meta(ge=2, le=100)]
@@ -43,7 +44,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     notice_hours: HoursOrNone
     excuse_reasons: tuple[str, ...]
     appointment_counts_as: Literal["nothing", "arrival", "minutes"]
-    weekly_minimum_minutes: MinutesOrNone
     partial_below_percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
     shortfall_window_days: Window
     shortfalls_in_window: Misses
@@ -71,6 +71,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     walk_outs_in_window: Misses
     seat_held_days: DaysOrNone
     """Of a stay that is paused, its seat in a group."""
+    payers: dict[str, Payer]
+    """What who pays asks of a week, by name; `default` where nobody knows who does."""
     calendar: Calendar = OPEN
     """Days without sessions, and those that replace them."""
     groups: Groups = msgspec.field(default_factory=dict)
@@ -81,6 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def __post_init__(self) -> None:
         """Raises ValueError, which names the setting."""
+        require_payers(self.payers)
         require_apart(self.groups)
         for own, meaning in self.session_codes.items():
             if "|" not in own or meaning not in SESSION_MEANINGS:

@@ -11,6 +11,7 @@ from services.attendance.messages import (
     BookedUntil,
     CalendarFollowed,
     CareTeamChanged,
+    CoverageRecorded,
     DeathWithdrawn,
     DischargeWithdrawn,
     EpisodeAdmitted,
@@ -52,6 +53,7 @@ from services.attendance.timetable import MeetingChange
 from services.attendance.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationActedOn, EscalationResolved
+from shared.events.intake import PayerSpan
 from shared.rules.assigning import Team
 
 VERSION = 10
@@ -90,6 +92,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """In a group, of the stay or of the one before it."""
     meetings: Meetings | None = None
     """As the group that last told so holds them."""
+    paid: tuple[PayerSpan, ...] = ()
+    """Who pays when, also before and between stays."""
 
 
 def evolve(state: State, event: Event | Command) -> State:
@@ -109,18 +113,25 @@ def evolve(state: State, event: Event | Command) -> State:
         case EscalationActedOn(act=code, at=at) | EscalationResolved(reason=code, at=at) if code in REACHED:
             attempt = Attempt(second_of(at), "", "reached")
             return msgspec.structs.replace(state, outreach=attempts_with(state.outreach, attempt))
-        case CareTeamChanged(members=members):
-            return msgspec.structs.replace(state, team=members)
+        case CareTeamChanged() | CoverageRecorded():
+            return _cared_for(state, event)
         case MeetingsChanged(group=group, since=since, changes=changes):
             return msgspec.structs.replace(state, meetings=Meetings(group, since, changes))
         case EpisodeForgotten():
-            return State(escalations=state.escalations, left=True, team=state.team, seat=state.seat)
+            return State(escalations=state.escalations, left=True, team=state.team, seat=state.seat, paid=state.paid)
         case _ if isinstance(event, Moved):
             return _episode_moved(state, event)
         case _ if isinstance(event, OfOwnSeat):
             return msgspec.structs.replace(state, seat=seat_after(state.seat, event))
         case _:
             return state
+
+
+def _cared_for(state: State, event: CareTeamChanged | CoverageRecorded) -> State:
+    """Who looks after the patient, and who pays: of whatever stay."""
+    if isinstance(event, CareTeamChanged):
+        return msgspec.structs.replace(state, team=event.members)
+    return msgspec.structs.replace(state, paid=event.payers)
 
 
 def _sessions_changed(state: State, event: SessionsChanged) -> State:
@@ -148,7 +159,7 @@ def _admitted(state: State, event: EpisodeAdmitted) -> State:
         week_start=event.admitted_at,
         tracks=(event.track, *event.other_tracks),
     )
-    return State(episode=episode, escalations=state.escalations, team=state.team, seat=state.seat)
+    return State(episode=episode, escalations=state.escalations, team=state.team, seat=state.seat, paid=state.paid)
 
 
 def _stored(flags: tuple[str, ...]) -> tuple[str, ...]:
@@ -183,11 +194,19 @@ def _episode_moved(state: State, event: Moved) -> State:
         case CalendarFollowed(form=form):
             return msgspec.structs.replace(state, episode=msgspec.structs.replace(episode, calendar=form))
         case WeeksChanged():
-            weeks = {each.start: each for each in (*state.weeks, *event.weeks)}
-            after = msgspec.structs.replace(episode, week_start=event.next_start)
-            return msgspec.structs.replace(state, episode=after, weeks=tuple(weeks.values()))
+            return _weeks_changed(state, episode, event)
         case _:
             return msgspec.structs.replace(state, episode=_moved(episode, event))
+
+
+def _weeks_changed(state: State, episode: Episode, event: WeeksChanged) -> State:
+    gone_since = None if event.gone_since is None else minute_of(event.gone_since)
+    stand = (each for each in state.weeks if gone_since is None or each.start < gone_since)
+    weeks = {each.start: each for each in (*stand, *event.weeks)}
+    after = msgspec.structs.replace(
+        episode, week_start=event.next_start, week_end=event.next_end, week_payer=event.next_payer
+    )
+    return msgspec.structs.replace(state, episode=after, weeks=tuple(weeks.values()))
 
 
 def _moved(episode: Episode, event: OfEpisode) -> Episode:
@@ -292,7 +311,7 @@ def unreported_at(episode: Episode, session: Session) -> datetime:
 
 
 def week_end(episode: Episode) -> datetime:
-    return episode.week_start + timedelta(days=7)
+    return episode.week_end or episode.week_start + timedelta(days=7)
 
 
 def week_closes_at(state: State, episode: Episode) -> datetime | None:

@@ -1,10 +1,15 @@
 """The hours of a week: looked at when it is over, and again when what is known of it changes. Pure."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from typing import NamedTuple, Protocol
+from zoneinfo import ZoneInfo
+
+import msgspec
 
 from services.attendance import spans
-from services.attendance.hours import ends_of, next_monday
+from services.attendance.hours import ends_of
 from services.attendance.messages import (
     Emits,
     WeeklyHoursCorrected,
@@ -12,14 +17,100 @@ from services.attendance.messages import (
     WeeklyHoursUnknown,
     WeeksChanged,
 )
+from services.attendance.payers import PayerWeek, payer_at, terms_of, week_from
 from services.attendance.record import Episode, Session, Week, WeekFinding, minute_of, moment_of
 from services.attendance.settings import Settings
 from services.attendance.state import State, week_closes_at
 from shared.events.attendance import WeekEvent
 from shared.events.envelope import name_id
 from shared.rules.decision import Moment
+from shared.rules.payers import DEFAULT
 
 _KINDS: dict[WeekFinding, type[WeekEvent]] = {"": WeeklyHoursCorrected, "unknown": WeeklyHoursUnknown}
+
+
+class CountsDays(Protocol):
+    """From how much of it on a session counts for its day, and a day with how many minutes in such sessions."""
+
+    @property
+    def session_percent(self) -> int: ...
+    @property
+    def day_minutes(self) -> int: ...
+
+
+class Delivered(NamedTuple):
+    """Minutes that somebody was present in sessions, each once; and the days that count."""
+
+    minutes: int
+    days: int
+
+
+def week_holding(state: State, at: datetime, settings: Settings) -> PayerWeek | None:
+    """The whole week of the stay that holds this instant, by who is known to pay. None before the first one, and
+    between the weeks of two payers."""
+    episode = state.episode
+    if episode is None or at < episode.admitted_at:
+        return None
+    if at < episode.week_start:
+        known = (each for each in state.weeks if each.start <= minute_of(at) < each.end)
+        return next((_bounds_of(each) for each in known), None)
+    week = open_week(episode, settings)
+    while week.end <= at:
+        week = week_from(state.paid, week.end, settings)
+    return week if week.start <= at else None
+
+
+def _bounds_of(week: Week) -> PayerWeek:
+    return PayerWeek(moment_of(week.start * 60), moment_of(week.end * 60), week.payer)
+
+
+def week_around(state: State, at: datetime, settings: Settings) -> PayerWeek:
+    """The same, and where none holds it that of whoever pays then, as if the stay had lasted through it."""
+    if (found := week_holding(state, at, settings)) is not None:
+        return found
+    name, zone, day = payer_at(state.paid, at, settings.payers), ZoneInfo(settings.timezone), timedelta(days=1)
+    payer = settings.payers[name]
+    before = payer.boundary_from(at - 8 * day, zone)
+    start = max(each for each in (before, payer.boundary_from(before + day, zone)) if each <= at)
+    return PayerWeek(start, payer.boundary_from(start + day, zone), name)
+
+
+def open_week(episode: Episode, settings: Settings) -> PayerWeek:
+    """The week that is looked at next."""
+    if episode.week_end is not None:
+        return PayerWeek(episode.week_start, episode.week_end, episode.week_payer)
+    zone, begun = ZoneInfo(settings.timezone), episode.week_start
+    return PayerWeek(begun, settings.payers[DEFAULT].boundary_from(begun + timedelta(days=1), zone), DEFAULT)
+
+
+def delivered(episode: Episode, sessions: Iterable[Session], terms: CountsDays, timezone: str) -> Delivered:
+    """What was attended of these sessions. Minutes that are not reported yet are in none of it."""
+    present = [each for each in sessions if each.presences or each.mark == "fulfilled"]
+    counted = [each for each in present if _counts(episode, each, terms)]
+    days = (spans.minutes_of_all(episode, each) for each in _by_day(counted, timezone))
+    return Delivered(spans.minutes_of_all(episode, present), sum(each >= terms.day_minutes for each in days))
+
+
+def offered(episode: Episode, sessions: Iterable[Session], terms: CountsDays, timezone: str) -> Delivered:
+    """What somebody could have attended of these sessions, but of those that were called off."""
+    held = [each for each in sessions if each.outcome != "cancelled"]
+    days = (spans.minutes_planned(episode, each) for each in _by_day(held, timezone))
+    return Delivered(spans.minutes_planned(episode, held), sum(each >= terms.day_minutes for each in days))
+
+
+def _counts(episode: Episode, session: Session, terms: CountsDays) -> bool:
+    minutes = spans.minutes(episode, session)
+    return minutes > 0 and minutes * 100 >= terms.session_percent * episode.minutes(session)
+
+
+def _by_day(sessions: Sequence[Session], timezone: str) -> Iterator[list[Session]]:
+    """By the program's day on which they begin."""
+    zone = ZoneInfo(timezone)
+
+    def day(session: Session) -> date:
+        return session.start.astimezone(zone).date()
+
+    return (list(each) for _, each in groupby(sorted(sessions, key=lambda each: each.place), day))
 
 
 def closed(state: State, moment: Moment[Settings]) -> Sequence[Emits]:
@@ -29,10 +120,75 @@ def closed(state: State, moment: Moment[Settings]) -> Sequence[Emits]:
     closes_at = week_closes_at(state, episode) if episode.died_at is None else None
     if closes_at is None or closes_at > moment.now:
         return []
-    end = next_monday(episode.week_start + timedelta(days=1), moment.settings.timezone)
-    empty = Week(minute_of(episode.week_start), minute_of(end), moment.settings.weekly_minimum_minutes, 0)
+    empty = _empty(open_week(episode, moment.settings), moment.settings)
     week = _counted(state, episode, empty, moment.settings)
-    return [*_finding(episode, empty, week), WeeksChanged(weeks=(week,), next_start=end)]
+    following = week_from(state.paid, moment_of(week.end * 60), moment.settings)
+    return [*_finding(episode, empty, week), _changed((week,), following)]
+
+
+def _empty(week: PayerWeek, settings: Settings) -> Week:
+    payer = terms_of(week.payer, settings)
+    return Week(
+        start=minute_of(week.start),
+        end=minute_of(week.end),
+        minimum_minutes=payer.least_minutes,
+        minutes=0,
+        payer=week.payer,
+        minimum_days=payer.least_days,
+        day_minutes=payer.day_minutes,
+        session_percent=payer.session_percent,
+    )
+
+
+def _changed(weeks: tuple[Week, ...], following: PayerWeek, gone_since: datetime | None = None) -> WeeksChanged:
+    return WeeksChanged(
+        weeks=weeks,
+        next_start=following.start,
+        next_end=following.end,
+        next_payer=following.payer,
+        gone_since=gone_since,
+    )
+
+
+def begun(state: State, settings: Settings) -> WeeksChanged:
+    """The stay begins in the middle of a week: the next one is its first whole one."""
+    assert state.episode is not None
+    return _changed((), week_from(state.paid, state.episode.admitted_at, settings))
+
+
+def repaid(state: State, moment: Moment[Settings]) -> Sequence[Emits]:
+    """It is known otherwise who pays. From the first week on that is not theirs, what was found is taken back, and the
+    weeks are looked at anew when these are over: the same as if it had been known from the beginning."""
+    episode, settings = state.episode, moment.settings
+    if episode is None:
+        return []
+    weeks = sorted(state.weeks, key=lambda each: each.start)
+    since = _first_remembered(episode, weeks, moment)
+    while weeks and _stands(state, weeks[0], since, settings):
+        since = moment_of(weeks.pop(0).end * 60)
+    following = week_from(state.paid, since, settings)
+    if not weeks and following == open_week(episode, settings):
+        return []
+    taken_back = (_finding(episode, each, msgspec.structs.replace(each, finding="")) for each in weeks)
+    found = [event for events in taken_back for event in events]
+    return [*found, _changed((), following, since)]
+
+
+def _first_remembered(episode: Episode, weeks: Sequence[Week], moment: Moment[Settings]) -> datetime:
+    """The admission, while every session since then is remembered; else the first week of which all are."""
+    days = moment.settings.correction_days + moment.settings.long_window_days
+    if episode.admitted_at > moment.now - timedelta(days=days):
+        return episode.admitted_at
+    return moment_of(weeks[0].start * 60) if weeks else episode.week_start
+
+
+def _stands(state: State, week: Week, since: datetime, settings: Settings) -> bool:
+    """Whether it is the week of whoever pays at its beginning: where the one before it ended, or the next one that
+    begins then."""
+    start = moment_of(week.start * 60)
+    if payer_at(state.paid, start, settings.payers) != week.payer:
+        return False
+    return start == since or week_from(state.paid, since, settings).start == start
 
 
 def recounted(state: State, changed: Sequence[Session], settings: Settings) -> Sequence[Emits]:
@@ -46,23 +202,26 @@ def recounted(state: State, changed: Sequence[Session], settings: Settings) -> S
     if not other:
         return []
     found = [event for before, now in other for event in _finding(episode, before, now)]
-    return [*found, WeeksChanged(weeks=tuple(now for _, now in other), next_start=episode.week_start)]
+    return [*found, _changed(tuple(now for _, now in other), open_week(episode, settings))]
 
 
 def _counted(state: State, episode: Episode, week: Week, settings: Settings) -> Week:
-    """A week in which the sessions that took place couldn't have filled its hours is not judged.
+    """A week whose hours the sessions that took place couldn't have filled is not judged by its hours, nor by its days
+    where they couldn't have filled those.
 
     Nor is one that the stay did not last through. Minutes that are not reported yet are unknown, never zero.
     """
     sessions = [each for each in state.sessions if week.holds(each)]
-    minutes = spans.minutes_of_all(episode, sessions)
-    offered = spans.minutes_planned(episode, (each for each in sessions if each.outcome != "cancelled"))
+    found = delivered(episode, sessions, week, settings.timezone)
+    could = offered(episode, sessions, week, settings.timezone)
+    lacks_minutes = found.minutes < week.minimum_minutes <= could.minutes
+    lacks_days = found.days < week.minimum_days <= could.days
     finding: WeekFinding = "short"
-    if minutes >= week.minimum_minutes or offered < week.minimum_minutes or _left_within(episode, week, settings):
+    if not (lacks_minutes or lacks_days) or _left_within(episode, week, settings):
         finding = ""
     elif any(each.lasts for each in sessions):
         finding = "unknown"
-    return Week(week.start, week.end, week.minimum_minutes, minutes, finding)
+    return msgspec.structs.replace(week, minutes=found.minutes, days=found.days, finding=finding)
 
 
 def _left_within(episode: Episode, week: Week, settings: Settings) -> bool:
@@ -72,7 +231,7 @@ def _left_within(episode: Episode, week: Week, settings: Settings) -> bool:
 def _finding(episode: Episode, before: Week, now: Week) -> list[Emits]:
     if not before.finding and not now.finding:
         return []
-    if (before.finding, before.minutes) == (now.finding, now.minutes):
+    if (before.finding, before.minutes, before.days) == (now.finding, now.minutes, now.days):
         return []
     start = moment_of(now.start * 60)
     kind = _KINDS.get(now.finding, WeeklyHoursFellShort)
@@ -83,5 +242,7 @@ def _finding(episode: Episode, before: Week, now: Week) -> list[Emits]:
         week_end=moment_of(now.end * 60),
         minutes=now.minutes,
         minimum_minutes=now.minimum_minutes,
+        days=now.days,
+        minimum_days=now.minimum_days,
     )
     return [found]  # type: ignore[list-item]

@@ -99,9 +99,17 @@ class RecordConditions(Command, frozen=True, kw_only=True, tag=True):
 
 
 class RecordCoverage(Command, frozen=True, kw_only=True, tag=True):
-    """Stored as it came; nothing is decided by it yet."""
+    """A Coverage says who pays in [since, until), None being always, for good: a payer of the program's table, or ""
+    where nobody could read it. `place` is its order among several, the least pays first. `cancelled_at` is when that
+    became known of one without an end; one that is withdrawn is not in force, or was entered in error."""
 
     coverage_id: str
+    payer: str = ""
+    place: int = 1_000
+    since: datetime | None = None
+    until: datetime | None = None
+    cancelled_at: datetime | None = None
+    is_withdrawn: bool = False
 
 
 class ReportFindings(Command, frozen=True, kw_only=True, tag=True):

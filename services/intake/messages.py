@@ -74,6 +74,7 @@ from shared.events.intake import (
     ConsentGiven,
     ConsentRevoked,
     ConsentsCurrent,
+    CoverageRecorded,
     DeathWithdrawn,
     Digest,
     Direction,
@@ -99,6 +100,7 @@ from shared.events.intake import (
     PartnerReferralChanged,
     PatientDied,
     PatientIdentified,
+    PayerSpan,
     PlacementReviewCompleted,
     PlacementReviewRequested,
     PlacementReviewWithdrawn,
@@ -157,6 +159,7 @@ __all__ = [
     "ConsumesOfSeats",
     "CorrectDischarge",
     "CorrectReferral",
+    "CoverageRecorded",
     "DeathWithdrawn",
     "DenyConsent",
     "Digest",
@@ -204,6 +207,7 @@ __all__ = [
     "PartnerReferralChanged",
     "PatientDied",
     "PatientIdentified",
+    "PayerSpan",
     "PersonReminded",
     "PlacementReviewCompleted",
     "PlacementReviewRequested",
@@ -385,8 +389,8 @@ OfReferral = (
 """What changes which referrals are open; how one is placed or declined is its stay's."""
 OfPlan = EpisodePlanned | EpisodeWaitlisted | EpisodeCancelled
 """What becomes of a signed placement before its stay begins."""
-OfCare = RecordMedications | MedicationsRecorded | RecordTeam | RevisePlan
-"""What the patient takes, who looks after them, what is planned."""
+OfCare = RecordMedications | MedicationsRecorded | RecordTeam | RevisePlan | RecordCoverage
+"""What the patient takes, who looks after them and who pays, what is planned."""
 Consumes = OfSignals | SeatAnswers | TimePassed
 Cause = Commands | SeatAnswers | TimePassed
 """What a decision about the placement and the stay follows from."""
@@ -415,6 +419,7 @@ Emits = (
     | PlanRevised
     | StageAdvanced
     | MedicationsRecorded
+    | CoverageRecorded
     | ConsentGiven
     | ConsentDenied
     | ConsentRevoked

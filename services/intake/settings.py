@@ -13,6 +13,7 @@ from shared.events.intake import ACTIVITIES, GOAL_AIMS, TEAM_ROLES, TOPICS
 from shared.rules.consent import Partner
 from shared.rules.escalation import Times
 from shared.rules.numbers import Count, Days, DaysOrNone, Hours, MinutesOrNone, Percent, Tier
+from shared.rules.payers import Payer, require_payers
 from shared.rules.staff import Staff
 
 PLANNED = frozenset({*TEAM_ROLES, *GOAL_AIMS, *ACTIVITIES, *TOPICS[1:]})
@@ -83,6 +84,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stage_again_days: Days
     """After so long the same is asked again, where it goes on in the same stage or at the same level."""
     sessions: Sessions
+    payers: dict[str, Payer]
+    """Who may pay, by name; `default` where nobody knows who does."""
     stages: dict[str, Stage]
     """In the order in which a stay goes through them."""
     capacity: dict[str, SeatCount] = {}
@@ -102,6 +105,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The program's, of partners.toml: a Consent is answered with what it opens for each."""
 
     def __post_init__(self) -> None:
+        require_payers(self.payers)
         require_places(self.capacity, self.offers, TRACKS)
         if 0 < self.weekly_review_days < self.weekly_review_ask_days:
             raise ValueError("weekly_review_ask_days: must not be more than weekly_review_days")

@@ -10,6 +10,7 @@ from services.intake import combined, messages
 from services.intake.assessment import Assessment
 from services.intake.care import Plan, Team, team_after
 from services.intake.care_days import Care, ChangesCare
+from services.intake.coverage import Coverages, coverages_after
 from services.intake.evidence import Evidence, act_of, ended, lasting, merged, pieces_of, sources, standing_again
 from services.intake.listed import ListedMedication, merged_list, newest, still_listed
 from services.intake.messages import StatedNeed
@@ -45,13 +46,13 @@ from services.intake.table import review_codes
 from services.intake.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
 from shared.events.escalation import Escalation
-from shared.events.intake import READ_PLAN, REVIEW_MISSED, WEEKLY
+from shared.events.intake import READ_COVERAGE, READ_PLAN, REVIEW_MISSED, WEEKLY
 from shared.events.internal import To
 from shared.rules import escalation
 from shared.rules.escalation import Open
 from shared.rules.packing import instant, pack_id, seconds
 
-VERSION = 8
+VERSION = 9
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
@@ -89,6 +90,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     care: Care = Care()
     nights: tuple[Night, ...] = ()
     """Nights elsewhere that last, also while no stay is open: the next one begins with them."""
+    coverages: Coverages = ()
+    """By which it follows who pays, also before and between stays."""
 
     @property
     def elsewhere(self) -> tuple[str, ...]:
@@ -210,7 +213,7 @@ def _with_missed(state: State, review: messages.Review, reason: str) -> State:
 
 
 def _cared_for(state: State, event: messages.OfCare) -> State:
-    """What the patient takes, who looks after them, and what is planned: of a stay, or of the next one."""
+    """What the patient takes, who looks after them and pays, and what is planned: of a stay, or of the next one."""
     change, stay = msgspec.structs.replace, state.episode
     match event:
         case messages.RecordMedications():
@@ -219,6 +222,8 @@ def _cared_for(state: State, event: messages.OfCare) -> State:
             return change(state, medications=still_listed(state.medications or (), event))
         case messages.RecordTeam():
             return change(state, team=team_after(state.team, event))
+        case messages.RecordCoverage():
+            return change(state, coverages=coverages_after(state.coverages, event))
         case messages.RevisePlan() if stay is not None:
             return change(state, episode=change(stay, plan=stay.plan.after(event)))
         case messages.RevisePlan():
@@ -239,7 +244,7 @@ def _discharged(state: State, event: messages.EpisodeDischarged) -> State:
     """For the first time, or corrected."""
     change, before = msgspec.structs.replace, state.ended
     if state.episode is not None:
-        again = (TOO_MANY, READ_PLAN, WEEKLY, *OF_STAGE)
+        again = (TOO_MANY, READ_PLAN, READ_COVERAGE, WEEKLY, *OF_STAGE)
         reasons = tuple(each.reason for each in state.asked if each.reason not in again)
         before = Ended(
             state.episode.turned(state.episode.status, event.discharged_at).ended(),
@@ -549,7 +554,8 @@ def _is_over(state: State) -> bool:
 
 def _left(state: State) -> State:
     """After a closed placement has left: the medications, a death, the team and what is planned next, the evidence
-    that outlasts it, which days were in care, and the nights elsewhere that last: the next stay may go on with them."""
+    that outlasts it, which days were in care, the nights elsewhere that last, and who pays: the next stay may go on
+    with them."""
     at = _leaves_at(state)
     evidence = lasting(state.evidence, at) if at else {}
     return State(
@@ -560,4 +566,5 @@ def _left(state: State) -> State:
         plan=state.plan,
         care=msgspec.structs.replace(state.care, counted_at=0),
         nights=state.nights,
+        coverages=state.coverages,
     )

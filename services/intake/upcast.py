@@ -114,6 +114,11 @@ def _with_the_stays_life(stored: Any) -> Any:
     return [*stored[:4], recommended, asked, *stored[6:]]
 
 
+def _same(stored: Any) -> Any:
+    """Version 9 only adds, at the ends: who pays, and when that somebody pays for the stay is certified anew."""
+    return stored
+
+
 UPCAST: dict[int, Callable[[Any], Any]] = {
     1: _with_retention,
     2: _with_sources,
@@ -122,4 +127,5 @@ UPCAST: dict[int, Callable[[Any], Any]] = {
     5: _unexplained,
     6: _small_referrals,
     7: _with_the_stays_life,
+    8: _same,
 }

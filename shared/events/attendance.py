@@ -222,7 +222,8 @@ class CheckInWithdrawn(PresenceEvent, frozen=True, kw_only=True):
 
 
 class WeekEvent(Event, frozen=True, kw_only=True):
-    """The hours of one whole week of the episode: delivered minutes against the minimum (9 h, domain 2.2)."""
+    """The hours of one whole week of the episode: delivered minutes against the minimum of who pays (9 h, domain 2.2);
+    where they ask for days, also on how many enough was attended."""
 
     status: ClassVar[str]
     suffix: ClassVar[str] = ""
@@ -233,6 +234,9 @@ class WeekEvent(Event, frozen=True, kw_only=True):
     week_end: datetime
     minutes: int
     minimum_minutes: int
+    days: int = 0
+    minimum_days: int = 0
+    """0 where who pays asks for none."""
 
     def write(self, patient: str) -> list[Resource]:
         return [
@@ -245,8 +249,13 @@ class WeekEvent(Event, frozen=True, kw_only=True):
                 "identifiedPeriod": {"start": self.week_start, "end": self.week_end},
                 "implicated": [fhir.reference("EpisodeOfCare", self.episode_id)],
                 "detail": f"{self.minutes} of {self.minimum_minutes} minutes{self.suffix}",
+                **({"evidence": [{"code": [self._of_days()]}]} if self.minimum_days else {}),
             }
         ]
+
+    def _of_days(self) -> fhir.Element:
+        text = f"{self.days} of {self.minimum_days} days"
+        return {**fhir.concept(codes.ESCALATION, "days-attended"), "text": text}
 
 
 class WeeklyHoursFellShort(WeekEvent, frozen=True, kw_only=True):

@@ -154,6 +154,14 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         ("testing",),
         intake.read_medications_recorded,
     ),
+    CatalogueEntry(
+        intake.CoverageRecorded,
+        INTAKE_EVENTS,
+        "intake",
+        "List of contained Coverages",
+        ("attendance",),
+        intake.read_coverage_recorded,
+    ),
     CatalogueEntry(intake.ConsentGiven, INTAKE_EVENTS, "intake", "Consent", ("aftercare",), intake.read_consent_given),
     CatalogueEntry(
         intake.ConsentDenied, INTAKE_EVENTS, "intake", "Consent", ("aftercare",), intake.read_consent_denied

@@ -25,6 +25,7 @@ T = TypeVar("T")
 P = TypeVar("P", bound=BaseSettings)
 _IDENTIFIER = re.compile(r"[^\s|]+\|[^|]+")
 _OF_ALL_SERVICES = ("timezone", "ahead_minutes", "escalation")
+_OF_SOME_SERVICES = {"payers": ("intake", "attendance")}
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -251,10 +252,15 @@ def load(deploy: Path, service: str, type_: type[T]) -> dict[str, T]:
     for program, its in programs(deploy).items():
         with configuration(f"{deploy / 'program.toml'}: program.{program} ({service})"):
             values = numbers(msgspec.convert(its.get(service, {}), type=dict[str, Any]))
-            shared = numbers({name: its[name] for name in _OF_ALL_SERVICES}) | {"staff": _staff(program, its)}
+            shared = numbers({name: its[name] for name in _shared_with(service)}) | {"staff": _staff(program, its)}
             require_zone(shared["timezone"])
             loaded[program] = _converted({**shared, **values}, type_)
     return loaded
+
+
+def _shared_with(service: str) -> tuple[str, ...]:
+    """What the program has for this service beside its own table."""
+    return (*_OF_ALL_SERVICES, *(name for name, services in _OF_SOME_SERVICES.items() if service in services))
 
 
 def _converted(values: Mapping[str, object], type_: type[T]) -> T:
@@ -294,7 +300,7 @@ Sourced = Mapping[str, Number]
 def sourced(deploy: Path, service: str) -> dict[str, Sourced]:
     """Per program, each number that the service decides with: by its name, below a table `table.name`."""
     return {
-        program: _sourced({**its.get(service, {}), **{name: its[name] for name in _OF_ALL_SERVICES}})
+        program: _sourced({**its.get(service, {}), **{name: its[name] for name in _shared_with(service)}})
         for program, its in programs(deploy).items()
     }
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from services.attendance.messages import (
     CancelSession,
     CheckIn,
@@ -18,8 +20,10 @@ from services.attendance.settings import Settings
 from shared.events.envelope import name_id
 from shared.events.intake import TemplateSlot
 from shared.platform import settings as stored
+from shared.rules.payers import Payer
 
 SETTINGS: Settings = stored.load(Path(__file__).parents[2] / "deploy", "attendance", Settings)["demo"]
+DEFAULT_PAYER = SETTINGS.payers["default"]
 NEW_YORK = ZoneInfo("America/New_York")
 NAMES = UUID(int=5)
 PATIENT = str(uuid5(NAMES, "patient"))
@@ -35,6 +39,11 @@ ADMISSION = datetime(2026, 1, 5, 14, 0, tzinfo=UTC)
 GRACE = timedelta(minutes=SETTINGS.grace_minutes)
 LONG_AGO = ADMISSION - timedelta(days=60)
 TIME_PASSED = TimePassed()
+
+
+def paying(**changed: int) -> dict[str, Payer]:
+    """The program's table of payers, where the default one asks for something else."""
+    return SETTINGS.payers | {"default": msgspec.structs.replace(DEFAULT_PAYER, **changed)}
 
 
 def evening(week: int, weekday: int, hour: int = 18, minute: int = 0) -> datetime:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.attendance.hours import next_monday, sessions_between
+from services.attendance.hours import sessions_between
 from services.attendance.record import Episode, SessionSlot
 from tests.attendance.given import EPISODE
 
@@ -48,10 +48,3 @@ def test_each_slot_is_a_session_once_on_each_of_its_local_days_at_its_local_hour
 
 def at(day: date, hour: str, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time.fromisoformat(hour), zone).astimezone(UTC)
-
-
-@given(zones, instants)
-def test_the_next_monday_is_the_first_local_midnight_of_a_monday_after(timezone: str, moment: datetime) -> None:
-    local = next_monday(moment, timezone).astimezone(ZoneInfo(timezone))
-    assert (local.weekday(), local.time()) == (0, time())
-    assert moment < local <= moment + timedelta(days=7, hours=1)

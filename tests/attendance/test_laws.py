@@ -22,6 +22,7 @@ from services.attendance.messages import (
     CancelSession,
     CheckIn,
     ConfirmAttendance,
+    CoverageRecorded,
     DeathWithdrawn,
     EpisodePaused,
     EpisodeResumed,
@@ -54,7 +55,7 @@ from shared.events.escalation import (
     EscalationRaised,
     EscalationUpdated,
 )
-from shared.events.intake import TemplateSlot
+from shared.events.intake import PayerSpan, TemplateSlot
 from shared.events.internal import StandsFor
 from shared.events.outreach import OutreachOutcome
 from shared.path.service import PATIENT as PATIENT_KIND
@@ -108,6 +109,15 @@ def replanned(episode: str, template: Sequence[TemplateSlot], at: datetime) -> S
     )
 
 
+payers = some.sampled_from(["medicaid", "medicare", "default"])
+
+
+def paid(payer: str, since: datetime) -> CoverageRecorded:
+    """Somebody pays until then, and this payer from then on."""
+    spans = (PayerSpan("medicare", until=since), PayerSpan(payer, since))
+    return CoverageRecorded(list_id=name_id(NAMES, "payers"), recorded_at=ADMISSION, payers=spans)
+
+
 ADMISSIONS = episodes.flatmap(
     lambda episode: some.builds(
         lambda at, template, flagged: admitted(*flagged, at=at, template=template, episode=episode),
@@ -136,6 +146,7 @@ FACTS: some.SearchStrategy[Event] = some.one_of(
     some.builds(
         lambda episode, template, at: replanned(episode, template, at), episodes, some.sampled_from(TEMPLATES), moments
     ),
+    some.builds(paid, payers, moments),
     some.just(PatientIdentified(digests=(), sealed=(), identified_at=ADMISSION)),
 )
 Attempt = tuple[str, int, int | None]

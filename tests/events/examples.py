@@ -357,6 +357,14 @@ EXAMPLES: tuple[Event, ...] = (
         level="2.1",
         referral_id=named("referral"),
     ),
+    intake.CoverageRecorded(
+        list_id=named("payers"),
+        recorded_at=MONDAY,
+        payers=(
+            intake.PayerSpan("medicaid", until=MONDAY),
+            intake.PayerSpan("medicare", MONDAY, NEXT_MONDAY),
+        ),
+    ),
     intake.MedicationsRecorded(
         list_id=named("list"),
         recorded_at=MONDAY,

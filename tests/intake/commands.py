@@ -183,7 +183,16 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.RevokeConsent: lambda _: some.builds(w.RevokeConsent, consent_id=ids),
     w.RecordMedications: lambda _: some.builds(w.RecordMedications, medications=MEDICATIONS),
     w.RecordConditions: lambda _: some.builds(w.RecordConditions, findings=several(findings), sources=SOURCES),
-    w.RecordCoverage: lambda _: some.builds(w.RecordCoverage, coverage_id=ids),
+    w.RecordCoverage: lambda _: some.builds(
+        w.RecordCoverage,
+        coverage_id=ids,
+        payer=some.sampled_from(["", "medicaid", "medicare"]),
+        place=some.sampled_from([1, 2, 1000]),
+        since=some.none() | moments,
+        until=some.none() | moments,
+        cancelled_at=some.none() | moments,
+        is_withdrawn=some.booleans(),
+    ),
     w.ReportFindings: lambda _: some.builds(w.ReportFindings, findings=several(findings)),
     w.RecordAssessment: _assess,
     w.ReceiveReferral: lambda _: some.builds(

@@ -31,6 +31,7 @@ from services.attendance.messages import (
     Commands,
     ConfirmAttendance,
     Consumes,
+    CoverageRecorded,
     DeathWithdrawn,
     DischargeWithdrawn,
     Emits,
@@ -78,6 +79,8 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[
             return []
         case EpisodeAdmitted():
             return episode.admitted(state, event, moment)
+        case CoverageRecorded():
+            return episode.covered(state, event, moment)
         case FlagsChanged():
             return episode.flagged(state, event, moment)
         case StageAdvanced() | EpisodeStepped():

@@ -10,8 +10,9 @@ from services.attendance.decide.course import Course
 from services.attendance.decide.deadlines import book
 from services.attendance.decide.replanning import book_missing
 from services.attendance.decide.sessions import DIED, ENDED, PAUSED, cancelled, closed, closed_for, without_presence
-from services.attendance.hours import left_at, next_monday
+from services.attendance.hours import left_at
 from services.attendance.messages import (
+    CoverageRecorded,
     DeathWithdrawn,
     DischargeWithdrawn,
     Emits,
@@ -22,7 +23,6 @@ from services.attendance.messages import (
     FlagsChanged,
     PatientDied,
     RetentionBegan,
-    WeeksChanged,
 )
 from services.attendance.record import CANCELLED, PRESENT, Session
 from services.attendance.settings import Settings
@@ -40,7 +40,7 @@ def admitted(state: State, event: EpisodeAdmitted, moment: Moment[Settings]) -> 
     course = Course(evolve(state, event), moment)
     course.emit(*left)
     course.ask(emitted, now_open)
-    course.emit(WeeksChanged(weeks=(), next_start=next_monday(event.admitted_at, moment.settings.timezone)))
+    course.emit(weeks.begun(course.state, moment.settings))
     week_of_groups.followed(course)
     book(course)
     return course.emitted
@@ -126,6 +126,14 @@ def goes_on(state: State, event: EpisodeResumed, moment: Moment[Settings]) -> li
         _bring_back(course, [*_ahead(state, moment.now), *missed], "care-elsewhere-ended")
         book_missing(course)
         book(course)
+    return course.emitted
+
+
+def covered(state: State, event: CoverageRecorded, moment: Moment[Settings]) -> list[Emits]:
+    """Who pays says where a week begins and what it needs."""
+    course = Course(evolve(state, event), moment)
+    if course.state != state:
+        course.emit(*weeks.repaid(course.state, moment))
     return course.emitted
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from services.attendance import spans
-from services.attendance.hours import next_monday
+from services.attendance import spans, weeks
+from services.attendance.payers import terms_of
 from services.attendance.record import Episode, Session
 from services.attendance.state import State
 from shared.edge.contract import Context
@@ -18,7 +18,7 @@ def week(state: object, context: Context, at: datetime) -> MutableJson:
     remembered."""
     assert isinstance(state, State)
     episode, settings = state.episode, context.settings
-    start, end = _week(at, settings.timezone)
+    start, end, payer = weeks.week_around(state, at, settings)
     if episode is None or end <= episode.admitted_at:
         raise refuse(404, "not-found", "", "No stay of this patient is known in that week.")
     if context.now - end > timedelta(days=settings.correction_days):
@@ -29,7 +29,7 @@ def week(state: object, context: Context, at: datetime) -> MutableJson:
     delivered = spans.minutes_of_all(episode, sessions)
     ahead = spans.minutes_planned(episode, (each for each in sessions if _comes(episode, each, context.now)))
     numbers = {
-        "least-minutes": settings.weekly_minimum_minutes,
+        "least-minutes": terms_of(payer, settings).least_minutes,
         "delivered-minutes": delivered,
         "projected-minutes": delivered + ahead,
     }
@@ -39,11 +39,6 @@ def week(state: object, context: Context, at: datetime) -> MutableJson:
         *({"name": "session", "part": list(_session(episode, each))} for each in sessions),
     ]
     return {"resourceType": "Parameters", "parameter": parameters}
-
-
-def _week(at: datetime, timezone: str) -> tuple[datetime, datetime]:
-    start = next_monday(at - timedelta(days=7), timezone)
-    return start, next_monday(at, timezone)
 
 
 def _comes(episode: Episode, session: Session, now: datetime) -> bool:

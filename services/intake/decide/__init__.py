@@ -9,6 +9,7 @@ from services.intake.decide import (
     answering,
     care_elsewhere,
     clocks,
+    covering,
     days,
     deceased,
     discharge,
@@ -122,7 +123,9 @@ def _decide(state: State, command: messages.Commands, moment: Moment[Settings]) 
             return deceased.of_patient(state, command, moment)
         case messages.RecordConsent() | messages.DenyConsent() | messages.RevokeConsent():
             return [of_consent(command, moment)]
-        case messages.RecordCoverage() | messages.RecordCareDays():
+        case messages.RecordCoverage():
+            return covering.recorded(state, command, moment)
+        case messages.RecordCareDays():
             return []
         case messages.ReportFindings():
             return report_findings(state, command, moment)

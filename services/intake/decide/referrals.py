@@ -18,7 +18,7 @@ from services.intake.record import (
 from services.intake.settings import Settings
 from services.intake.state import State, corrected, evolve
 from shared.events.envelope import name_id
-from shared.events.intake import READ_PLAN
+from shared.events.intake import READ_COVERAGE, READ_PLAN
 from shared.rules.decision import Moment
 from shared.rules.packing import pack_id, unpack_id
 
@@ -150,8 +150,11 @@ def withdrawn(state: State, first: Referral, reason: str, moment: Moment[Setting
 
 
 def withdraw_all(state: State, reason: str, moment: Moment[Settings]) -> list[messages.Emits]:
-    """Every review, but of other referrals and of what was planned: a person looks whatever becomes of this one."""
-    asked = [each for each in state.reviews if each.reason not in (SECOND, TOO_MANY, LIVES_ON, READ_PLAN)]
+    """Every review, but of other referrals, of what was planned and of who pays: a person looks whatever becomes of
+    this one."""
+    asked = [
+        each for each in state.reviews if each.reason not in (SECOND, TOO_MANY, LIVES_ON, READ_PLAN, READ_COVERAGE)
+    ]
     return [event for each in asked for event in withdraw(each, reason, moment)]
 
 

@@ -10,6 +10,7 @@ from services.intake.edge import (
     care_elsewhere,
     consent_answer,
     consenting,
+    covering,
     diagnoses,
     discharge,
     patients,
@@ -30,7 +31,6 @@ from services.intake.edge.sums import Summed
 from services.intake.messages import (
     RecordAssessment,
     RecordConditions,
-    RecordCoverage,
     RecordMedications,
     ReportedFinding,
     ReportFindings,
@@ -44,7 +44,7 @@ from shared.edge.search import AUDITS, DIRECTORY, FINDINGS, IDENTIFIED, PARAMETE
 from shared.events import codes
 from shared.events.envelope import Command
 from shared.events.fhir import concept
-from shared.path.transaction.resources import AcceptedResource
+from shared.path.transaction.resources import AcceptedResource, Name
 from shared.platform.keys import Keys
 
 __all__ = ["TAKES", "edge", "interpret"]
@@ -119,9 +119,13 @@ def edge(keys: Keys) -> Edge:
         minutes=sums.minutes,
         forms=forms_named,
         questions=frozenset({SEND_FORM}),
-        behind=lambda entries, context: [*signing.behind(entries, context), *referrers.behind(entries, context)],
+        behind=_behind,
         definitions=definitions(),
     )
+
+
+def _behind(entries: Sequence[BundleEntry], context: Context) -> list[Name]:
+    return [*signing.behind(entries, context), *referrers.behind(entries, context), *covering.behind(entries)]
 
 
 def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> Interpretation:
@@ -140,7 +144,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context, keys: Keys) -> I
         *_persons(entries, context, keys),
         *(each.command for each in consents.values() if each.command is not None),
         *_assessed(entries, screens, (summed, panels), context),
-        *(RecordCoverage(coverage_id=str(each.id)) for each in _of(entries, "Coverage")),
+        *(covering.coverage(each, every, context) for each in _of(entries, "Coverage")),
         *plan.commands(entries, context),
         *_requested(entries, context, keys),
         *_ends(entries, context),
@@ -257,6 +261,8 @@ def _read_as(entry: BundleEntry, entries: Sequence[BundleEntry], context: Contex
             return ["read as a referral, whose status the hub says; put it as revoked to take it back"]
         case "ServiceRequest":
             return ["not read: no referral to this program"]
+        case "Coverage":
+            return covering.read_as(entry, (*entries, *context.unchanged), context)
         case "CareTeam" | "Goal" | "CarePlan":
             return plan.read_as(entry, context)
         case "Encounter" if not discharge.is_of(entry, entries, context):

@@ -12,6 +12,7 @@ from shared.events.intake.consents import (
     read_consent_revoked,
     read_consents_current,
 )
+from shared.events.intake.coverage import CoverageRecorded, PayerSpan, read_coverage_recorded
 from shared.events.intake.days import DAYS, EngagedDaysCounted, read_engaged_days_counted
 from shared.events.intake.episode import (
     DischargeWithdrawn,
@@ -57,6 +58,7 @@ from shared.events.intake.placement import (
     LAST_STAGE,
     NEXT_STAGE,
     PREPARES_DISCHARGE,
+    READ_COVERAGE,
     READ_PLAN,
     REFER_TO_STATE,
     REFERRAL_REASONS,
@@ -120,6 +122,7 @@ __all__ = [
     "LAST_STAGE",
     "NEXT_STAGE",
     "PREPARES_DISCHARGE",
+    "READ_COVERAGE",
     "READ_PLAN",
     "REFERRAL_REASONS",
     "REFER_TO_STATE",
@@ -136,6 +139,7 @@ __all__ = [
     "ConsentGiven",
     "ConsentRevoked",
     "ConsentsCurrent",
+    "CoverageRecorded",
     "DeathWithdrawn",
     "Digest",
     "Direction",
@@ -164,6 +168,7 @@ __all__ = [
     "PartnerReferralChanged",
     "PatientDied",
     "PatientIdentified",
+    "PayerSpan",
     "PlacementReviewCompleted",
     "PlacementReviewRequested",
     "PlacementReviewWithdrawn",
@@ -194,6 +199,7 @@ __all__ = [
     "read_consent_given",
     "read_consent_revoked",
     "read_consents_current",
+    "read_coverage_recorded",
     "read_death_withdrawn",
     "read_discharge_withdrawn",
     "read_engaged_days_counted",

@@ -444,6 +444,10 @@ READ_PLAN = "read-plan"
 """Why somebody is asked to read what an EHR planned: a person, a role, a goal or an activity is none that is known."""
 
 
+READ_COVERAGE = "read-coverage"
+"""Why somebody is asked whose a Coverage is: no code of it is one payer's of the program's table."""
+
+
 class Unread(msgspec.Struct, frozen=True, array_like=True):
     """What nobody could read, or has no room: why, by code; the resource (Type/id), and the place within it."""
 
@@ -527,7 +531,7 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
     @property
     def is_of_anybody(self) -> bool:
         """Whether it is about no placement, and anybody of the staff completes it."""
-        return self.follows_up or self.reason in (READ_PLAN, ADMIT_BY, INTERIM, REFER_TO_STATE)
+        return self.follows_up or self.reason in (READ_PLAN, READ_COVERAGE, ADMIT_BY, INTERIM, REFER_TO_STATE)
 
     @property
     def _named(self) -> str:

@@ -135,9 +135,14 @@ class Watched:
         value, place = getattr(self._of, name), f"{self._place}{name}"
         if isinstance(value, msgspec.Struct):
             return Watched(value, self._used, f"{place}.")
+        if isinstance(value, dict):
+            return {key: self._within(each, f"{place}.{key}.") for key, each in value.items()}
         if isinstance(value, int | float | str) or _numbers(value):
             self._used[place] = value
         return value
+
+    def _within(self, value: object, place: str) -> object:
+        return Watched(value, self._used, place) if isinstance(value, msgspec.Struct) else value
 
 
 def _numbers(value: object) -> bool:

@@ -6,7 +6,17 @@ import pytest
 
 from services.attendance.messages import CallOffSession, CheckIn, SessionAttended, WeeklyHoursFellShort, WeeksChanged
 from shared.events.intake import TemplateSlot
-from tests.attendance.given import EVENINGS, GRACE, SECOND_MONDAY, admitted, check_in, encounter, evening, session
+from tests.attendance.given import (
+    EVENINGS,
+    GRACE,
+    SECOND_MONDAY,
+    admitted,
+    check_in,
+    encounter,
+    evening,
+    paying,
+    session,
+)
 from tests.attendance.story import Story
 from tests.story import only
 
@@ -81,7 +91,7 @@ def test_minutes_in_two_sessions_at_once_count_once_in_the_encounter_and_in_the_
 @pytest.mark.parametrize(("minimum_minutes", "is_short"), [(360, True), (361, False)])
 def test_a_week_whose_sessions_overlap_offers_their_time_once(minimum_minutes: int, is_short: bool) -> None:
     """Without Friday there are six hours to fill, though the sessions add up to eight."""
-    story = Story(admitted(template=OVERLAPPING), weekly_minimum_minutes=minimum_minutes)
+    story = Story(admitted(template=OVERLAPPING), payers=paying(least_minutes=minimum_minutes))
     story.until(SECOND_MONDAY)
     story.then(CallOffSession(session_id=session(evening(1, 4))))
     in_both(story, 180)

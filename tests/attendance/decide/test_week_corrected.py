@@ -6,7 +6,7 @@ import pytest
 
 from services.attendance.messages import CheckIn, WeeklyHoursCorrected, WeeklyHoursFellShort, WithdrawCheckIn
 from shared.events.attendance import WeekEvent
-from tests.attendance.given import MONDAY, SECOND_MONDAY, admitted, check_in, discharged, evening, in_error
+from tests.attendance.given import MONDAY, SECOND_MONDAY, admitted, check_in, discharged, evening, in_error, paying
 from tests.attendance.story import Story
 from tests.story import only
 
@@ -65,7 +65,7 @@ def test_minutes_of_the_first_partial_week_are_in_no_finding() -> None:
 
 def test_a_changed_setting_does_not_change_what_a_week_needed() -> None:
     story = short_week()
-    story.settings = Story(weekly_minimum_minutes=360).settings
+    story.settings = Story(payers=paying(least_minutes=360)).settings
     assert [each.minimum_minutes for each in only(story.then(check_in(SECOND_MONDAY, 60)), WeekEvent)] == [540]
 
 
