@@ -72,10 +72,10 @@ REDRIVES = "SELECT * FROM redrives ORDER BY at DESC LIMIT 200"
 DOCUMENT = "SELECT program, client, media_type, received_at, content FROM documents WHERE id = $1"
 # Up to when each partition of the consent ledger is known, and whether records of it were lost.
 PARTITIONS = "SELECT partition, current_at, lost FROM ledger ORDER BY partition"
-# How many seats of each place are taken, and how many patients wait: a place is a key of intake's, its second and third
-# element hold them.
+# How many seats of each place are taken, and how many patients wait: a place is a key of intake's (`seats`), or a group
+# of attendance's (`group`); its second and third element hold them.
 PLACES = """SELECT key, jsonb_array_length(body::jsonb -> 1) AS taken, jsonb_array_length(body::jsonb -> 2) AS waiting
-    FROM state WHERE kind = 'seats' AND body <> ''"""
+    FROM state WHERE kind = $1 AND body <> ''"""
 # Programs of whose sessions nothing is reported: the feed of each is a key of attendance's, its third element holds
 # since when (in seconds since 1970), its sixth the Task that asks about it.
 SILENT_FEEDS = """SELECT program, to_timestamp((body::jsonb ->> 2)::bigint) AS since, body::jsonb ->> 5 AS task
@@ -343,9 +343,9 @@ async def partitions(connection: Connection) -> list[Partition]:
     ]
 
 
-async def places(connection: Connection) -> dict[str, Place]:
-    """Of intake, by the place's key."""
-    return {row["key"]: Place(row["taken"], row["waiting"]) for row in await connection.fetch(PLACES)}
+async def places(connection: Connection, kind: str) -> dict[str, Place]:
+    """By the place's key, which is of this kind."""
+    return {row["key"]: Place(row["taken"], row["waiting"]) for row in await connection.fetch(PLACES, kind)}
 
 
 async def consumer_state(connection: Connection) -> ConsumerState:

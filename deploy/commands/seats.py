@@ -38,4 +38,4 @@ def counted(settings: Path) -> Mapping[str, int]:
 
 async def _places(hub: Hub) -> Mapping[str, Place]:
     async with database(hub, "intake") as intake:
-        return await queries.places(intake)
+        return await queries.places(intake, "seats")

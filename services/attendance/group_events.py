@@ -59,6 +59,12 @@ class LineLookedAt(StateEvent, frozen=True, kw_only=True):
     look_at: datetime | None
 
 
+class GroupShown(StateEvent, frozen=True, kw_only=True):
+    """Its Group and its Schedule were listed, as `form` is short for them."""
+
+    form: str
+
+
 AnswerKind = Literal["given", "waits", "refused"]
 
 
@@ -111,5 +117,5 @@ class WeekOfGroup(StateEvent, frozen=True, kw_only=True):
 
 OfGroups = SeatAsked | SeatLeft
 SeatAnswers = SeatGiven | GroupFull
-OfGroupStates = SeatsFilled | LineEnded | LineLookedAt
+OfGroupStates = SeatsFilled | LineEnded | LineLookedAt | GroupShown
 OfOwnSeat = SeatSought | SeatAnswered | SeatReturned | SeatLookedAt | GroupChosen

@@ -62,7 +62,7 @@ class GroupPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     track: Text = ""
     literacy: Literal["", "special-assignment"] = ""
     language: Text = ""
-    gender: Text = ""
+    gender: Literal["", "female", "male", "other"] = ""
     modality: Literal["in-person", "video", "phone"] = "in-person"
     topic: Text = ""
     therapist: Text = ""

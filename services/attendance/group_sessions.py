@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from services.attendance import groups, messages
+from services.attendance import group_listing, groups, messages
 from services.attendance.groups import Group
 from services.attendance.settings import Settings
 from services.attendance.timetable import (
@@ -43,8 +43,9 @@ UNPLANNED = Refused("conflict", "The group does not meet then any more (program.
 
 
 def react(state: Group, event: messages.ConsumesOfGroups, moment: Moment[Settings]) -> Emissions:
-    """What a group decides, and what follows for its sessions and for whoever is in it."""
-    return followed(state, event, groups.react(state, event, moment), moment)
+    """What a group decides, and what follows for its sessions, for whoever is in it, and for whoever reads of it."""
+    emitted = followed(state, event, groups.react(state, event, moment), moment)
+    return group_listing.followed(state, event, emitted, moment)
 
 
 def decide(state: Group, command: messages.CommandsOfGroups, moment: Moment[Settings]) -> Emissions | Refused:

@@ -51,6 +51,8 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
     line: tuple[Member, ...] = ()
     look_at: datetime | None = None
     timetable: Timetable = Timetable()
+    listed: str = ""
+    """Short for what was listed of it last."""
 
 
 def react(state: Group, event: messages.ConsumesOfGroups, moment: Moment[Settings]) -> list[messages.EmitsOfGroups]:
@@ -123,6 +125,8 @@ def evolve(state: Group, event: Event | Command) -> Group:
             return change(state, line=())
         case messages.LineLookedAt(look_at=at):
             return change(state, look_at=at)
+        case messages.GroupShown(form=form):
+            return change(state, listed=form)
         case messages.TimetableChanged(timetable=timetable):
             return change(state, timetable=timetable)
         case _:

@@ -6,6 +6,7 @@ from services.attendance.feed_events import AbsenceAsked, AnswerFeed, FeedChange
 from services.attendance.group_events import (
     GroupChosen,
     GroupFull,
+    GroupShown,
     LineEnded,
     LineLookedAt,
     OfGroups,
@@ -43,6 +44,7 @@ from shared.events.attendance import (
 )
 from shared.events.envelope import Command
 from shared.events.escalation import EscalationEvent, SignalsCorrected
+from shared.events.group_listed import GroupListed
 from shared.events.intake import (
     CareTeamChanged,
     CoverageRecorded,
@@ -120,6 +122,8 @@ __all__ = [
     "FlagsChanged",
     "GroupChosen",
     "GroupFull",
+    "GroupListed",
+    "GroupShown",
     "HandOverEscalation",
     "Internal",
     "LineEnded",
@@ -444,7 +448,7 @@ Emits = (
     | To
 )
 ConsumesOfGroups = OfGroups | TimePassed
-EmitsOfGroups = OfGroupStates | TimetableChanged | SlotsListed | To
+EmitsOfGroups = OfGroupStates | TimetableChanged | SlotsListed | GroupListed | To
 CommandsOfGroups = ChangeMeeting
 ConsumesOfFeeds = AbsenceAsked | TimePassed
 EmitsOfFeeds = FeedChanged | FeedQuestioned | FeedSilent | FeedSpoke | To

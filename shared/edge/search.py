@@ -73,6 +73,9 @@ IDENTIFIED: Mapping[str, SearchType] = {**PARAMETERS, "identifier": "token"}
 WITHOUT_STATUS: Mapping[str, SearchType] = {name: kind for name, kind in PARAMETERS.items() if name != "status"}
 DIRECTORY: Mapping[str, SearchType] = {name: PARAMETERS[name] for name in ("_id", "_lastUpdated")}
 """Of what is about no patient, and has neither a status nor a time."""
+GROUPS: Mapping[str, SearchType] = {**DIRECTORY, "identifier": "token", "member": "reference"}
+SCHEDULES: Mapping[str, SearchType] = {**DIRECTORY, "identifier": "token"}
+"""Of groups; a program has few."""
 PATIENTS: Mapping[str, SearchType] = {**DIRECTORY, "identifier": "token"}
 
 _NAMED_PATIENT = re.compile(r'"reference":"Patient/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
@@ -121,7 +124,7 @@ class ResourceReader:
         query = self._query(type_, caller)
         with suppress(HttpRefusal):
             for name, value in [*asked.form, *asked.address]:
-                if name.startswith(("patient", "subject", "actor", "appointment")):
+                if name.startswith(("patient", "subject", "actor", "appointment", "member")):
                     await self._narrow(query, type_, name, value, caller)
         async with self.pool.acquire() as connection:
             named = await aliases.known(connection, caller.program, query.named)

@@ -1,5 +1,5 @@
 """Searches for sessions: Appointments by who takes part, Encounters by the Appointment they name, Slots by Schedule,
-findings by code."""
+groups by who is in them, findings by code."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from shared.path.transaction import resources
 from shared.path.transaction.search import Search
 from shared.platform.db import Pool
 
-NARROWED = ("Appointment", "Encounter", "Slot", "DetectedIssue")
+NARROWED = ("Appointment", "Encounter", "Group", "Schedule", "Slot", "DetectedIssue")
 ACTORS = ("Practitioner", "PractitionerRole", "RelatedPerson", "Location", "HealthcareService", "Device")
 """Who may take part in an Appointment besides a patient (R4)."""
 NAMED_MOST = 50
@@ -34,6 +34,12 @@ async def narrow(query: Search, name: str, value: str, patients: Patients, pool:
         case "Slot", "schedule" | "schedule:Schedule":
             schedules = [f"Schedule/{each.rpartition('Schedule/')[2]}" for each in _few(value.split(","))]
             query.naming("schedule", "reference", [(None, each) for each in schedules])
+        case "Group" | "Schedule", "identifier":
+            query.naming("identifier[*]", "value", identifiers(value))
+        case "Group", "member" | "member:Patient":
+            members = _few(await patients(value)) or [""]
+            query.named.update(members)
+            query.naming("member[*].entity", "reference", [(None, f"Patient/{each}") for each in members])
         case ("DetectedIssue", "identified") | ("Slot", "start"):
             query.happened(*between(value, zone))
         case _:

@@ -62,9 +62,12 @@ async def internal_lane(here: ServiceOnPostgres) -> AsyncIterator[None]:
 
 
 async def admits(here: ServiceOnPostgres, patient: str) -> None:
-    stay = str(uuid5(NAMESPACE_URL, f"stay of {patient}"))
     async with AT_ONCE:
-        await here.deliver(consumed(admitted("evening", episode=stay), patient, at=ADMISSION))
+        await here.deliver(consumed(admitted("evening", episode=stay_id(patient)), patient, at=ADMISSION))
+
+
+def stay_id(patient: str) -> str:
+    return str(uuid5(NAMESPACE_URL, f"stay of {patient}"))
 
 
 async def states(here: ServiceOnPostgres) -> dict[str, State]:
@@ -121,7 +124,7 @@ async def test_a_seat_that_is_freed_while_others_ask_is_given_once(attendance: S
     async with internal_lane(attendance):
         for each in PATIENTS[:SEATS]:
             await admits(attendance, each)
-    stays = [str(uuid5(NAMESPACE_URL, f"stay of {each}")) for each in PATIENTS[:3]]
+    stays = [stay_id(each) for each in PATIENTS[:3]]
     leaving = [
         attendance.deliver(consumed(discharged(ADMISSION, episode=stay), patient, at=ADMISSION))
         for patient, stay in zip(PATIENTS, stays, strict=False)

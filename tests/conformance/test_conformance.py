@@ -16,6 +16,7 @@ from shared.edge.app import statement
 from shared.edge.fhir import Answered, response_bundle, searchset
 from shared.edge.outcome import fault, outcome
 from shared.events.envelope import Event
+from shared.events.group_listed import GroupListed
 from shared.events.listed import FeedQuestioned, GroupSlot, SlotsListed, SlotStatus, schedule_id, slot_id
 from shared.platform.keys import Keys
 from shared.rules.consent import Partner, Permitted
@@ -47,6 +48,25 @@ SLOTS = SlotsListed(
         for day, each in enumerate(get_args(SlotStatus))
     ),
 )
+GROUP = GroupListed(
+    group_id=schedule_id("demo", "evening-a"),
+    schedule_id=schedule_id("demo", "evening-b"),
+    group="evening-a",
+    active=True,
+    members=(schedule_id("demo", "anna"), schedule_id("demo", "ben")),
+    kind="relapse-prevention",
+    seats=12,
+    time="evening",
+    track="opioid",
+    literacy="special-assignment",
+    language="es",
+    gender="female",
+    modality="video",
+    closed_from="2026-02-01",
+    therapist="t-7",
+    room="r-2",
+)
+NO_GROUP = GroupListed(group_id="g1", schedule_id="s1", group="evening-z", active=False, members=())
 FEED = FeedQuestioned(
     task_id=schedule_id("demo", "feed"),
     status="completed",
@@ -69,7 +89,7 @@ def test_the_bundle_of_an_event_has_no_error_as_it_was_first_written_and_as_it_i
 
 
 def test_what_is_listed_of_no_patient_has_no_error(validator: Validator) -> None:
-    for resource in (*SLOTS.write(""), *FEED.write("")):
+    for resource in (*SLOTS.write(""), *FEED.write(""), *GROUP.write(""), *NO_GROUP.write("")):
         assert validator.errors(written(resource)) == []
 
 

@@ -13,7 +13,18 @@ from services.attendance.edge.slots import OF_GROUP, slot
 from services.attendance.edge.week import week
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
-from shared.edge.search import APPOINTMENTS, AUDITS, ENCOUNTERS, FINDINGS, PARAMETERS, SLOTS, TASKS, WITHOUT_STATUS
+from shared.edge.search import (
+    APPOINTMENTS,
+    AUDITS,
+    ENCOUNTERS,
+    FINDINGS,
+    GROUPS,
+    PARAMETERS,
+    SCHEDULES,
+    SLOTS,
+    TASKS,
+    WITHOUT_STATUS,
+)
 from shared.events.envelope import Command
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
@@ -25,6 +36,8 @@ TAKES: dict[str, ResourceSupport] = {
     "Appointment": ResourceSupport((*_READ, "create", "update"), APPOINTMENTS, conditional_create=True),
     "AppointmentResponse": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
     "Slot": ResourceSupport((*_READ, "update"), SLOTS),
+    "Group": ResourceSupport(_READ, GROUPS),
+    "Schedule": ResourceSupport(_READ, SCHEDULES),
     "Task": ResourceSupport((*_READ, "create", "update", "patch"), TASKS, conditional_create=True),
     "DetectedIssue": ResourceSupport(_READ, FINDINGS),
     "Communication": ResourceSupport(_READ, PARAMETERS),
