@@ -8,11 +8,12 @@ from services.attendance.decide.course import Course
 from services.attendance.decide.replanning import held
 from services.attendance.decide.reporting import named
 from services.attendance.decide.sessions import MAKE_UP, without_presence
-from services.attendance.hours import next_monday
 from services.attendance.messages import Emits, MakeUpMiss
+from services.attendance.payers import PayerWeek
 from services.attendance.record import Session, sessions_named, where_it_went
 from services.attendance.settings import Settings
 from services.attendance.state import State
+from services.attendance.weeks import week_around
 from shared.rules.decision import Moment, Refused
 
 PLACE = "Appointment.supportingInformation"
@@ -55,15 +56,15 @@ def making_up(course: Course, session: Session, kind: str, missed_id: str) -> Se
     if kind != course.episode.template[missed.slot].kind:
         return OTHER_CONTENT
     now = msgspec.structs.replace(session, makes_up=missed.place)
-    if not is_of_its_week(now, course.moment.settings):
+    if not is_of_its_week(course, now):
         return OTHER_WEEK
     others = (each for each in held(course.state.sessions) if each.place != session.place)
     return MADE_UP if any(each.makes_up == missed.place for each in others) else now
 
 
-def is_of_its_week(session: Session, settings: Settings) -> bool:
-    """Whether it is held in the week of the miss that it makes up; also where it makes up none."""
-    return not session.makes_up or _week(session.start, settings) == _week(_miss(session).start, settings)
+def is_of_its_week(course: Course, session: Session) -> bool:
+    """Whether it is held in the payer's week of the miss that it makes up; also where it makes up none."""
+    return not session.makes_up or _week(course, session) == _week(course, _miss(session))
 
 
 def _missed(course: Course, missed_id: str, near: datetime) -> Session | None:
@@ -77,5 +78,5 @@ def _miss(session: Session) -> Session:
     return Session(minute, slot)
 
 
-def _week(moment: datetime, settings: Settings) -> datetime:
-    return next_monday(moment, settings.timezone)
+def _week(course: Course, session: Session) -> PayerWeek:
+    return week_around(course.state, session.start, course.moment.settings)

@@ -88,7 +88,7 @@ def _may_be_held(course: Course, session: Session, there: Session) -> Refused | 
         return TOO_FAR
     if closed_for(there, course.moment.settings):
         return CLOSED
-    if not is_of_its_week(there, course.moment.settings):
+    if not is_of_its_week(course, there):
         return OTHER_WEEK
     sessions = course.state.sessions
     if any(each.place == there.place and where_it_went(each, sessions) not in (each, session) for each in sessions):
