@@ -17,6 +17,7 @@ from shared.events.aftercare import ASKS_NOBODY, BY_A_PERSON
 from shared.events.catalogue import CONSUMES, OPERATIONS, CatalogueEntry
 from shared.events.codes import FHIR_DISPOSITION, SEND_AGAIN_REASONS
 from shared.events.envelope import Envelope
+from shared.events.escalation import REACHED_OUT
 from shared.events.intake import ACTIVITY_STATES, GOAL_STATUSES, REFERRAL_REASONS, ConsentsCurrent
 from shared.events.intake.placement import FOLLOW_UP, NEXT_STAGE, READ_COVERAGE, READ_PLAN, WEEKLY
 from shared.events.intake.referrer import ENDED
@@ -67,6 +68,7 @@ _OF_FIELD: dict[str, tuple[Any, ...]] = {
         "looked-at",
     ),
     "Review.reason": ("~Review.reason~", "R0", FOLLOW_UP, NEXT_STAGE, READ_COVERAGE, READ_PLAN, WEEKLY),
+    "Escalation.reason": (*REACHED_OUT, "~Escalation.reason~"),
     "ReferralWithheld.reason": ("~reason~", *sorted(ASKS_NOBODY)),
     "PartnerReferralChanged.partner": ("~partner~", ""),
     "PartnerReferralChanged.state": ("~state~", *sorted(ENDED)),

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from shared.events import audit, fhir, reading
-from shared.events.codes import ASSIGNED, ESCALATION, INPUT, RULE, SERVICE, STAFF
+from shared.events.codes import ASSIGNED, ESCALATION, HUB, INPUT, RULE, SERVICE, STAFF
 from shared.events.envelope import Event, Resource, name_id
 
 Category = Literal["attendance", "drug-test", "combined", "placement", "safety", "hub-hold"]
@@ -28,6 +28,10 @@ STEPS = (ACKNOWLEDGED, ACTED_ON, HANDED_OVER, RESOLVED, REOPENED)
 COMBINING = ("missed-session", "unexpected-positive", "prescribed-medication-absent", "specimen-not-valid")
 """Signals that mean more together (domain 5.2): a state names them by their places, which never change. What a result
 that cannot show new use raises is none of them."""
+SCRIPTS = frozenset({"missed-session", "welfare-check"})
+"""What is said to a patient who did not come."""
+REACHED_OUT = ("missed-session", "no-contact-after-miss", "no-attendance")
+"""Reasons for which somebody is asked to reach out."""
 PRIORITY = {1: "routine", 2: "urgent", 3: "asap", 4: "stat"}
 
 
@@ -178,6 +182,19 @@ class SignalsCorrected(Event, frozen=True, kw_only=True):
         return [_of_signal(each, status, subject) for status, signals in stated.items() for each in signals]
 
 
+def script_url(name: str) -> str:
+    """Of what is said to the patient, by channel: attendance's `scripts.py` holds it."""
+    return f"{HUB}/PlanDefinition/outreach-{name}"
+
+
+def _script(escalation: Escalation) -> str | None:
+    """Where somebody is asked to reach out: a miss under an active risk is graver than any other one (domain 5.2)."""
+    if escalation.reason not in REACHED_OUT:
+        return None
+    at_risk = escalation.reason == "missed-session" and escalation.tier >= 3
+    return "welfare-check" if at_risk else "missed-session"
+
+
 class _Standing(msgspec.Struct, frozen=True):
     """What an event says of its Task."""
 
@@ -234,6 +251,8 @@ def _write(event: EscalationEvent, patient: str) -> list[Resource]:
     inputs += [{"type": fhir.concept(INPUT, "signal"), "valueReference": each} for each in named]
     for subsumed in escalation.subsumes:
         inputs.append({"type": fhir.concept(INPUT, "subsumes"), "valueReference": fhir.reference("Task", subsumed)})
+    if (script := _script(escalation)) is not None:
+        inputs.append({"type": fhir.concept(INPUT, "outreach-script"), "valueCanonical": script_url(script)})
     task = fhir.without_nothing(
         {
             "resourceType": "Task",

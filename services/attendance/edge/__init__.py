@@ -11,6 +11,7 @@ from services.attendance.edge.grouping import chosen, is_choice, require_known
 from services.attendance.edge.outreach import task
 from services.attendance.edge.slots import OF_GROUP, slot
 from services.attendance.edge.week import week
+from services.attendance.scripts import definitions
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.search import (
@@ -80,6 +81,7 @@ EDGE = Edge(
     takes=TAKES,
     interpret=interpret,
     order=("Encounter", "Appointment", "AppointmentResponse", "Slot", "Task"),
+    definitions=definitions(),
     others={"Slot": OF_GROUP, "Task": OF_FEED},
     views={("Appointment", "week"): week},
 )
