@@ -20,12 +20,14 @@ from services.attendance.group_sessions import (
 from services.attendance.messages import (
     CallOffSession,
     CancelSession,
+    MeetingsChanged,
     MoveSession,
     ReinstateSession,
     SessionCancelled,
     SessionMissed,
     SessionScheduled,
 )
+from services.attendance.timetable import minute
 from shared.rules.decision import Refused
 from tests.attendance.given import FRIDAY, GRACE, MONDAY, WEDNESDAY, evening
 from tests.attendance.groups import ANNA, BEN, CARA, GroupWithMembers, with_groups
@@ -177,6 +179,20 @@ def test_a_session_behind_what_a_member_has_booked_is_called_off_once_it_would_b
     assert group.outcomes(last) == ["cancelled"]
 
 
+def test_a_session_behind_what_a_member_has_booked_is_held_where_it_is_moved_to_and_nowhere_else() -> None:
+    group = GroupWithMembers(ANNA)
+    group.group.until(group.group.state.timetable.books_on_at or group.now)  # before the member books on
+    last = group.group.state.timetable.sessions[-1].start
+    assert last not in {each.start for each in group.story(ANNA).state.sessions}
+    group.put(last, at=THURSDAY)
+    assert group.outcomes(THURSDAY) == ["planned"]
+    group.until(group.now + timedelta(days=2))
+    assert (group.outcomes(last), starts(group.story(ANNA).all_emitted, SessionScheduled).count(last)) == (
+        ["cancelled"],
+        0,
+    )
+
+
 def test_what_cannot_be_is_refused_with_the_rule() -> None:
     group = GroupWithMembers(ANNA)
     group.until(MONDAY + timedelta(minutes=1))
@@ -212,6 +228,7 @@ def test_while_the_patient_has_another_session_then_the_moved_one_is_off_for_the
     group.happens(ANNA, MoveSession(session_id=group.session(ANNA, FRIDAY), start=THURSDAY + HOUR))
     group.put(WEDNESDAY, at=THURSDAY)
     assert group.outcomes(WEDNESDAY) == ["cancelled"] * 2
+    assert THURSDAY not in {each.start for each in group.story(ANNA).state.sessions}
     assert (group.story(ANNA).outcome(THURSDAY + HOUR), group.story(BEN).outcome(THURSDAY)) == ("planned", "planned")
     group.happens(ANNA, MoveSession(session_id=group.session(ANNA, THURSDAY + HOUR), start=FRIDAY))
     assert group.outcomes(THURSDAY) == ["planned"] * 2
@@ -223,6 +240,15 @@ def test_whom_a_person_moved_away_alone_the_group_leaves_there() -> None:
     group.put(WEDNESDAY, at=THURSDAY)
     group.call_off(WEDNESDAY)
     assert (group.story(ANNA).outcome(evening(0, 1)), group.story(BEN).outcome(THURSDAY)) == ("planned", "cancelled")
+
+
+def test_who_was_in_another_group_meanwhile_finds_what_takes_place_after_all() -> None:
+    group = GroupWithMembers(ANNA)
+    group.call_off(WEDNESDAY)
+    group.happens(ANNA, MeetingsChanged(group="evening-b", since=minute(group.now), changes=()))
+    assert group.outcomes(WEDNESDAY) == ["cancelled"]
+    group.put(WEDNESDAY)
+    assert group.outcomes(WEDNESDAY) == ["planned"]
 
 
 def test_one_member_s_appointment_is_not_booked_while_the_session_is_off_for_all() -> None:
