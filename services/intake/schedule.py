@@ -37,9 +37,10 @@ def template(stage: Stage, track: str, chosen: Sequence[str], sessions: Sessions
     week = stage.week_of(track)
     start = sessions.evening_start if "evening" in chosen else sessions.day_start
     kind = "individual" if "individual-only" in chosen else "group"
-    minutes, weeks = week.group_blocks * sessions.block_minutes, sessions.family_every_weeks
+    minutes, weeks = sessions.group_minutes(week.group_blocks), sessions.family_every_weeks
+    blocks = [(weekday, at) for weekday in week.group_weekdays for at in sessions.starts(week.group_blocks, start)]
     return (
-        *(TemplateSlot(kind, weekday, start, minutes) for weekday in week.group_weekdays),
+        *(TemplateSlot(kind, weekday, at, minutes) for weekday, at in blocks),
         *(TemplateSlot("individual", each, start, sessions.individual_minutes) for each in week.individual_weekdays),
         *(TemplateSlot("family", each, start, sessions.family_minutes, weeks) for each in week.family_weekdays),
     )

@@ -14,6 +14,9 @@ partial hospitalisation, less than 9 are outpatient."""
 INTENSIVE_MINUTES = WEEK_MINUTES["2.1"][0]
 SessionMinutes = Annotated[int, msgspec.Meta(ge=1, le=720)]
 BlockMinutes = Annotated[int, msgspec.Meta(ge=1, le=180)]
+APART_MOST = 12
+"""Blocks of a week that are sessions of their own: more would not fit into a state of attendance."""
+PauseMinutes = Annotated[int, msgspec.Meta(ge=0, le=180)]
 Blocks = Annotated[int, msgspec.Meta(ge=1, le=4)]
 Weeks = Annotated[int, msgspec.Meta(ge=1, le=52)]
 Days = Annotated[tuple[Weekday, ...], msgspec.Meta(max_length=5)]
@@ -23,6 +26,8 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What the sessions of every stage share: minutes of a block and of a session, starts in local HH:MM."""
 
     block_minutes: BlockMinutes
+    block_pause_minutes: PauseMinutes
+    """Between two blocks of a day, which then are sessions of their own; 0: all of them are one session."""
     individual_minutes: SessionMinutes
     family_minutes: SessionMinutes
     family_every_weeks: Count
@@ -31,9 +36,24 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     day_start: LocalTime
     evening_start: LocalTime
 
+    def starts(self, blocks: int, start: str) -> tuple[str, ...]:
+        """Of the sessions that so many blocks of a day are, from local `start` on; raises ValueError where the last one
+        would end after midnight."""
+        if not self.block_pause_minutes:
+            return (start,)
+        apart = self.block_minutes + self.block_pause_minutes
+        begun = [_minute(start) + number * apart for number in range(blocks)]
+        if begun[-1] + self.block_minutes > 24 * 60:
+            raise ValueError("sessions.block_pause_minutes: the blocks of a day must end before midnight")
+        return tuple(f"{at // 60:02}:{at % 60:02}" for at in begun)
+
+    def group_minutes(self, blocks: int) -> int:
+        """Of each of these sessions."""
+        return self.block_minutes if self.block_pause_minutes else blocks * self.block_minutes
+
 
 class Week(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The sessions of a week (domain 2.9): weekday 0 is Monday, a group session is of so many blocks in a row."""
+    """The sessions of a week (domain 2.9): weekday 0 is Monday, the groups of a day are of so many blocks in a row."""
 
     group_weekdays: Days
     group_blocks: Blocks
@@ -86,9 +106,22 @@ def require_stages(stages: Stages, sessions: Sessions, tracks: frozenset[str]) -
         if not tracks.issuperset(stage.tracks):
             raise ValueError(f"stages.{name}.tracks: must name tracks of the placement table")
         for track in ("", *stage.tracks):
+            _require_apart(stage.week_of(track), sessions, f"stages.{name}")
             if not stage.week_of(track).is_of(stage.level, sessions):
                 place = f"stages.{name}" + (f".tracks.{track}" if track else "")
                 raise ValueError(f"{place}: its week hasn't the hours and days of level {stage.level}")
+
+
+def _require_apart(week: Week, sessions: Sessions, place: str) -> None:
+    held = [sessions.starts(week.group_blocks, start) for start in (sessions.day_start, sessions.evening_start)]
+    if len(held[0]) > 1 and len(held[0]) * len(week.group_weekdays) > APART_MOST:
+        raise ValueError(f"{place}: with sessions.block_pause_minutes its week has at most {APART_MOST} blocks")
+
+
+def _minute(start: str) -> int:
+    """Of the day, by local HH:MM."""
+    hour, _, minute = start.partition(":")
+    return int(hour) * 60 + int(minute)
 
 
 def first_of(stages: Stages, level: str) -> str:

@@ -51,6 +51,34 @@ def test_a_track_may_have_a_week_of_its_own() -> None:
     assert template(stage=stage, track="opioid") == template()
 
 
+def test_blocks_with_a_pause_between_them_are_sessions_of_their_own() -> None:
+    """Two groups of ninety minutes, a quarter of an hour apart: the same hours."""
+    apart = msgspec.structs.replace(SETTINGS.sessions, block_pause_minutes=15)
+    slots = schedule.template(ENGAGEMENT, "general", ("evening",), apart)
+    monday = [(each.start, each.minutes) for each in slots if each.weekday == 0]
+    assert monday == [("17:30", 90), ("19:15", 90)]
+    assert weekly_minutes(slots) == weekly_minutes(template("evening"))
+
+
+@pytest.mark.parametrize(
+    ("sessions", "change", "named"),
+    [
+        ({"block_pause_minutes": 15, "evening_start": "21:00"}, {}, "before midnight"),
+        (
+            {"block_pause_minutes": 5},
+            {"group_weekdays": (0, 1, 2, 4, 5), "group_blocks": 3, "individual_weekdays": (), "family_weekdays": ()},
+            "at most 12 blocks",
+        ),
+        ({"block_pause_minutes": 181}, {}, "block_pause_minutes"),
+    ],
+)
+def test_blocks_that_no_day_or_state_holds_stop_the_start(
+    sessions: dict[str, object], change: dict[str, object], named: str
+) -> None:
+    with pytest.raises(msgspec.ValidationError, match=named):
+        offering(("2.1",), "engagement", change, sessions)
+
+
 def test_who_works_days_comes_in_the_evening() -> None:
     assert {each.start for each in template("evening")} == {"17:30"}
 
@@ -128,8 +156,11 @@ def test_a_level_with_its_hours_is_offered(offers: tuple[str, ...], change: dict
     assert offering(offers, "engagement", change).offers == offers
 
 
-def offering(offers: tuple[str, ...], stage: str, change: dict[str, object]) -> Settings:
+def offering(
+    offers: tuple[str, ...], stage: str, change: dict[str, object], sessions: dict[str, object] | None = None
+) -> Settings:
     whole = msgspec.to_builtins(SETTINGS)
+    whole["sessions"] |= sessions or {}
     stages = {**whole["stages"], stage: {**whole["stages"][stage], **change}}
     return msgspec.convert({**whole, "offers": offers, "stages": stages}, type=Settings)
 
