@@ -392,6 +392,8 @@ class Week(msgspec.Struct, frozen=True, array_like=True):
     minimum_days: int = 0
     day_minutes: int = 0
     session_percent: int = 0
+    unseated_minutes: int = 0
+    """That the plan of care had in group sessions for which no group had a seat: they were owed, and are missing."""
 
     def holds(self, session: Session) -> bool:
         return self.start <= session.minute < self.end

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from services.attendance import spans
+from services.attendance.fitting import minutes_without_seat, seat_of_stay
 from services.attendance.hours import ends_of
 from services.attendance.messages import (
     Emits,
@@ -121,6 +122,8 @@ def closed(state: State, moment: Moment[Settings]) -> Sequence[Emits]:
     if closes_at is None or closes_at > moment.now:
         return []
     empty = _empty(open_week(episode, moment.settings), moment.settings)
+    unseated = minutes_without_seat(episode, seat_of_stay(episode, state.seat), moment.settings)
+    empty = msgspec.structs.replace(empty, unseated_minutes=unseated)
     week = _counted(state, episode, empty, moment.settings)
     following = week_from(state.paid, moment_of(week.end * 60), moment.settings)
     return [*_finding(episode, empty, week), _changed((week,), following)]
@@ -207,14 +210,14 @@ def recounted(state: State, changed: Sequence[Session], settings: Settings) -> S
 
 def _counted(state: State, episode: Episode, week: Week, settings: Settings) -> Week:
     """A week whose hours the sessions that took place couldn't have filled is not judged by its hours, nor by its days
-    where they couldn't have filled those.
+    where they couldn't have filled those. What lacks for want of a seat in a group was owed.
 
     Nor is one that the stay did not last through. Minutes that are not reported yet are unknown, never zero.
     """
     sessions = [each for each in state.sessions if week.holds(each)]
     found = delivered(episode, sessions, week, settings.timezone)
     could = offered(episode, sessions, week, settings.timezone)
-    lacks_minutes = found.minutes < week.minimum_minutes <= could.minutes
+    lacks_minutes = found.minutes < week.minimum_minutes <= could.minutes + week.unseated_minutes
     lacks_days = found.days < week.minimum_days <= could.days
     finding: WeekFinding = "short"
     if not (lacks_minutes or lacks_days) or _left_within(episode, week, settings):

@@ -16,11 +16,12 @@ from services.attendance.messages import (
     SessionCancelled,
     SessionScheduled,
     StageAdvanced,
+    WeeklyHoursFellShort,
 )
 from shared.events.envelope import name_id
 from shared.events.escalation import EscalationRaised, EscalationResolved
 from shared.events.intake import TemplateSlot
-from tests.attendance.given import ADMISSION, EVENINGS, NAMES, discharged, evening
+from tests.attendance.given import ADMISSION, EVENINGS, NAMES, admitted, discharged, evening
 from tests.attendance.grouping_story import (
     EVENING_A,
     EVENING_B,
@@ -338,3 +339,24 @@ def test_a_discharge_that_is_withdrawn_asks_anew() -> None:
     ends(program, ben)
     assert anna.group == EVENING_A
     assert len(anna.booked) == 6
+
+
+def test_a_week_for_whose_hours_no_group_had_a_seat_is_short_by_them() -> None:
+    program = ProgramStory({EVENING_A: plan(seats=1)})
+    program.admits("anna")
+    ben = program.admits("ben")
+    program.until(evening(2, 2))
+    (short,) = only(ben.all_emitted, WeeklyHoursFellShort)
+    assert (short.minutes, short.minimum_minutes) == (0, 540)
+
+
+def test_another_stay_asks_anew_and_leaves_the_seat_of_the_one_before() -> None:
+    program = ProgramStory({EVENING_A: plan()})
+    anna = program.admits("anna")
+    before = anna.seat.ask
+    again = admitted("evening", at=program.now + DAY, episode=stay_of("another"))
+    program.until(program.now + DAY)
+    program.then(anna.patient, again)
+    assert (anna.group, anna.seat.episode_id) == (EVENING_A, stay_of("another"))
+    assert anna.seat.ask != before
+    assert program.members(EVENING_A) == {anna.patient}
