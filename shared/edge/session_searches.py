@@ -5,8 +5,11 @@ import re
 from collections.abc import Awaitable, Callable
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from shared.edge.outcome import refuse
 from shared.edge.search_values import between, identifiers, not_searched_by, require_value
+from shared.events import codes
 from shared.path.transaction import resources
 from shared.path.transaction.search import Search
 from shared.platform.db import Pool
@@ -15,6 +18,8 @@ NARROWED = ("Appointment", "Encounter", "Group", "Schedule", "Slot", "DetectedIs
 ACTORS = ("Practitioner", "PractitionerRole", "RelatedPerson", "Location", "HealthcareService", "Device")
 """Who may take part in an Appointment besides a patient (R4)."""
 NAMED_MOST = 50
+NO_GROUP = "-"
+"""The name of none."""
 _NAME = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 Patients = Callable[[str], Awaitable[list[str]]]
 """The hub's ids of the patients in a value."""
@@ -26,7 +31,7 @@ async def narrow(query: Search, name: str, value: str, patients: Patients, pool:
         case "Appointment", "actor" | "actor:Patient":
             await _actors(query, value, patients)
         case "Appointment", "group":
-            query.of_group(_group(value))
+            query.of_group(await _group(query.program, value, pool))
         case "Encounter", "appointment" | "appointment:Appointment":
             await _appointments(query, value, pool)
         case "DetectedIssue", "code":
@@ -59,11 +64,16 @@ async def _actors(query: Search, value: str, patients: Patients) -> None:
     query.naming("participant[*].actor", "reference", [(None, each) for each in _few(references)])
 
 
-def _group(value: str) -> str:
-    """By its name in program.toml."""
-    group = value.rpartition("/")[2]
+async def _group(program: str, value: str, pool: Pool) -> str:
+    """By its name in program.toml, or its Group. Raises HttpRefusal 400."""
+    (system, named), *others = identifiers(value)
+    group = "" if others or system not in (None, codes.GROUP) else named.removeprefix("HealthcareService/")
+    if "Group/" in group and _NAME.fullmatch(identity := group.rpartition("Group/")[2]):
+        async with pool.acquire() as connection:
+            row = await resources.one(connection, program, ("Group", identity))
+        group = msgspec.json.decode(row["body"])["identifier"][0]["value"] if row else NO_GROUP
     if not _NAME.fullmatch(group):
-        raise refuse(400, "invalid", "", "Must be the name of one group, as in program.toml: evening-a.")
+        raise refuse(400, "invalid", "", "Must be one group, by its name in program.toml: evening-a.")
     return group
 
 

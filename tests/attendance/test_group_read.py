@@ -50,6 +50,16 @@ async def test_a_group_shows_its_members_its_seats_and_for_whom_it_is(clinic: Cl
     assert traits["time"]["valueCodeableConcept"]["coding"][0]["code"] == "evening"
 
 
+async def test_its_sessions_are_found_by_its_name_and_by_the_group_itself(clinic: Clinic) -> None:
+    found = await searched(clinic, "Appointment", group=EVENING_A, _count="500")
+    assert len(found) >= SEATS
+    for each in (f"Group/{GROUP}", f"http://hub.example.org/fhir/Group/{GROUP}", f"{codes.GROUP}|{EVENING_A}"):
+        assert await searched(clinic, "Appointment", group=each, _count="500") == found
+    assert await searched(clinic, "Appointment", group=f"Group/{NEWCOMER}") == []
+    for each in (f"urn:other|{EVENING_A}", f"{EVENING_A},{EVENING_A}"):
+        assert (await clinic.ask("GET", "Appointment", params={"group": each})).status_code == 400
+
+
 async def test_who_leaves_is_in_it_no_more_and_who_waited_is(clinic: Clinic) -> None:
     async with internal_lane(clinic.here):
         await admits(clinic.here, NEWCOMER)
