@@ -84,6 +84,7 @@ def _new(course: Course, command: BookSession) -> Session | Refused:
         if isinstance(made, Refused):
             return made
         wanted = made
+    _know_slot(course, wanted.slot, command.slot)
     session = undecided(course.episode, wanted, course.moment)
     book(course, session, command.slot, command.numbers)
     return session
@@ -113,9 +114,15 @@ def at(course: Course, start: datetime, slot: SessionSlot) -> Session:
 
 
 def book(course: Course, session: Session, slot: SessionSlot, numbers: tuple[BookingNumber, ...] = ()) -> None:
-    if session.slot == len(course.episode.template) or course.episode.template[session.slot] != slot:
-        course.emit(SlotAdded(index=session.slot, slot=slot))
+    _know_slot(course, session.slot, slot)
     course.change([session], [scheduled(course.episode, session, numbers)], BOOKED)
+
+
+def _know_slot(course: Course, index: int, slot: SessionSlot) -> None:
+    """What is looked up of a session by its slot is found from now on."""
+    template = course.episode.template
+    if index == len(template) or template[index] != slot:
+        course.emit(SlotAdded(index=index, slot=slot))
 
 
 def _index(course: Course, slot: SessionSlot, minute: int) -> int:

@@ -92,6 +92,13 @@ def test_the_same_again_books_nothing_and_names_the_same() -> None:
     assert only(again, SessionScheduled) == []
 
 
+def test_it_is_booked_in_a_stay_whose_week_was_planned_anew() -> None:
+    story = admitted_story()
+    story.then(replanned(EPISODE, TAPERED, story.now))
+    (scheduled,) = only(story.then(booking(TUESDAY + HOUR, "workshop")), SessionScheduled)
+    assert scheduled.start == TUESDAY + HOUR
+
+
 def test_silence_makes_a_miss_of_it_as_of_any_other() -> None:
     story = admitted_story()
     story.then(booking(TUESDAY))
