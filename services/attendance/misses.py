@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from services.attendance import outcomes
+from services.attendance import cap, outcomes
 from services.attendance.fitting import is_individual, seat_of_stay
 from services.attendance.record import RequestKind, Session
 from services.attendance.settings import Settings
@@ -50,6 +50,8 @@ def demands(state: State, now: datetime, settings: Settings) -> list[Demand]:
     found += [_outreach(state, each, settings) for each in misses if "missed" not in each.answered]
     if len(misses) > 1:
         found += _repeated(misses, state, settings)
+    if over := cap.beyond(misses, state.past_misses, settings):
+        found.append(Demand(cap.OVER_CAP, NOWHERE, cap.REASON, 3, over))
     return [*found, *_late_or_partial(state, settings), *_leaves_groups(state, settings), *_silent(state, now)]
 
 

@@ -280,6 +280,7 @@ RequestKind = (
         "check-presence",
         "report-minutes",
         "late-report",
+        "over-cap",
         "group-seat",
         "leaves-groups",
     ]

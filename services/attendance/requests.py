@@ -10,6 +10,7 @@ from functools import reduce
 
 import msgspec
 
+from services.attendance import cap
 from services.attendance.messages import (
     Emits,
     ReopenEscalation,
@@ -54,6 +55,7 @@ REASON: dict[RequestKind, str] = {
     "three-misses": "three-misses-in-14-days",
     "no-contact": "no-contact-after-miss",
     "no-attendance": "no-attendance",
+    cap.OVER_CAP: cap.REASON,
     "late-or-partial": "late-or-partial-in-14-days",
     "leaves-groups": "leaves-groups",
 }
@@ -69,10 +71,12 @@ MISSED_MOST = 16
 QUESTIONS_MOST = 6
 """Reports that persons may be asked about at once; the newest stay."""
 SILENT: frozenset[RequestKind] = frozenset({"no-contact", "no-attendance"})
-MISSES: frozenset[RequestKind] = SILENT | {"missed", "two-misses", "three-misses"}
+MISSES: frozenset[RequestKind] = SILENT | {"missed", "two-misses", "three-misses", cap.OVER_CAP}
 OF_THE_STAY: frozenset[RequestKind] = MISSES | {"late-or-partial", "leaves-groups"}
 """What is asked only while the stay lasts."""
-OF_SEVERAL: frozenset[RequestKind] = frozenset({"two-misses", "three-misses", "late-or-partial", "leaves-groups"})
+OF_SEVERAL: frozenset[RequestKind] = frozenset(
+    {"two-misses", "three-misses", cap.OVER_CAP, "late-or-partial", "leaves-groups"}
+)
 FOLLOWING: frozenset[RequestKind] = OF_THE_STAY | {"report-minutes"}
 """What follows from the sessions; the others are asked about a report, or about a seat in a group."""
 OWNERS: dict[RequestKind, str] = {"leaves-groups": "primary-therapist"}

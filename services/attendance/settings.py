@@ -37,6 +37,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     consecutive_misses: Misses
     long_window_days: Window
     misses_in_long_window: Misses
+    misses_cap: Annotated[int, msgspec.Meta(ge=0, le=30)]
+    """More would not fit into a state; 0: none."""
+    misses_cap_days: Annotated[int, msgspec.Meta(ge=1, le=366)]
     early_days: DaysOrNone
     early_arrival_minutes: MinutesOrNone
     correction_days: Annotated[int, msgspec.Meta(ge=1, le=35)]

@@ -6,6 +6,7 @@ from typing import get_args
 import msgspec
 
 from services.attendance import outcomes
+from services.attendance.cap import forgotten
 from services.attendance.group import GroupSeat, seat_after
 from services.attendance.messages import (
     BookedUntil,
@@ -94,6 +95,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """As the group that last told so holds them."""
     paid: tuple[PayerSpan, ...] = ()
     """Who pays when, also before and between stays."""
+    past_misses: tuple[int, ...] = ()
+    """When the missed sessions of the stay began that are forgotten, in minutes since 1970, in order of time."""
 
 
 def evolve(state: State, event: Event | Command) -> State:
@@ -250,14 +253,15 @@ def _booked(state: State, episode: Episode, event: BookedUntil) -> State:
         unreported_hours=event.unreported_hours,
         silent_hours=event.silent_hours,
     )
-    sessions = tuple(
-        each if each.minute >= since else _of_the_past(state, each)
-        for each in state.sessions
-        if each.minute >= since or each.waits or each.place in event.places
-    )
+    left = [each for each in state.sessions if each.minute >= since or each.waits or each.place in event.places]
+    sessions = tuple(each if each.minute >= since else _of_the_past(state, each) for each in left)
+    places = {each.place for each in left}
+    past = forgotten(state.past_misses, (each for each in state.sessions if each.place not in places))
     weeks = tuple(each for each in state.weeks if each.start >= since)
     outreach = tuple(each for each in state.outreach if each.at >= since * 60)
-    return msgspec.structs.replace(state, episode=after, sessions=sessions, weeks=weeks, outreach=outreach)
+    return msgspec.structs.replace(
+        state, episode=after, sessions=sessions, weeks=weeks, outreach=outreach, past_misses=past
+    )
 
 
 def _of_the_past(state: State, session: Session) -> Session:

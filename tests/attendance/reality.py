@@ -234,7 +234,7 @@ def appointment_ends(reports: Sequence[Command]) -> str:
 
 def of_misses(misses: Sequence[datetime], sessions: Sessions) -> Asked:
     """Each for itself; two in a week, three in a row, three in two weeks: every session of every such run, the newest
-    four shown."""
+    four shown; and each beyond the sixth."""
     asked: Asked = {("missed-session", (each,)) for each in misses}
     two = {one for last in misses for one in runs(misses, last, 7, 2)}
     near = {one for last in misses for one in runs(misses, last, 14, 3)}
@@ -242,6 +242,8 @@ def of_misses(misses: Sequence[datetime], sessions: Sessions) -> Asked:
     row = {
         one for at in range(2, len(held)) if set(held[at - 2 : at + 1]) <= set(misses) for one in held[at - 2 : at + 1]
     }
+    if beyond := misses[6:]:
+        asked.add(("misses-over-cap", tuple(sorted(beyond)[-4:])))
     if two:
         asked.add(("two-misses-in-7-days", tuple(sorted(two)[-4:])))
     if row or near:

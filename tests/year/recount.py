@@ -444,12 +444,19 @@ class Stay:
         near = self._within(misses, numbers["long_window_days"], numbers["misses_in_long_window"])
         if three := _standing([rows, *near] if rows else near, "three-misses"):
             yield "three-consecutive-misses" if rows else "three-misses-in-14-days", three
+        if beyond := [each for each in misses if self._is_beyond_cap(each, misses)]:
+            yield "misses-over-cap", beyond
         over = at - timedelta(hours=numbers["week_closes_hours"])
         short = [each for each in begun if each.shortfall(numbers) and each.end <= over]
         often = self._within(short, numbers["shortfall_window_days"], numbers["shortfalls_in_window"])
         if several := _standing(often, "late-or-partial"):
             yield "late-or-partial-in-14-days", several
         yield from self._silences(at, begun, misses)
+
+    def _is_beyond_cap(self, last: Visit, misses: list[Visit]) -> bool:
+        numbers = self.program.numbers
+        run = self._within([each for each in misses if each.start <= last.start], numbers["misses_cap_days"], 1)
+        return 0 < numbers["misses_cap"] < len(run[-1]) and "over-cap" not in last.answered
 
     def _within(self, misses: list[Visit], days: int, least: int) -> list[list[Visit]]:
         """Each miss with those of so many days before it, by the clinic's clock."""
@@ -524,5 +531,6 @@ def _kind(reason: str) -> str:
         "three-consecutive-misses": "three-misses",
         "no-contact-after-miss": "no-contact",
         "late-or-partial-in-14-days": "late-or-partial",
+        "misses-over-cap": "over-cap",
     }
     return kinds.get(reason, reason)
