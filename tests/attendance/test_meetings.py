@@ -27,10 +27,10 @@ from services.attendance.messages import (
     SessionMissed,
     SessionScheduled,
 )
-from services.attendance.timetable import minute
+from services.attendance.timetable import MeetingChange, minute
 from shared.rules.decision import Refused
 from tests.attendance.given import FRIDAY, GRACE, MONDAY, WEDNESDAY, evening
-from tests.attendance.groups import ANNA, BEN, CARA, GroupWithMembers, with_groups
+from tests.attendance.groups import ANNA, BEN, CARA, EVENING, GroupWithMembers, with_groups
 from tests.attendance.story import starts
 
 THURSDAY = evening(0, 3)
@@ -168,6 +168,31 @@ def test_moved_and_called_off_where_it_is_held_it_counts_nowhere() -> None:
     group.call_off(WEDNESDAY)
     group.until(FRIDAY - HOUR)
     assert (group.outcomes(WEDNESDAY), group.outcomes(THURSDAY)) == (["cancelled"] * 2, ["cancelled"] * 2)
+
+
+def test_off_where_it_is_moved_to_it_takes_place_there_alone_though_its_first_time_has_passed() -> None:
+    group = GroupWithMembers(ANNA)
+    group.put(WEDNESDAY, at=THURSDAY, takes_place=False)
+    group.until(WEDNESDAY + HOUR)
+    group.put(WEDNESDAY, at=THURSDAY)
+    group.until(THURSDAY - HOUR)
+    assert (group.outcomes(WEDNESDAY), group.outcomes(THURSDAY)) == (["cancelled"], ["planned"])
+
+
+def test_who_hears_late_of_a_move_has_missed_nothing_where_it_was_not_held() -> None:
+    """As after a bug: what was decided of the group waited for this patient."""
+    group = GroupWithMembers(ANNA)
+    since, story = minute(group.now), group.story(ANNA)
+    story.until(WEDNESDAY + GRACE)
+    assert story.outcome(WEDNESDAY) == "missed"
+    moved = MeetingChange(minute(WEDNESDAY), minute(THURSDAY), off=False)
+    story.then(MeetingsChanged(group=EVENING, since=since, changes=(moved,)))
+    assert (story.outcome(WEDNESDAY), story.outcome(THURSDAY)) == ("cancelled", "planned")
+    story.until(FRIDAY - HOUR)
+    too_late = MeetingChange(minute(MONDAY), minute(evening(0, 1)), off=False)
+    story.then(MeetingsChanged(group=EVENING, since=since, changes=(moved, too_late)))
+    assert story.outcome(MONDAY) == "cancelled"
+    assert "missed" not in story.escalations
 
 
 def test_a_session_behind_what_a_member_has_booked_is_called_off_once_it_would_be_booked() -> None:

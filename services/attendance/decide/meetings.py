@@ -52,14 +52,16 @@ def _follow(course: Course, change: MeetingChange, was: int) -> tuple[int, int] 
     if session is None:
         return None
     there = Session(change.at, session.slot)
-    if change.off or (change.at != session.minute and not _is_free(course, session, there)):
+    if there.minute == session.minute:
+        if not change.off and _is_off(session):
+            _take_back(course, [session])
+    elif there.start > course.moment.now and _is_free(course, session, there):
+        if session.outcome in OWED or _is_off(session):
+            _move(course, session, there, off=change.off)
+        return there.place if change.off else None
+    if change.off or there.minute != session.minute:
         _call_off(course, session)
         return session.place
-    if _is_off(session):
-        _take_back(course, [session])
-        session = next(each for each in course.state.sessions if each.place == session.place)
-    if change.at != session.minute and session.outcome == "planned" and _is_ahead(course, session, there):
-        _move(course, session, there)
     return None
 
 
@@ -89,10 +91,6 @@ def _is_off(session: Session) -> bool:
     return session.mark == "off" and session.stated == BY_THE_GROUP
 
 
-def _is_ahead(course: Course, *sessions: Session) -> bool:
-    return all(each.start > course.moment.now for each in sessions)
-
-
 def _is_free(course: Course, session: Session, there: Session) -> bool:
     """Nobody is in two rooms; and what was moved away from a place is still found by it."""
     others = [each for each in course.state.sessions if each.place != session.place]
@@ -116,10 +114,12 @@ def _take_back(course: Course, sessions: Sequence[Session]) -> None:
     course.change(again, events, BOOKED_AGAIN)
 
 
-def _move(course: Course, session: Session, there: Session) -> None:
+def _move(course: Course, session: Session, there: Session, *, off: bool) -> None:
+    """Also one that was missed before this patient's own was known to be moved."""
     booked = any(each.place == session.place for each in course.state.sessions)
-    left = msgspec.structs.replace(session, mark="moved", deferred_until=0, stated=str(there.minute))
+    left = msgspec.structs.replace(session, mark="moved", deferred_until=0, answered=(), stated=str(there.minute))
     now = undecided(course.episode, there, course.moment)
+    now = msgspec.structs.replace(now, mark="off", stated=BY_THE_GROUP) if off else now
     events: list[Emits] = [cancelled(course.episode, left, MOVED)] if booked else []
     if now.outcome == "planned":
         events.append(scheduled(course.episode, now))
