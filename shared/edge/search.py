@@ -56,6 +56,7 @@ ENCOUNTERS: Mapping[str, SearchType] = {**PARAMETERS, "appointment": "reference"
 SLOTS: Mapping[str, SearchType] = {
     **{name: kind for name, kind in PARAMETERS.items() if name not in ("patient", "subject")},
     "schedule": "reference",
+    "service-type": "token",
     "start": "date",
 }
 """Of a group's sessions; `start` is FHIR's name of `date`."""

@@ -39,6 +39,8 @@ async def narrow(query: Search, name: str, value: str, patients: Patients, pool:
         case "Slot", "schedule" | "schedule:Schedule":
             schedules = [f"Schedule/{each.rpartition('Schedule/')[2]}" for each in _few(value.split(","))]
             query.naming("schedule", "reference", [(None, each) for each in schedules])
+        case "Slot", "service-type":
+            query.naming("serviceType[*].coding[*]", "code", identifiers(value))
         case "Group" | "Schedule", "identifier":
             query.naming("identifier[*]", "value", identifiers(value))
         case "Group", "member" | "member:Patient":

@@ -109,6 +109,13 @@ async def test_a_full_group_shows_its_sessions_of_two_weeks_as_busy_slots_of_its
     assert await clinic.here.count("outbox WHERE body LIKE '%\"Slot\"%'") == 0
 
 
+async def test_where_a_seat_is_free_is_found_by_the_kind_of_session_and_the_week(clinic: Clinic) -> None:
+    week = [("start", "ge2026-01-12"), ("start", "lt2026-01-19")]
+    for kind, status, count in (("group", "busy", 3), ("group", "free", 0), ("skills", "busy", 0)):
+        asked = {"params": [("_total", "accurate"), ("service-type", kind), ("status", status), *week]}
+        assert (await clinic.ask("GET", "Slot", **asked)).json()["total"] == count
+
+
 async def test_a_therapist_s_illness_is_sent_once_and_every_member_s_session_is_cancelled_with_one_correlation_id(
     clinic: Clinic,
 ) -> None:
