@@ -40,6 +40,8 @@ TEXTS: Mapping[str, str] = {
     "EpisodeWaitlisted": "the patient waits for a seat",
     "SeatGiven": "a seat is the patient's",
     "SeatsFull": "no seat is free",
+    "GroupFull": "the group has no free seat",
+    "ChooseGroup": "a person chooses the group",
     "EpisodeCancelled": "the stay that was planned, or waited for, does not begin",
     "EpisodePaused": "the stay is paused: no session is owed",
     "EpisodeResumed": "the stay goes on",
