@@ -121,8 +121,8 @@ def followed(
 
 
 def _follow(course: Course) -> None:
-    """The asks that are none any more first; once nothing is waited for, the week that is held, and what a person has
-    to find."""
+    """The asks that are none any more first; once no answer is waited for, the week that is held, and what a person
+    has to find."""
     episode, seat = course.state.episode, course.state.seat
     if episode is None or (seat is not None and seat_of_stay(episode, seat) is None):
         _return_but(course, ())
@@ -132,10 +132,13 @@ def _follow(course: Course) -> None:
     _return_but(course, wanted)
     _ask_next(course, episode, wanted)
     seat = seat_of_stay(episode, course.state.seat)
-    if seat is None or not seat.waits_for_answer:
-        if not episode.is_over and week_of_groups.followed(course):
-            follow_week(course)
-        _look_again(course, episode, lacks=_needs_seat(course, episode) and not (seat and seat.group in wanted))
+    if seat is not None and seat.waits_for_answer:
+        _look_again(course, episode, lacks=seat.asks_a_person)
+        return
+    if not episode.is_over and week_of_groups.followed(course):
+        follow_week(course)
+    has_seat = seat is not None and seat.group in wanted
+    _look_again(course, episode, lacks=_needs_seat(course, episode) and not has_seat)
 
 
 def _needs_seat(course: Course, episode: Episode) -> bool:

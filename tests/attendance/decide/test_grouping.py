@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from services.attendance import groups
 from services.attendance.messages import (
     DischargeWithdrawn,
     EpisodePaused,
@@ -360,3 +361,26 @@ def test_another_stay_asks_anew_and_leaves_the_seat_of_the_one_before() -> None:
     assert (anna.group, anna.seat.episode_id) == (EVENING_A, stay_of("another"))
     assert anna.seat.ask != before
     assert program.members(EVENING_A) == {anna.patient}
+
+
+def test_whoever_finds_even_the_line_full_asks_again_the_next_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "WAITING_MOST", 1)
+    program = ProgramStory({EVENING_A: plan(seats=1)})
+    anna, ben, cara = (program.admits(each) for each in ("anna", "ben", "cara"))
+    assert ben.asked == {EVENING_A: "waits"} and cara.asked == {EVENING_A: "refused"}
+    assert cara.escalations == {"group-seat": 1}
+    ends(program, anna)
+    assert (ben.group, cara.group) == (EVENING_A, "")
+    program.until(program.now + DAY)
+    assert cara.asked == {EVENING_A: "waits"}
+    ends(program, ben)
+    assert cara.group == EVENING_A
+
+
+def test_whoever_waits_for_a_group_that_closes_waits_for_it_no_more() -> None:
+    program = ProgramStory({EVENING_A: plan(seats=1, closed_from="2026-01-07")})
+    anna, ben = program.admits("anna"), program.admits("ben")
+    program.until(program.now + 3 * DAY)
+    ends(program, anna)
+    assert (ben.group, ben.asked, program.members(EVENING_A)) == ("", {}, set())
+    assert "group-seat" in ben.escalations

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
+import pytest
 from hypothesis import given as given_that
 from hypothesis import settings as with_settings
 from hypothesis import strategies as some
 
+from services.attendance import groups
 from services.attendance.fitting import kind_in_groups
 from services.attendance.messages import FlagsChanged
 from services.attendance.state import State, due
@@ -59,6 +61,13 @@ def happens(program: ProgramStory, admitted: dict[str, Patient], step: str, name
 
 
 def lived(history: Sequence[tuple[str, object]]) -> ProgramStory:
+    """Lines are short, so that even they are full."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(groups, "WAITING_MOST", 1)
+        return _lived(history)
+
+
+def _lived(history: Sequence[tuple[str, object]]) -> ProgramStory:
     program, admitted = ProgramStory(PLANS), dict[str, Patient]()
     program.holds = True
     for step, about in history:
@@ -83,7 +92,8 @@ def test_law_once_the_lane_is_empty_each_knows_of_the_other_what_it_remembers_it
     for name in PLANS:
         here = {each.patient for each in program.patients.values() if each.group == name}
         assert program.members(name) == here
-        waiting = {each.patient for each in program.patients.values() if each.state.seat and name in each.asked}
+        asked = {each.patient: each.asked for each in program.patients.values() if each.state.seat is not None}
+        waiting = {patient for patient, answers in asked.items() if answers.get(name) == "waits"}
         assert set(program.line(name)) == waiting
     taken = Counter(each for name in PLANS for each in (*program.members(name),))
     assert all(times == 1 for times in taken.values())
