@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -93,8 +93,13 @@ class Feed:
         return sorted(sessions, key=lambda each: each.start)
 
     async def send(self, chart: Chart, act: Act) -> None:
+        if act.did == "book":
+            await self._book(chart, act.session)
+            return
         appointment = chart.appointments[act.session.start, act.session.kind]
         match act.did:
+            case "move":
+                await self._move(chart, appointment, act)
             case "encounter":
                 await self._report(chart, act, encounter(chart, appointment, act))
             case "withdraw":
@@ -115,6 +120,20 @@ class Feed:
             created = await self._accepted(lambda: self.driver.post("attendance", form, **headers))
             updated = {**form, "id": created["id"]}
         chart.encounters[act.name] = updated
+
+    async def _book(self, chart: Chart, session: Session) -> None:
+        form = booking(chart, session)
+        once = f"identifier={VISIT}|{form['identifier'][0]['value']}"
+        headers = {"If_None_Exist": once, "Prefer": "return=representation"}
+        booked = await self._accepted(lambda: self.driver.post("attendance", form, **headers))
+        chart.appointments.setdefault((session.start, session.kind), booked)
+
+    async def _move(self, chart: Chart, appointment: Resource, act: Act) -> None:
+        assert act.to is not None
+        times = {"start": act.to.isoformat(), "end": (act.to + (act.session.end - act.session.start)).isoformat()}
+        form = with_status(appointment, "booked", "") | times
+        await self._accepted(lambda: self.driver.put("attendance", form))
+        await self.look_up(chart, act.to, act.to + timedelta(minutes=1))
 
     async def open_tasks(self) -> list[Resource]:
         """What attendance asks of persons."""
@@ -161,6 +180,19 @@ def encounter(chart: Chart, appointment: Resource, act: Act) -> Resource:
         "subject": fhir.reference("Patient", chart.id),
         "appointment": [fhir.reference("Appointment", appointment["id"])],
         "period": {name: moment.isoformat() for name, moment in period.items() if moment is not None},
+    }
+
+
+def booking(chart: Chart, session: Session) -> Resource:
+    participant = {"actor": fhir.reference("Patient", chart.id), "status": "accepted"}
+    return {
+        "resourceType": "Appointment",
+        "identifier": [{"system": VISIT, "value": f"{chart.person.mrn}-{session.name}"}],
+        "status": "booked",
+        "serviceType": [fhir.concept(codes.SESSION, session.kind)],
+        "start": session.start.isoformat(),
+        "end": session.end.isoformat(),
+        "participant": [participant],
     }
 
 

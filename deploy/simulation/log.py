@@ -5,7 +5,7 @@
 | `began` | the seed, and the program's settings as they stand in program.toml |
 | `step` | the clinic's clock was set to `at`, and the hub was quiet |
 | `admitted`, `discharged` | of `patient`; the first one also names the hub's id of them |
-| `encounter`, `withdraw`, `appointment`, `decline` | an `Act` of `visits.py`, accepted by the hub or `refused` |
+| `book`, `move`, `encounter`, `withdraw`, `appointment`, `decline` | an `Act` of `visits.py`, accepted or `refused` |
 | `answered` | a person resolved what was asked of them, of this `reason` (of `session`, where it is about one) |
 | `silent` | the EHR's interface stands still: nothing is sent at this step |
 | `killed` | attendance was killed, and started again, while the clock stood still |

@@ -26,7 +26,7 @@ from deploy.simulation import program
 from deploy.simulation.feed import Chart, Feed, RefusedError, Resource
 from deploy.simulation.log import Log
 from deploy.simulation.people import people
-from deploy.simulation.visits import Act, acts
+from deploy.simulation.visits import Act, acts, bookings
 from shared.events import fhir
 
 MORNING, NIGHT = day_time(7, 30), day_time(23, 30)
@@ -37,11 +37,14 @@ STEPS = (
     day_time(9, 10),
     day_time(9, 40),
     day_time(12, 5),
+    day_time(13, 10),
     day_time(16),
     day_time(17, 40),
     day_time(18, 10),
     day_time(20, 35),
 )
+MIDDAY, BOOKED_ON = day_time(13), 3
+"""When a session that the EHR books by itself begins, and on which weekday."""
 WAVE = day_time(9, 10)
 AT_ONCE = 24
 HEARTBEAT_SECONDS = 6.0
@@ -170,17 +173,28 @@ class Days:
         now = self.driver.now
         local = now.astimezone(program.zone()).date()
         until = self._at(local + timedelta(days=7 - local.weekday()), day_time())
-        for session in await self.feed.look_up(chart, now, until):
-            chance = Random(f"{self.asked.seed}:{chart.person.number}:{session.name}")
-            for act in acts(chart.person, session, chance):
-                heapq.heappush(self.ahead, (act.at, next(self.numbers), chart, act))
+        sessions = await self.feed.look_up(chart, now, until)
+        midday = self._at(local + timedelta(days=BOOKED_ON - local.weekday()), MIDDAY)
+        booked = bookings(sessions, midday, self._chance(chart, f"{midday}")) if midday > now else []
+        for act in booked:
+            self._put(chart, act)
+        for session in (*sessions, *(each.session for each in booked if each.session.start == midday)):
+            for act in acts(chart.person, session, self._chance(chart, session.name)):
+                self._put(chart, act)
+
+    def _put(self, chart: Chart, act: Act) -> None:
+        heapq.heappush(self.ahead, (act.at, next(self.numbers), chart, act))
+
+    def _chance(self, chart: Chart, about: str) -> Random:
+        return Random(f"{self.asked.seed}:{chart.person.number}:{about}")
 
     async def _answer(self) -> None:
         """Persons resolve some of what is asked of them."""
         by_id = {each.id: each for each in self.charts if each.id}
-        for task in await self.feed.open_tasks():
+        of_patients = [each for each in await self.feed.open_tasks() if "for" in each]
+        for task in of_patients:
             reason, chart = fhir.code_of(task["reasonCode"]), by_id[task["for"]["reference"].partition("/")[2]]
-            chance = Random(f"{self.asked.seed}:{chart.person.number}:{reason}:{self.driver.now}")
+            chance = self._chance(chart, f"{reason}:{self.driver.now}")
             if reason in ANSWERED and chance.randrange(100) < ANSWERED_PERCENT:
                 await self._resolve(chart, task, reason, chance.choice(ANSWERS))
 
@@ -215,8 +229,9 @@ class Days:
         await self._all(list(by_chart.values()), of_one)
 
     async def _send_one(self, chart: Chart, act: Act) -> None:
-        """What is about a session after the discharge is nobody's business any more."""
-        if chart.discharged_at is not None and act.session.start >= chart.discharged_at:
+        """What is about a session after the discharge is nobody's business any more, nor about one that was refused."""
+        known = act.did == "book" or (act.session.start, act.session.kind) in chart.appointments
+        if not known or (chart.discharged_at is not None and act.session.start >= chart.discharged_at):
             return
         try:
             await self.feed.send(chart, act)
@@ -224,7 +239,7 @@ class Days:
         except RefusedError:
             refused = True
         self.sent += 1
-        stated = {name: getattr(act, name) for name in ("name", "came", "left", "status", "reason")}
+        stated = {name: getattr(act, name) for name in ("name", "came", "left", "status", "reason", "to")}
         session = {"start": act.session.start, "end": act.session.end, "kind": act.session.kind}
         self.log.write(self.driver.now, act.did, patient=chart.person.number, refused=refused, **session, **stated)
 

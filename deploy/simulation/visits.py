@@ -5,7 +5,7 @@ or is excused afterwards. Reports come at once, after the session, or up to 30 d
 sent twice.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Literal
@@ -22,6 +22,11 @@ BLOCK = timedelta(minutes=90)
 SIGNED_OUT_LATE = timedelta(minutes=5)
 """So long the Encounters of two blocks overlap: nobody signs out on the minute."""
 DAY = timedelta(days=1)
+BOOKED_PERCENT, BOOKED_AGAIN_PERCENT = 15, 5
+"""Of the weeks of a person: the EHR books a session of its own, or one that stands already."""
+BOOKED_LENGTH, NEARLY = timedelta(minutes=45), timedelta(minutes=10)
+TO_MIDDAY = {False: timedelta(hours=4), True: timedelta(hours=-4, minutes=-30)}
+"""From the hour of the day track, and of the evening, to one o'clock."""
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -40,18 +45,20 @@ class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that the EHR sends of a session, once it is `at`.
 
     `encounter`: somebody was there from `came` to `left` (None: they still are), by the Encounter of this `name`.
+    `book`: the EHR books the session; `move`: it is held from `to` on.
     `withdraw`: that Encounter was entered in error. `appointment`: the Appointment has this `status` and `reason`.
     `decline`: the patient declines.
     """
 
     at: datetime
-    did: Literal["encounter", "withdraw", "appointment", "decline"]
+    did: Literal["encounter", "withdraw", "appointment", "decline", "book", "move"]
     session: Session
     name: str = ""
     came: datetime | None = None
     left: datetime | None = None
     status: str = ""
     reason: str = ""
+    to: datetime | None = None
 
 
 Acts = Iterator[Act]
@@ -66,6 +73,17 @@ def acts(person: Person, session: Session, chance: Random) -> list[Act]:
     ((pattern,),) = (chance.choices([each for each, _ in patterns], [weight for _, weight in patterns]),)
     found = sorted(pattern(person, session, chance), key=lambda each: each.at)
     return list(_some_twice(found, chance))
+
+
+def bookings(sessions: Sequence[Session], day: datetime, chance: Random) -> list[Act]:
+    """What the EHR books beside the sessions of a week, at midday of this day, or nearly where one stands already."""
+    found = []
+    if chance.randrange(100) < BOOKED_PERCENT:
+        found.append(Session(day, day + BOOKED_LENGTH, "individual"))
+    if sessions and chance.randrange(100) < BOOKED_AGAIN_PERCENT:
+        known = chance.choice(sessions)
+        found.append(Session(known.start + NEARLY, known.end + NEARLY, known.kind))
+    return [Act(at=each.start - timedelta(days=14), did="book", session=each) for each in found]
 
 
 def _some_twice(found: list[Act], chance: Random) -> Acts:
@@ -103,7 +121,7 @@ def _times_corrected(person: Person, session: Session, chance: Random) -> Acts:
     """They had left before the end, which comes out days later."""
     came = _arrival(session, chance)
     yield from _there(person, session, came, session.end)
-    left = session.end - timedelta(minutes=chance.randint(10, 50))
+    left = session.end - (session.end - session.start) * chance.randint(6, 60) / 100
     if person.manner != "appointments":
         yield from _over(person, session, came, left, _days(chance))
 
@@ -118,6 +136,14 @@ def _left_open(person: Person, session: Session, chance: Random) -> Acts:
 
 def _called_off(person: Person, session: Session, chance: Random) -> Acts:
     yield _appointment(session, session.start - timedelta(hours=chance.choice((2, 20))), "cancelled", PROVIDER)
+
+
+def _moved(person: Person, session: Session, chance: Random) -> Acts:
+    """To one o'clock of its day; they come then."""
+    later = TO_MIDDAY[person.evening]
+    there = Session(session.start + later, session.end + later, session.kind)
+    yield Act(at=session.start - timedelta(hours=20), did="move", session=session, to=there.start)
+    yield from _in_time(person, there, chance)
 
 
 def _silently(person: Person, session: Session, chance: Random) -> Acts:
@@ -159,7 +185,7 @@ def _mistaken_for_another(person: Person, session: Session, chance: Random) -> A
 
 
 _PRESENT: tuple[tuple[Pattern, int], ...] = (
-    (_in_time, 74),
+    (_in_time, 71),
     (_late, 8),
     (_walks_out, 5),
     (_reported_afterwards, 3),
@@ -167,6 +193,7 @@ _PRESENT: tuple[tuple[Pattern, int], ...] = (
     (_times_corrected, 3),
     (_left_open, 2),
     (_called_off, 2),
+    (_moved, 3),
 )
 _ABSENT: tuple[tuple[Pattern, int], ...] = (
     (_silently, 40),

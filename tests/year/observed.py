@@ -122,7 +122,7 @@ def _task(patient: Patient, record: Record, at: datetime) -> None:
     issues = [each for each in record.resources if each["resourceType"] == "DetectedIssue"]
     stand = [each for each in issues if each["status"] != "entered-in-error"]
     about = [each["implicated"][0]["reference"].partition("/")[2] for each in stand]
-    starts = sorted(patient.sessions[each].start for each in about)
+    starts = sorted(patient.sessions[each].start for each in about if each in patient.sessions)
     reason = (str(task["reasonCode"]["coding"][0]["code"]), tuple(starts[-NAMED_MOST:]))
     patient.tasks.append((at, task["id"], reason if task["status"] in OPEN else None))
 

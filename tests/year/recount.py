@@ -16,12 +16,8 @@ Line = dict[str, Any]
 Reason = tuple[str, tuple[datetime, ...]]
 """What a person is asked, and the newest four of the sessions that it is about, by their starts."""
 NAMED_MOST = 4
-EXCUSED, LATE, PRESENT, SETTLED = (
-    ("excused", "declined"),
-    ("late", "declined-late"),
-    ("arrived", "fulfilled"),
-    ("off", "ended"),
-)
+EXCUSED, LATE, PRESENT = ("excused", "declined"), ("late", "declined-late"), ("arrived", "fulfilled")
+SETTLED = ("off", "ended", "moved")
 CATCH_UP_MOST, GAP_MOST = timedelta(hours=4), timedelta(minutes=1)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
@@ -122,7 +118,7 @@ class Counted:
 
 def read(log: Path) -> list[Line]:
     """Its lines, with their times as such."""
-    times = ("at", "since", "start", "end", "session", "came", "left")
+    times = ("at", "since", "start", "end", "session", "came", "left", "to")
     lines = []
     for text in log.read_text().splitlines():
         line = json.loads(text)
@@ -189,6 +185,9 @@ class Program:
 
     def midnight(self, day: date) -> datetime:
         return datetime.combine(day, time(), self.zone)
+
+    def is_closed(self, moment: datetime) -> bool:
+        return self.day(moment) in self._closed
 
     def day(self, moment: datetime) -> date:
         return moment.astimezone(self.zone).date()
@@ -354,6 +353,10 @@ class Stay:
 
     def _reported(self, line: Line, feed: Feed) -> None:
         at, act = line["at"], line
+        if act["did"] in ("book", "move"):
+            if self._may_be_held(line) is bool(line["refused"]):
+                self.counted.wrongly_refused.append(line)
+            return
         visit = self._by_start[act["start"], act["kind"]]
         allowed = self.forgotten is None or at < self.forgotten
         before = visit.status
@@ -372,13 +375,46 @@ class Stay:
                 case "appointment":
                     allowed = self._marked(visit, at, act["status"], act["reason"])
         if visit.shortfall(self.program.numbers) == "":
-            visit.answered.discard("late-or-partial")
+            visit.answered -= {"late-or-partial", "leaves-groups"}
         if allowed and (act["did"] in ("encounter", "withdraw") or act["status"] in (*PRESENT, "noshow")):
             feed.report(at)
         if allowed is bool(line.get("refused")):
             self.counted.wrongly_refused.append(line)
         if visit.status == "missed" != before:
             visit.missed_at.append(at)
+
+    def _may_be_held(self, line: Line) -> bool:
+        """Whether the EHR may book it, or move it; then it is."""
+        at, start = line["at"], line["to"] or line["start"]
+        visit = Visit(start, start + (line["end"] - line["start"]), line["kind"], max(start, at) + self.program.grace)
+        left = self._by_start.get((line["start"], line["kind"])) if line["did"] == "move" else None
+        if left is not None and left.mark == "moved":
+            return True
+        if left is not None and (left.status != "planned" or left.start <= at or start <= at):
+            return False
+        if left is None and self._stands(visit):
+            return True
+        taken = any(each.start < visit.end and visit.start < each.end for each in self._held() if each is not left)
+        if taken or self.program.is_closed(start) or start < self.admitted or self.discharged is not None:
+            return False
+        if left is not None:
+            left.mark = "moved"
+        self._by_start[start, visit.kind] = visit
+        self.visits.append(visit)
+        self.visits.sort(key=lambda each: each.start)
+        self._ahead = [each for each in reversed(self.visits) if each.start > at]
+        if start <= at:
+            self._begun.append(visit)
+        return True
+
+    def _stands(self, visit: Visit) -> bool:
+        """Of one of its kind within a few minutes there is one."""
+        most = timedelta(minutes=self.program.numbers["same_session_minutes"])
+        near = [each for each in self.visits if each.kind == visit.kind and abs(each.start - visit.start) <= most]
+        return any(each.mark != "moved" for each in near)
+
+    def _held(self) -> list[Visit]:
+        return [each for each in self.visits if each.status not in ("cancelled", "excused", "cancelled-late")]
 
     def _marked(self, visit: Visit, at: datetime, status: str, reason: str) -> bool:
         """Whether the Appointment may have this status."""
@@ -451,12 +487,25 @@ class Stay:
         often = self._within(short, numbers["shortfall_window_days"], numbers["shortfalls_in_window"])
         if several := _standing(often, "late-or-partial"):
             yield "late-or-partial-in-14-days", several
+        left = self._within(
+            [each for each in short if self._walked_out(each)],
+            numbers["walk_out_window_days"],
+            numbers["walk_outs_in_window"],
+        )
+        if several := _standing(left, "leaves-groups"):
+            yield "leaves-groups", several
         yield from self._silences(at, begun, misses)
 
     def _is_beyond_cap(self, last: Visit, misses: list[Visit]) -> bool:
         numbers = self.program.numbers
         run = self._within([each for each in misses if each.start <= last.start], numbers["misses_cap_days"], 1)
         return 0 < numbers["misses_cap"] < len(run[-1]) and "over-cap" not in last.answered
+
+    def _walked_out(self, visit: Visit) -> bool:
+        """Of a group, attended in part, more than the grace time before its end."""
+        if visit.kind != "group" or visit.is_open or visit.shortfall(self.program.numbers) != "partial":
+            return False
+        return max(left for _, left in visit.periods.values() if left) < visit.end - self.program.grace
 
     def _within(self, misses: list[Visit], days: int, least: int) -> list[list[Visit]]:
         """Each miss with those of so many days before it, by the clinic's clock."""

@@ -32,7 +32,7 @@ def test_they_come_on_workdays_and_leave_after_they_came() -> None:
 def test_each_manner_reports_and_all_that_may_happen_does() -> None:
     assert Counter(each.manner for each in people(1, 300, 52, MONDAY)).keys() == set(EVERY_MANNER)
     sent = [act for one in visits(1) for act in one]
-    assert {each.did for each in sent} == {"encounter", "withdraw", "appointment", "decline"}
+    assert {each.did for each in sent} == {"encounter", "withdraw", "appointment", "decline", "move"}
     assert {each.status for each in sent} == {"", "arrived", "fulfilled", "noshow", "cancelled", "booked"}
 
 
