@@ -21,6 +21,7 @@ VISIT = "https://ehr.demo.iop-hub.org/visit"
 """The system of the EHR's own numbers of visits, by which an Encounter that is sent twice is created once."""
 ABSENCE = "https://ehr.demo.iop-hub.org/fhir/CodeSystem/absence"
 """The system of its own reasons for an absence."""
+PAYERS = {"medicaid": ("https://nahdo.org/sopt", "2")}
 TRIED_SECONDS_MOST = 120.0
 BETWEEN_TRIES_SECONDS = 0.2
 TRY_AGAIN = frozenset({429, 502, 503, 504})
@@ -58,6 +59,7 @@ class Feed:
                 patient,
                 *(forms.need(who, dimension, level, at) for dimension, level in IOP_NEEDS.items()),
                 *(forms.fact(who, code, holds, at) for code, holds in facts.items()),
+                *coverages(chart.person, who),
                 forms.referral(who, at),
             ]
         )
@@ -181,6 +183,14 @@ def encounter(chart: Chart, appointment: Resource, act: Act) -> Resource:
         "appointment": [fhir.reference("Appointment", appointment["id"])],
         "period": {name: moment.isoformat() for name, moment in period.items() if moment is not None},
     }
+
+
+def coverages(person: Person, who: str) -> list[Resource]:
+    """Of who pays, by the codes that program.toml gives them; nobody's numbers but the default ones without."""
+    if person.payer not in PAYERS:
+        return []
+    paid_by = {"type": fhir.concept(*PAYERS[person.payer]), "payor": [{"display": "A synthetic payer"}]}
+    return [forms.new("Coverage", status="active", beneficiary={"reference": who}, **paid_by)]
 
 
 def booking(chart: Chart, session: Session) -> Resource:

@@ -17,7 +17,7 @@ ABSENT_PERCENT = (3, 8, 8, 15, 15, 30)
 """Of their sessions: most patients are reliable, a few are not."""
 STOPS_PERCENT = 8
 """Of the patients: they come no more, and are discharged weeks later."""
-EVENING_PERCENT = 40
+EVENING_PERCENT, MEDICAID_PERCENT = 40, 33
 GONE_DAYS_MOST = 24
 
 
@@ -31,6 +31,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     leaves_on: date
     absent_percent: int
     stops_on: date | None = None
+    payer: str = "default"
+    """As program.toml names it."""
 
     @property
     def mrn(self) -> str:
@@ -58,6 +60,7 @@ def _person(number: int, weeks: int, monday: date, chance: Random) -> Person:
         leaves_on=leaves_on,
         absent_percent=chance.choice(ABSENT_PERCENT),
         stops_on=stops_on,
+        payer="medicaid" if chance.randrange(100) < MEDICAID_PERCENT else "default",
     )
 
 

@@ -122,13 +122,18 @@ class Days:
             await self._step(at)
             if each == MORNING:
                 await self._morning(day)
-            due = [] if each == NIGHT or self._stands_still(week, weekday, each) else self._due()
-            if each == WAVE and (week % 4, weekday) == KILLED_ON:
-                await self._send_while_killed(due)
-            else:
-                await self._send(due)
+            await self._send_due(week, weekday, each)
             if each == MORNING and (week % 4, weekday) == AWAY_ON:
                 await self._away(OUTAGES[self.outages % len(OUTAGES)])
+
+    async def _send_due(self, week: int, weekday: int, step: day_time) -> None:
+        """Nothing at night, when somebody looks at what the day led to."""
+        if step == NIGHT or self._stands_still(week, weekday, step):
+            return
+        if step == WAVE and (week % 4, weekday) == KILLED_ON:
+            await self._send_while_killed(self._due())
+        else:
+            await self._send(self._due())
 
     def _is_wanted(self, at: datetime, step: day_time) -> bool:
         return step in (MORNING, NIGHT, *DEADLINES) or (bool(self.ahead) and self.ahead[0][0] <= at)
@@ -158,9 +163,8 @@ class Days:
         await self._all(coming, self.feed.sign)
         await self.driver.settle(SETTLE_SECONDS_MOST)
         for each in coming:
-            self.log.write(
-                self.driver.now, "admitted", patient=each.person.number, id=each.id, evening=each.person.evening
-            )
+            stay = {"id": each.id, "evening": each.person.evening, "payer": each.person.payer}
+            self.log.write(self.driver.now, "admitted", patient=each.person.number, **stay)
         here = [each for each in self.charts if each.id and each.discharged_at is None]
         await self._all(here if day.weekday() == 0 else coming, self._plan_week)
         await self._answer()
@@ -191,7 +195,7 @@ class Days:
     async def _answer(self) -> None:
         """Persons resolve some of what is asked of them."""
         by_id = {each.id: each for each in self.charts if each.id}
-        of_patients = [each for each in await self.feed.open_tasks() if "for" in each]
+        of_patients = [each for each in await self.feed.open_tasks() if {"for", "reasonCode"} <= each.keys()]
         for task in of_patients:
             reason, chart = fhir.code_of(task["reasonCode"]), by_id[task["for"]["reference"].partition("/")[2]]
             chance = self._chance(chart, f"{reason}:{self.driver.now}")

@@ -38,6 +38,10 @@ class Visit:
     missed_at: list[datetime] = field(default_factory=list)
 
     @property
+    def length(self) -> timedelta:
+        return self.end - self.start
+
+    @property
     def is_open(self) -> bool:
         """Somebody came, and nobody knows for how long."""
         if self.periods:
@@ -70,7 +74,7 @@ class Visit:
     def present(self) -> timedelta:
         """All that anybody reported, each second counted once."""
         if not self.periods:
-            return self.end - self.start if self.mark == "fulfilled" else timedelta(0)
+            return self.length if self.mark == "fulfilled" else timedelta(0)
         inside = [
             (max(came, self.start), min(left, self.end)) for came, left in self.periods.values() if left is not None
         ]
@@ -84,7 +88,7 @@ class Visit:
         """How somebody was there, by their Encounters: in part, or late; "" for neither."""
         if not self.periods:
             return ""
-        if not self.is_open and self.present() * 100 < (self.end - self.start) * numbers["partial_below_percent"]:
+        if not self.is_open and self.present() * 100 < self.length * numbers["partial_below_percent"]:
             return "partial"
         came = min(came for came, _ in self.periods.values())
         return "late" if came > self.start + timedelta(minutes=numbers["grace_minutes"]) else ""
@@ -138,7 +142,7 @@ def recount(lines: list[Line]) -> Iterator[Counted]:
         match line["did"]:
             case "admitted":
                 counted = Counted(line["patient"], line["id"], numbers=program.numbers)
-                stays[counted.number] = Stay(program, counted, line["at"], line["evening"], until)
+                stays[counted.number] = Stay(program, counted, line, until)
             case "outage":
                 since = _after_outage(line, since)
             case "step":
@@ -175,7 +179,7 @@ class Program:
         numbers = stated["attendance"]
         self.numbers = numbers
         self.grace = timedelta(minutes=numbers["grace_minutes"])
-        self.week_least: int = numbers["weekly_minimum_minutes"]
+        self.payers: Mapping[str, Mapping[str, int]] = stated["payers"]
         self._stage = next(iter(stated["intake"]["stages"].values()))
         self._sessions = stated["intake"]["sessions"]
         self._closed = _days(numbers["calendar"]["closed"])
@@ -291,15 +295,16 @@ class Feed:
 class Stay:
     """One patient's stay, line by line."""
 
-    def __init__(self, program: Program, counted: Counted, admitted: datetime, evening: bool, until: datetime) -> None:
+    def __init__(self, program: Program, counted: Counted, admission: Line, until: datetime) -> None:
         self.program = program
         self.counted = counted
-        self.admitted = admitted
+        self.admitted: datetime = admission["at"]
+        self.payer = program.payers[admission["payer"]]
         self.until = until
         self.discharged: datetime | None = None
         self.forgotten: datetime | None = None
         self.reached: list[datetime] = []
-        self.visits = program.visits(admitted, until, evening)
+        self.visits = program.visits(self.admitted, until, admission["evening"])
         counted.visits = self.visits
         self._by_start = {(each.start, each.kind): each for each in self.visits}
         self._begun: list[Visit] = []
@@ -546,24 +551,42 @@ class Stay:
         return max([ends, *(each.decides_at for each in self.visits if each.waits and each.start <= ends)])
 
     def _weeks(self) -> Iterator[Week]:
-        """Whole weeks of the stay that could be looked at by the end of the log."""
-        monday = self.program.monday(self.admitted) + timedelta(days=7)
+        """Whole weeks of whoever pays that could be looked at by the end of the log."""
+        day = self.program.day(self.admitted)
+        while self._boundary(day) < self.admitted:
+            day += timedelta(days=1)
+        unknown = timedelta(hours=self.program.numbers["week_unknown_hours"])
         while True:
-            start, end = self.program.midnight(monday), self.program.midnight(monday + timedelta(days=7))
-            unknown = timedelta(hours=self.program.numbers["week_unknown_hours"])
+            start, end = self._boundary(day), self._boundary(day + timedelta(days=7))
             if end + unknown > self.until or (self.discharged is not None and self.discharged < end):
                 return
             yield self._week(start, end)
-            monday += timedelta(days=7)
+            day += timedelta(days=7)
+
+    def _boundary(self, day: date) -> datetime:
+        """Where a week begins, on this day or the next that it may begin on."""
+        ahead = (self.payer["week_begins_weekday"] - day.weekday()) % 7
+        at = time(self.payer["week_begins_hour"])
+        return datetime.combine(day + timedelta(days=ahead), at, self.program.zone)
 
     def _week(self, start: datetime, end: datetime) -> Week:
-        here = [each for each in self.visits if start <= each.start < end]
-        minutes = sum(each.minutes() for each in here)
-        offered = sum(int((each.end - each.start) / MINUTE) for each in here if each.status != "cancelled")
+        payer, here = self.payer, [each for each in self.visits if start <= each.start < end]
+        owed = [each for each in here if each.status != "cancelled"]
+        enough = [each for each in here if each.present() * 100 >= each.length * payer["session_percent"]]
+        minutes = int(sum((each.present() for each in here), timedelta(0)) / MINUTE)
+        offered = int(sum((each.length for each in owed), timedelta(0)) / MINUTE)
+        days, possible = self._days(enough), self._days(owed, planned=True)
+        is_short = minutes < payer["least_minutes"] <= offered or days < payer["least_days"] <= possible
         finding = "unknown" if any(each.is_open for each in here) else "short"
-        if minutes >= self.program.week_least or offered < self.program.week_least:
-            finding = ""
-        return Week(start, finding, minutes)
+        return Week(start, finding if is_short else "", minutes)
+
+    def _days(self, visits: list[Visit], *, planned: bool = False) -> int:
+        """On how many the payer's minutes of a day are in these sessions."""
+        by_day: dict[date, timedelta] = {}
+        for each in visits:
+            day = self.program.day(each.start)
+            by_day[day] = by_day.get(day, timedelta(0)) + (each.length if planned else each.present())
+        return sum(each >= self.payer["day_minutes"] * MINUTE for each in by_day.values())
 
 
 def _standing(runs: list[list[Visit]], kind: str) -> list[Visit]:

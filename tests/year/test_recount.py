@@ -17,7 +17,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 def days(*lines: Line, until: datetime = WEDNESDAY) -> list[Line]:
     """One patient's log: admitted on Monday at eight, the clock stepping by the half hour."""
     began = {"at": ADMITTED, "did": "began", "program": numbers(SETTINGS)}
-    admitted = {"at": ADMITTED, "did": "admitted", "patient": 1, "id": "one", "evening": False}
+    admitted = {"at": ADMITTED, "did": "admitted", "patient": 1, "id": "one", "evening": False, "payer": "default"}
     steps, at = [], ADMITTED
     while at <= until:
         steps.append({"at": at, "did": "step"})
