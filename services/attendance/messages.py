@@ -23,7 +23,7 @@ from services.attendance.group_events import (
     SeatSought,
     WeekOfGroup,
 )
-from services.attendance.record import Period, Request, Session, SessionSlot, Week
+from services.attendance.record import Period, Projection, Request, Session, SessionSlot, Week
 from services.attendance.timetable_events import ChangeMeeting, MeetingsChanged, TimetableChanged
 from shared.events.attendance import (
     AttendanceCorrected,
@@ -40,6 +40,7 @@ from shared.events.attendance import (
     SessionScheduled,
     WeeklyHoursCorrected,
     WeeklyHoursFellShort,
+    WeeklyHoursProjectedShort,
     WeeklyHoursUnknown,
 )
 from shared.events.envelope import Command
@@ -141,6 +142,7 @@ __all__ = [
     "PatientDied",
     "PatientIdentified",
     "PlansWeek",
+    "ProjectionChanged",
     "RecordOutreach",
     "ReinstateSession",
     "ReopenEscalation",
@@ -178,6 +180,7 @@ __all__ = [
     "WeekOfGroup",
     "WeeklyHoursCorrected",
     "WeeklyHoursFellShort",
+    "WeeklyHoursProjectedShort",
     "WeeklyHoursUnknown",
     "WeeksChanged",
     "WithdrawBooking",
@@ -353,6 +356,12 @@ class CalendarFollowed(StateEvent, frozen=True, kw_only=True):
     form: str
 
 
+class ProjectionChanged(StateEvent, frozen=True, kw_only=True):
+    """What is known of the hours of the running week; None while nobody is asked for any."""
+
+    projection: Projection | None
+
+
 class EpisodeForgotten(StateEvent, frozen=True, kw_only=True):
     """An ended episode leaves the state; what was emitted about it stays readable."""
 
@@ -391,6 +400,7 @@ StateEvents = (
     | SlotAdded
     | StandsFor
     | CalendarFollowed
+    | ProjectionChanged
     | OfOwnSeat
     | WeekOfGroup
     | RetentionBegan
@@ -441,6 +451,7 @@ Emits = (
     | WeeklyHoursFellShort
     | WeeklyHoursUnknown
     | WeeklyHoursCorrected
+    | WeeklyHoursProjectedShort
     | EscalationEvent
     | SignalsCorrected
     | OutreachAttempted

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from services.attendance import cap, outcomes
+from services.attendance import cap, outcomes, projection
 from services.attendance.fitting import is_individual, seat_of_stay
 from services.attendance.record import RequestKind, Session
 from services.attendance.settings import Settings
 from services.attendance.silences import silences
-from services.attendance.state import State, unreported_at
+from services.attendance.state import WEEK_SHORT, State, unreported_at
 from services.attendance.walk_outs import KIND as LEAVES_GROUPS
 from services.attendance.walk_outs import walked_out
 
@@ -36,6 +36,8 @@ class Demand:
     sessions: tuple[Session, ...]
     act_by: datetime | None = None
     too_long_at: datetime | None = None
+    about: str = ""
+    """The resource that it is about, where that is no session."""
 
 
 def demands(state: State, now: datetime, settings: Settings) -> list[Demand]:
@@ -52,7 +54,13 @@ def demands(state: State, now: datetime, settings: Settings) -> list[Demand]:
         found += _repeated(misses, state, settings)
     if over := cap.beyond(misses, state.past_misses, settings):
         found.append(Demand(cap.OVER_CAP, NOWHERE, cap.REASON, 3, over))
-    return [*found, *_late_or_partial(state, settings), *_leaves_groups(state, settings), *_silent(state, now)]
+    return [
+        *found,
+        *_late_or_partial(state, settings),
+        *_leaves_groups(state, settings),
+        *_short_week(state),
+        *_silent(state, now),
+    ]
 
 
 def _unreported(state: State, now: datetime) -> list[Demand]:
@@ -74,6 +82,15 @@ def _late_or_partial(state: State, settings: Settings) -> list[Demand]:
     runs = _in_windows(found, settings.shortfall_window_days, settings.shortfalls_in_window, settings)
     several = _unanswered(runs, outcomes.KIND)
     return [Demand(outcomes.KIND, NOWHERE, "late-or-partial-in-14-days", 1, several)] if several else []
+
+
+def _short_week(state: State) -> list[Demand]:
+    """Projected below its hours from mid-week on, while a make-up may still be held (domain 5.2)."""
+    episode, week = state.episode, state.projection
+    if episode is None or week is None or not week.asks:
+        return []
+    about = f"DetectedIssue/{projection.issue_id(episode, week.start)}"
+    return [Demand(projection.KIND, NOWHERE, WEEK_SHORT, 2, (), about=about)]
 
 
 def _silent(state: State, now: datetime) -> list[Demand]:

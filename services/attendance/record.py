@@ -284,7 +284,7 @@ RequestKind = (
         "group-seat",
         "leaves-groups",
     ]
-    | Literal["late-or-partial"]
+    | Literal["late-or-partial", "week-short"]
     | SilenceKind
 )
 
@@ -398,6 +398,35 @@ class Week(msgspec.Struct, frozen=True, array_like=True):
 
     def holds(self, session: Session) -> bool:
         return self.start <= session.minute < self.end
+
+
+class Projection(msgspec.Struct, frozen=True, array_like=True):
+    """The week that runs, or (`phase` 0) the next one, [start, end) in minutes since 1970. `phase` 1: it runs; 2: from
+    `decides_at` on a person is asked where it is short. `bookable` is as of the finding; `answered` are the projected
+    minutes for which a person has answered; `former` are weeks that are over, found short while they ran, and not
+    looked at yet."""
+
+    start: int
+    end: int
+    decides_at: int
+    minimum_minutes: int
+    phase: int = 0
+    finding: Literal["", "short"] = ""
+    delivered: int = 0
+    projected: int = 0
+    bookable: int = 0
+    answered: int | None = None
+    former: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person is to be asked: nobody has answered, or it has become worse since."""
+        return self.phase == 2 and self.finding != "" and (self.answered is None or self.projected < self.answered)
+
+    @property
+    def looks_at(self) -> datetime:
+        """When something of it changes though nothing is reported."""
+        return moment_of((self.start, self.decides_at, self.end)[self.phase] * 60)
 
 
 def decides_at(episode: Episode, session: Session) -> datetime:

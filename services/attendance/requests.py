@@ -13,6 +13,7 @@ import msgspec
 from services.attendance import cap
 from services.attendance.messages import (
     Emits,
+    ProjectionChanged,
     ReopenEscalation,
     RequestsChanged,
     ResolveEscalation,
@@ -32,7 +33,7 @@ from services.attendance.record import (
 )
 from services.attendance.settings import Settings
 from services.attendance.silences import signs
-from services.attendance.state import State, evolve
+from services.attendance.state import WEEK_SHORT, State, evolve
 from shared.events.escalation import (
     Escalation,
     EscalationEvent,
@@ -58,6 +59,7 @@ REASON: dict[RequestKind, str] = {
     cap.OVER_CAP: cap.REASON,
     "late-or-partial": "late-or-partial-in-14-days",
     "leaves-groups": "leaves-groups",
+    "week-short": WEEK_SHORT,
 }
 KIND: dict[str, RequestKind] = {
     **{reason: kind for kind, reason in REASON.items()},
@@ -72,7 +74,7 @@ QUESTIONS_MOST = 6
 """Reports that persons may be asked about at once; the newest stay."""
 SILENT: frozenset[RequestKind] = frozenset({"no-contact", "no-attendance"})
 MISSES: frozenset[RequestKind] = SILENT | {"missed", "two-misses", "three-misses", cap.OVER_CAP}
-OF_THE_STAY: frozenset[RequestKind] = MISSES | {"late-or-partial", "leaves-groups"}
+OF_THE_STAY: frozenset[RequestKind] = MISSES | {"late-or-partial", "leaves-groups", "week-short"}
 """What is asked only while the stay lasts."""
 OF_SEVERAL: frozenset[RequestKind] = frozenset(
     {"two-misses", "three-misses", cap.OVER_CAP, "late-or-partial", "leaves-groups"}
@@ -115,7 +117,8 @@ def followed(before: State, after: State, moment: Moment[Settings], reason: str)
         else:
             left.append(request)
     for demand in wanted.values():
-        left.append(_asked(demand.kind, demand.place, demand.tier, moment, demand.act_by))
+        asked = _asked(demand.kind, demand.place, demand.tier, moment, demand.act_by)
+        left.append(msgspec.structs.replace(asked, about=demand.about))
         emitted.append(EscalationRaised(escalation=escalation(after, left[-1], demand), at=moment.now))
     return _bounded(after, emitted, left, moment)
 
@@ -246,11 +249,11 @@ def reopen(state: State, command: ReopenEscalation, moment: Moment[Settings]) ->
         return escalation_rules.reopen((), command, refused, moment)
     sessions = _sessions(state, episode, asked)
     place = NOWHERE if kind in OF_SEVERAL or not sessions else sessions[0].place
-    unanswered_now = SessionsChanged(episode_id=episode.id, sessions=_without_answer(sessions, kind))
+    unanswered_now = _unanswered_now(state, episode, kind, sessions)
     after = evolve(state, unanswered_now)
     request = _once_more(asked, kind, place)
     demand = _demand(after, request, moment)
-    if demand is None:
+    if demand is None or demand.about != request.about:
         return escalation_rules.reopen((), command, (), moment)
     named = msgspec.structs.replace(asked, reason=demand.reason, rule=escalation(after, request, demand).rule)
     answer = escalation_rules.reopen(
@@ -285,7 +288,17 @@ def _once_more(asked: Escalation, kind: RequestKind, place: tuple[int, int]) -> 
         acknowledge_by=second_of(asked.acknowledge_by),
         act_by=second_of(asked.act_by),
         owner="" if asked.owner == OWNER_BY_TIER[asked.tier] else asked.owner,
+        about=asked.signals[0].evidence if kind == "week-short" and asked.signals else "",
     )
+
+
+def _unanswered_now(
+    state: State, episode: Episode, kind: RequestKind, sessions: Sequence[Session]
+) -> SessionsChanged | ProjectionChanged:
+    """As if nobody had answered for these sessions, or for the week."""
+    if kind != "week-short" or state.projection is None:
+        return SessionsChanged(episode_id=episode.id, sessions=_without_answer(sessions, kind))
+    return ProjectionChanged(projection=msgspec.structs.replace(state.projection, answered=None))
 
 
 def _without_answer(sessions: Sequence[Session], kind: RequestKind) -> tuple[Session, ...]:
@@ -311,6 +324,14 @@ def unanswered(sessions: Sequence[Session]) -> list[Session]:
     """Those of which a person has answered a miss, as if nobody had."""
     left = [(each, tuple(kind for kind in each.answered if kind not in MISSES)) for each in sessions]
     return [msgspec.structs.replace(each, answered=kinds) for each, kinds in left if kinds != each.answered]
+
+
+def stated_anew(before: State, after: State, kind: RequestKind, moment: Moment[Settings]) -> list[EscalationEvent]:
+    """What was and is asked, with numbers of its own that are others now."""
+    stood = {each.id for each in before.escalations if each.kind == kind}
+    asked = [each for each in after.escalations if each.id in stood]
+    opened = (_as_open(_now(after, each, moment), each)[0] for each in asked)
+    return [escalation_rules.updated(each, each.escalation, moment.now) for each in opened]
 
 
 def is_open(state: State, identity: str) -> bool:

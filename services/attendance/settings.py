@@ -10,7 +10,7 @@ from services.attendance.record import MINUTES_MOST
 from shared.events.attendance import MODALITIES, SESSION_KINDS
 from shared.events.intake import TOPICS
 from shared.rules.escalation import Times
-from shared.rules.numbers import DaysOrNone, Hours, HoursOrNone, MinutesOrNone
+from shared.rules.numbers import DaysOrNone, Hours, HoursOrNone, MinutesOrNone, Weekday
 from shared.rules.payers import Payer, require_payers
 from shared.rules.staff import Staff
 
@@ -50,6 +50,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     partial_below_percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
     shortfall_window_days: Window
     shortfalls_in_window: Misses
+    projection_weekday: Weekday
+    projection_hour: Annotated[int, msgspec.Meta(ge=0, le=23)]
+    make_up_weekdays: tuple[Weekday, ...]
+    make_up_day_minutes: MinutesOrNone
     week_closes_hours: HoursOrNone
     week_unknown_hours: HoursOrNone
     report_minutes_hours: HoursOrNone

@@ -1,6 +1,6 @@
 """Who was there, when: periods cut to a session, and their minutes in all. Pure; spans are seconds from its start."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from services.attendance.record import Episode, Period, Session, Span
@@ -59,6 +59,19 @@ def seconds_of_all(episode: Episode, sessions: Iterable[Session]) -> int:
 def minutes_planned(episode: Episode, sessions: Iterable[Session]) -> int:
     """Minutes that somebody could spend in these sessions: nobody is in two at once."""
     return _seconds_present((each.minute * 60, (each.minute + episode.minutes(each)) * 60) for each in sessions) // 60
+
+
+def minutes_expected(episode: Episode, sessions: Iterable[Session], whole: Callable[[Session], bool]) -> int:
+    """Minutes present in these sessions, and of those that may be attended `whole` all from when somebody came."""
+    return _seconds_present(span for each in sessions for span in _expected(episode, each, whole(each))) // 60
+
+
+def _expected(episode: Episode, session: Session, whole: bool) -> Iterable[Span]:
+    yield from _on_the_clock(episode, session)
+    if whole:
+        begins = session.minute * 60
+        came = min((span[0] for each in session.presences for span in each.spans), default=0)
+        yield begins + came, begins + episode.minutes(session) * 60
 
 
 def _on_the_clock(episode: Episode, session: Session) -> Iterable[Span]:

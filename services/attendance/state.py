@@ -26,6 +26,7 @@ from services.attendance.messages import (
     OfOwnSeat,
     OutreachAttempted,
     PatientDied,
+    ProjectionChanged,
     RequestAdded,
     RequestsChanged,
     RetentionBegan,
@@ -38,6 +39,7 @@ from services.attendance.messages import (
 from services.attendance.record import (
     Attempt,
     Episode,
+    Projection,
     Request,
     Session,
     SessionSlot,
@@ -66,6 +68,8 @@ FLAGS = GRADING | FITTING
 """No other one is stored here."""
 REACHED = frozenset({"called", "patient-reached", "reached", "sent-to-ED", "visited"})
 """With what a person says of an escalation that somebody has seen or heard the patient."""
+WEEK_SHORT = "projected-week-short"
+"""Why a person is asked for the hours of the running week."""
 BOOK_AHEAD_DAYS = 13
 """Book again when fewer than this many days are booked (`book_days` is one more)."""
 
@@ -97,6 +101,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """Who pays when, also before and between stays."""
     past_misses: tuple[int, ...] = ()
     """When the missed sessions of the stay began that are forgotten, in minutes since 1970, in order of time."""
+    projection: Projection | None = None
+    """Of the running week, while sessions are owed."""
 
 
 def evolve(state: State, event: Event | Command) -> State:
@@ -115,7 +121,10 @@ def evolve(state: State, event: Event | Command) -> State:
             return msgspec.structs.replace(state, outreach=attempts_with(state.outreach, attempt))
         case EscalationActedOn(act=code, at=at) | EscalationResolved(reason=code, at=at) if code in REACHED:
             attempt = Attempt(second_of(at), "", "reached")
-            return msgspec.structs.replace(state, outreach=attempts_with(state.outreach, attempt))
+            reached = msgspec.structs.replace(state, outreach=attempts_with(state.outreach, attempt))
+            return _projected(reached, event) if isinstance(event, EscalationResolved) else reached
+        case EscalationResolved() | ProjectionChanged():
+            return _projected(state, event)
         case CareTeamChanged() | CoverageRecorded():
             return _cared_for(state, event)
         case MeetingsChanged(group=group, since=since, changes=changes):
@@ -135,6 +144,17 @@ def _cared_for(state: State, event: CareTeamChanged | CoverageRecorded) -> State
     if isinstance(event, CareTeamChanged):
         return msgspec.structs.replace(state, team=event.members)
     return msgspec.structs.replace(state, paid=event.payers)
+
+
+def _projected(state: State, event: EscalationResolved | ProjectionChanged) -> State:
+    """Also once a person has answered for the hours of the week."""
+    if isinstance(event, ProjectionChanged):
+        return msgspec.structs.replace(state, projection=event.projection)
+    known = state.projection
+    if known is None or event.escalation.reason != WEEK_SHORT or not (event.by or event.client):
+        return state
+    answered = msgspec.structs.replace(known, answered=known.projected)
+    return msgspec.structs.replace(state, projection=answered)
 
 
 def _sessions_changed(state: State, event: SessionsChanged) -> State:
@@ -288,6 +308,7 @@ def _clinic_moments(state: State, episode: Episode) -> list[datetime]:
         moments.append(at)
     if episode.died_at is not None:
         return moments
+    moments += [state.projection.looks_at] if state.projection is not None else []
     moments += [moment_of(each.deferred_until) for each in state.sessions if outcomes.is_due(each)]
     moments += [unreported_at(episode, each) for each in state.sessions if lacks_minutes(state, each)]
     if (closes_at := week_closes_at(state, episode)) is not None:

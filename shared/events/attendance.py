@@ -221,6 +221,10 @@ class CheckInWithdrawn(PresenceEvent, frozen=True, kw_only=True):
         return [self._encounter(patient, "entered-in-error"), appointment]
 
 
+WEEKLY_HOURS = "weekly-hours"
+"""By which every finding of a week's hours is found, while it runs and after it."""
+
+
 class WeekEvent(Event, frozen=True, kw_only=True):
     """The hours of one whole week of the episode: delivered minutes against the minimum of who pays (9 h, domain 2.2);
     where they ask for days, also on how many enough was attended."""
@@ -244,7 +248,7 @@ class WeekEvent(Event, frozen=True, kw_only=True):
                 "resourceType": "DetectedIssue",
                 "id": self.issue_id,
                 "status": self.status,
-                "code": fhir.concept(codes.ESCALATION, "weekly-hours-short"),
+                "code": fhir.concept(codes.ESCALATION, "weekly-hours-short", WEEKLY_HOURS),
                 "patient": fhir.reference("Patient", patient),
                 "identifiedPeriod": {"start": self.week_start, "end": self.week_end},
                 "implicated": [fhir.reference("EpisodeOfCare", self.episode_id)],
@@ -256,6 +260,22 @@ class WeekEvent(Event, frozen=True, kw_only=True):
     def _of_days(self) -> fhir.Element:
         text = f"{self.days} of {self.minimum_days} days"
         return {**fhir.concept(codes.ESCALATION, "days-attended"), "text": text}
+
+
+class WeeklyHoursProjectedShort(WeekEvent, frozen=True, kw_only=True):
+    """The running week will have fewer minutes than it needs: `minutes` are delivered, `projected_minutes` these and
+    what is planned, `bookable_minutes` what could be given besides. Emitted again, of the same issue, when they change;
+    what becomes of the week is emitted of that issue too."""
+
+    status: ClassVar[str] = "preliminary"
+
+    projected_minutes: int
+    bookable_minutes: int
+
+    def write(self, patient: str) -> list[Resource]:
+        (issue,) = super().write(patient)
+        more = f" delivered, {self.projected_minutes} projected, {self.bookable_minutes} still bookable"
+        return [issue | {"detail": f"{issue['detail']}{more}"}]
 
 
 class WeeklyHoursFellShort(WeekEvent, frozen=True, kw_only=True):

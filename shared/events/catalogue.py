@@ -190,6 +190,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(attendance.SessionMissed, ATTENDANCE_EVENTS, "attendance", "Appointment"),
     CatalogueEntry(attendance.AttendanceCorrected, ATTENDANCE_EVENTS, "attendance", "Appointment"),
     CatalogueEntry(outreach.OutreachAttempted, ATTENDANCE_EVENTS, "attendance", "Communication"),
+    CatalogueEntry(attendance.WeeklyHoursProjectedShort, ATTENDANCE_EVENTS, "attendance", "DetectedIssue"),
     CatalogueEntry(attendance.WeeklyHoursFellShort, ATTENDANCE_EVENTS, "attendance", "DetectedIssue"),
     CatalogueEntry(attendance.WeeklyHoursUnknown, ATTENDANCE_EVENTS, "attendance", "DetectedIssue"),
     CatalogueEntry(attendance.WeeklyHoursCorrected, ATTENDANCE_EVENTS, "attendance", "DetectedIssue"),

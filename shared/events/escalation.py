@@ -7,7 +7,7 @@ never free text. An escalation belongs to the service that raised it, and only t
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -50,6 +50,17 @@ class HandedOver(msgspec.Struct, frozen=True, array_like=True):
     person: str = ""
 
 
+DetailCode = Literal["least-minutes", "delivered-minutes", "projected-minutes", "bookable-minutes"]
+"""Of a week: what it needs, has, will have if what is planned is held, and could still be given."""
+
+
+class Detail(msgspec.Struct, frozen=True, array_like=True):
+    """A number that a person needs to act, as an input of the Task (INPUT)."""
+
+    code: DetailCode
+    minutes: int
+
+
 class Escalation(msgspec.Struct, frozen=True, array_like=True):
     """What a person is asked to act on. Times are instants, `tier` is 1 (low) to 4 (critical), domain 5.1. `owner` is
     the role that is asked; where it was `handed_over` since it was asked at this tier, perhaps one person of it."""
@@ -85,6 +96,7 @@ class EscalationEvent(Event, frozen=True, kw_only=True):
     at: datetime
     assigned: str = ""
     """Who of the patient's team has the role that owns it, by their id in the program's staff, where that is known."""
+    details: tuple[Detail, ...] = ()
 
     def write(self, patient: str) -> list[Resource]:
         return _write(self, patient)
@@ -253,6 +265,7 @@ def _write(event: EscalationEvent, patient: str) -> list[Resource]:
         inputs.append({"type": fhir.concept(INPUT, "subsumes"), "valueReference": fhir.reference("Task", subsumed)})
     if (script := _script(escalation)) is not None:
         inputs.append({"type": fhir.concept(INPUT, "outreach-script"), "valueCanonical": script_url(script)})
+    inputs += [{"type": fhir.concept(INPUT, each.code), "valueInteger": each.minutes} for each in event.details]
     task = fhir.without_nothing(
         {
             "resourceType": "Task",
@@ -413,6 +426,16 @@ class _Task(reading.Read, frozen=True):
         return HandedOver(reading.utc(at[0].value_instant), self.person) if at else None
 
     @property
+    def details(self) -> tuple[Detail, ...]:
+        stated = ((each.type.code, each.value_integer) for each in self.input)
+        return tuple(
+            Detail(known, number)
+            for code, number in stated
+            for known in get_args(DetailCode)
+            if known == code and number is not None
+        )
+
+    @property
     def inputs(self) -> defaultdict[str, list[_Input]]:
         """By code."""
         found = defaultdict[str, list[_Input]](list)
@@ -474,7 +497,7 @@ def _read(resources: Sequence[reading.Read]) -> tuple[_Task, Escalation, datetim
 @reading.reads(_Task, _DetectedIssue)
 def read_raised(resources: Sequence[reading.Read]) -> EscalationRaised:
     task, escalation, at = _read(resources)
-    return EscalationRaised(escalation=escalation, at=at, assigned=task.assigned)
+    return EscalationRaised(escalation=escalation, at=at, assigned=task.assigned, details=task.details)
 
 
 @reading.reads(_Task, _DetectedIssue)
@@ -486,6 +509,7 @@ def read_updated(resources: Sequence[reading.Read]) -> EscalationUpdated:
         escalation=escalation,
         at=at,
         assigned=task.assigned,
+        details=task.details,
         accepted=task.status == "accepted",
         overdue=OVERDUE in stands,
         acted=next((each for each in stands if each not in (OVERDUE, UPDATED)), ""),
@@ -531,6 +555,7 @@ def _resolved(resources: Sequence[reading.Read]) -> EscalationResolved:
         escalation=escalation,
         at=at,
         assigned=task.assigned,
+        details=task.details,
         reason=reading.required(task.status_reason).code,
         by=reading.author_of(provenances),
         client=reading.transmitter_of(provenances),
@@ -547,6 +572,7 @@ def read_reopened(resources: Sequence[reading.Read]) -> EscalationReopened:
         escalation=step.escalation,
         at=step.at,
         assigned=step.assigned,
+        details=step.details,
         reason=step.reason,
         by=step.by or f"{CLIENT}{step.client}",
         client=step.client,
@@ -559,7 +585,9 @@ def read_reopened(resources: Sequence[reading.Read]) -> EscalationReopened:
 def read_retracted(resources: Sequence[reading.Read]) -> EscalationRetracted:
     task, escalation, at = _read(resources)
     reason = reading.required(task.status_reason).code
-    return EscalationRetracted(escalation=escalation, at=at, assigned=task.assigned, reason=reason)
+    return EscalationRetracted(
+        escalation=escalation, at=at, assigned=task.assigned, details=task.details, reason=reason
+    )
 
 
 @reading.reads(_DetectedIssue)

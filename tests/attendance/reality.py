@@ -17,7 +17,7 @@ from services.attendance.messages import (
 from services.attendance.record import Period
 from shared.events.envelope import Command, name_id
 from tests.attendance.given import ADMISSION, NAMES, TIME_PASSED, admitted, discharged, evening, session
-from tests.attendance.story import UNHURRIED, Story
+from tests.attendance.story import MAKE_UPS, UNHURRIED, Story
 
 STARTS = [evening(week, weekday) for week in (0, 1, 2) for weekday in (0, 2, 4)]
 LONG, HOUR = timedelta(hours=3), timedelta(hours=1)
@@ -133,7 +133,7 @@ def twice_reported(draw: some.DrawFn) -> tuple[Reality, Order, Order]:
 
 def reported(reality: Reality, order: Order) -> Story:
     """Silence concludes what nobody has reported yet. Each report comes twice, once its sessions are over."""
-    story = Story(admitted(), **UNHURRIED)
+    story = Story(admitted(), **UNHURRIED, **MAKE_UPS)
     story.until(BEFORE)
     waiting = list(zip(order.turns, order.after, strict=True))
     versions_left = {source: list(each) for source, each in reality.reports.items()}

@@ -32,6 +32,10 @@ from tests.attendance.given import (
 )
 from tests.story import Decisions, PatientStory, only
 
+NO_MAKE_UPS: dict[str, Any] = {"make_up_weekdays": ()}
+"""Nobody is asked for the hours of a running week, unless a story says so: one miss of nine hours lacks three."""
+MAKE_UPS: dict[str, Any] = {"make_up_weekdays": SETTINGS.make_up_weekdays}
+
 
 class Story(PatientStory[State, Settings]):
     decisions = Decisions(react, decide, evolve, due, TIME_PASSED)
@@ -39,7 +43,7 @@ class Story(PatientStory[State, Settings]):
     client = "ehr"
 
     def __init__(self, *happened: Event | Command, **changed: Any) -> None:
-        settings = msgspec.structs.replace(SETTINGS, **changed)
+        settings = msgspec.structs.replace(SETTINGS, **(NO_MAKE_UPS | changed))
         super().__init__(*happened, state=State(), settings=settings, now=ADMISSION, listening_since=LONG_AGO)
 
     def missing(self, *starts: datetime) -> list[Event]:

@@ -422,6 +422,16 @@ EXAMPLES: tuple[Event, ...] = (
         attempted_at=NEXT_MONDAY,
         by="case-manager-1",
     ),
+    attendance.WeeklyHoursProjectedShort(
+        issue_id=named("week"),
+        episode_id=named("episode"),
+        week_start=MONDAY,
+        week_end=NEXT_MONDAY,
+        minutes=180,
+        minimum_minutes=540,
+        projected_minutes=360,
+        bookable_minutes=540,
+    ),
     attendance.WeeklyHoursFellShort(
         issue_id=named("week"),
         episode_id=named("episode"),

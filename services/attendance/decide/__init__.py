@@ -13,6 +13,7 @@ from services.attendance.decide import (
     moving,
     outreach,
     presence,
+    projecting,
     replanning,
     unnamed,
 )
@@ -62,6 +63,7 @@ from services.attendance.messages import (
 )
 from services.attendance.settings import Settings
 from services.attendance.state import State
+from shared.events.envelope import Command, Event
 from shared.rules.assigning import assigned
 from shared.rules.decision import Moment, Refused
 
@@ -70,7 +72,14 @@ __all__ = ["decide", "react"]
 
 def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
     """What attendance emits after an event. Consumed again, it emits nothing new."""
-    return assigned(grouping.followed(state, event, _react(state, event, moment), moment), state.team)
+    return assigned(_followed(state, event, _react(state, event, moment), moment), state.team)
+
+
+def _followed(
+    state: State, cause: Event | Command, decided: Sequence[Emits], moment: Moment[Settings]
+) -> Sequence[Emits]:
+    """And what follows from it for the patient's seat, then for the week."""
+    return projecting.followed(state, cause, grouping.followed(state, cause, decided, moment), moment)
 
 
 def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
@@ -112,7 +121,7 @@ def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequenc
     decided = _decide(state, command, moment)
     if isinstance(decided, Refused):
         return decided
-    return assigned(grouping.followed(state, command, decided, moment), state.team)
+    return assigned(_followed(state, command, decided, moment), state.team)
 
 
 def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from services.attendance import spans, weeks
+from services.attendance import projection, spans, weeks
 from services.attendance.payers import terms_of
 from services.attendance.record import Episode, Session
 from services.attendance.state import State
@@ -14,8 +14,8 @@ from shared.edge.outcome import refuse
 
 def week(state: object, context: Context, at: datetime) -> MutableJson:
     """The week that holds this instant, as Parameters: minutes delivered, those projected with what is still planned,
-    the least that are owed, and each session with what became of it. Raises HttpRefusal 404 for one that is not
-    remembered."""
+    the least that are owed, of the running one those still bookable, and each session with what became of it. Raises
+    HttpRefusal 404 for one that is not remembered."""
     assert isinstance(state, State)
     episode, settings = state.episode, context.settings
     start, end, payer = weeks.week_around(state, at, settings)
@@ -26,12 +26,14 @@ def week(state: object, context: Context, at: datetime) -> MutableJson:
     if start >= episode.booked_until:
         raise refuse(404, "not-found", "", f"That week is not booked yet: it is {settings.book_days} days ahead.")
     sessions = sorted((each for each in state.sessions if start <= each.start < end), key=lambda each: each.place)
-    delivered = spans.minutes_of_all(episode, sessions)
-    ahead = spans.minutes_planned(episode, (each for each in sessions if _comes(episode, each, context.now)))
+    minutes = projection.counted(episode, sessions)
+    runs = start <= context.now < end
+    left = {"bookable-minutes": projection.bookable(state, end, context.now, settings)} if runs else {}
     numbers = {
         "least-minutes": terms_of(payer, settings).least_minutes,
-        "delivered-minutes": delivered,
-        "projected-minutes": delivered + ahead,
+        "delivered-minutes": minutes.delivered,
+        "projected-minutes": minutes.projected,
+        **left,
     }
     parameters: list[MutableJson] = [
         {"name": "week", "valuePeriod": {"start": _instant(start), "end": _instant(end)}},
@@ -39,11 +41,6 @@ def week(state: object, context: Context, at: datetime) -> MutableJson:
         *({"name": "session", "part": list(_session(episode, each))} for each in sessions),
     ]
     return {"resourceType": "Parameters", "parameter": parameters}
-
-
-def _comes(episode: Episode, session: Session, now: datetime) -> bool:
-    """Whether its minutes are still to come: it is planned, or somebody is there and nobody knows how long."""
-    return session.outcome == "present" or (session.outcome == "planned" and now < episode.end(session))
 
 
 def _session(episode: Episode, session: Session) -> Iterator[MutableJson]:

@@ -152,7 +152,8 @@ def test_a_discharge_that_becomes_known_late_takes_the_weeks_after_it_back() -> 
     left = story.now
     assert len(only(story.until(evening(2, 2, 9)), WeeklyHoursFellShort)) == 1
     emitted = story.then(discharged(left))
-    assert len(only(emitted, WeeklyHoursCorrected)) == 1
+    corrected = [each.week_start for each in only(emitted, WeeklyHoursCorrected)]
+    assert corrected == [evening(1, 0, 0), evening(2, 0, 0)], "the one that fell short, and the one that runs"
 
 
 def confirmed(counts_as: str, held: bool = True) -> Story:

@@ -1,0 +1,181 @@
+"""What a decision changes in the hours that the running week will have, and whom that asks.
+
+No decision counts them by itself: after each it is looked at once (`followed`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeGuard
+
+import msgspec
+
+from services.attendance import projection, requests
+from services.attendance.decide.course import Course
+from services.attendance.decide.sessions import PAUSED
+from services.attendance.messages import (
+    Emits,
+    ProjectionChanged,
+    WeeklyHoursCorrected,
+    WeeklyHoursProjectedShort,
+    WeeksChanged,
+)
+from services.attendance.record import Projection, moment_of
+from services.attendance.settings import Settings
+from services.attendance.state import State, evolve
+from shared.events.envelope import Command, Event
+from shared.events.escalation import Detail, EscalationEvent
+from shared.rules.decision import Moment
+
+WEEK_OVER, ENOUGH = "week-over", "hours-projected"
+
+
+def followed(
+    before: State, cause: Event | Command, emitted: Sequence[Emits], moment: Moment[Settings]
+) -> Sequence[Emits]:
+    """What was decided, and what follows for the running week. Each Task about it states its minutes."""
+    course = Course(evolve(before, cause), moment)
+    course.emit(*emitted)
+    if _is_another_stay(before, course.state):
+        course.emit(*_all_taken_back(before))
+    if course.state.episode is None or not _may_differ(before, course):
+        return _detailed(course.emitted, before, course.state)
+    _close_former(course, emitted)
+    if course.episode.is_over or course.episode.paused_at is not None:
+        _end(course)
+    else:
+        _look(course, is_repaid=before.paid != course.state.paid)
+    return _detailed(course.emitted, before, course.state)
+
+
+def _is_another_stay(before: State, now: State) -> bool:
+    return before.episode is not None and (now.episode is None or now.episode.id != before.episode.id)
+
+
+def _may_differ(before: State, course: Course) -> bool:
+    now, known = course.state, course.state.projection
+    if known is None or known.looks_at <= course.moment.now:
+        return True
+    return (before.episode, before.sessions, before.paid) != (now.episode, now.sessions, now.paid)
+
+
+def _look(course: Course, *, is_repaid: bool) -> None:
+    state, moment = course.state, course.moment
+    known = state.projection
+    if known is None or is_repaid or moment_of(known.end * 60) <= moment.now:
+        known = _turned(course, known, projection.begun(state, moment.now, moment.settings))
+    now = projection.looked_at(state, known, moment.now, moment.settings)
+    if now == state.projection:
+        return
+    before, found = course.state, _finding(course, known, now)
+    course.emit(*found, ProjectionChanged(projection=now))
+    course.follow(before, ENOUGH)
+    if found:
+        course.emit(*requests.stated_anew(before, course.state, projection.KIND, moment))
+
+
+def _turned(course: Course, known: Projection | None, week: Projection) -> Projection:
+    """Another week runs: the one before is over, or whoever pays has another one."""
+    if known is None or (known.start, known.end, known.minimum_minutes) == (week.start, week.end, week.minimum_minutes):
+        return known or week
+    former = known.former
+    course.ask(*requests.closed(course.state, frozenset({projection.KIND}), WEEK_OVER, course.moment))
+    if known.finding and moment_of(known.end * 60) <= course.moment.now:
+        former = (*former, (known.start, known.end))
+    elif known.finding:
+        course.emit(_taken_back(course.state, known, known.start, known.end))
+    return msgspec.structs.replace(week, former=former)
+
+
+def _finding(course: Course, before: Projection, now: Projection) -> Sequence[Emits]:
+    """Nothing where the same stands already."""
+    found = (now.finding, now.delivered, now.projected)
+    if (before.finding, before.delivered, before.projected) == found:
+        return []
+    return [_short(course, now) if now.finding else _taken_back(course.state, now, now.start, now.end)]
+
+
+def _short(course: Course, week: Projection) -> WeeklyHoursProjectedShort:
+    return WeeklyHoursProjectedShort(
+        issue_id=projection.issue_id(course.episode, week.start),
+        episode_id=course.episode.id,
+        week_start=moment_of(week.start * 60),
+        week_end=moment_of(week.end * 60),
+        minutes=week.delivered,
+        minimum_minutes=week.minimum_minutes,
+        projected_minutes=week.projected,
+        bookable_minutes=week.bookable,
+    )
+
+
+def _taken_back(state: State, known: Projection, start: int, end: int) -> WeeklyHoursCorrected:
+    """What was projected of this week, in minutes since 1970, stands no more."""
+    episode = state.episode
+    assert episode is not None
+    sessions = [each for each in state.sessions if start <= each.minute < end]
+    return WeeklyHoursCorrected(
+        issue_id=projection.issue_id(episode, start),
+        episode_id=episode.id,
+        week_start=moment_of(start * 60),
+        week_end=moment_of(end * 60),
+        minutes=projection.counted(episode, sessions).delivered,
+        minimum_minutes=known.minimum_minutes,
+    )
+
+
+def _all_taken_back(state: State) -> list[WeeklyHoursCorrected]:
+    known = state.projection
+    if known is None:
+        return []
+    weeks = (*known.former, (known.start, known.end)) if known.finding else known.former
+    return [_taken_back(state, known, start, end) for start, end in weeks]
+
+
+def _close_former(course: Course, emitted: Sequence[Emits]) -> None:
+    """Weeks that were looked at, now that they are over: what was projected of them stands no more. Where they are
+    short indeed, that was emitted of the same issue."""
+    known = course.state.projection
+    findings = {week.start: week.finding for each in emitted if isinstance(each, WeeksChanged) for week in each.weeks}
+    if known is None or not (closed := [each for each in known.former if each[0] in findings]):
+        return
+    enough = (each for each in closed if not findings[each[0]])
+    course.emit(*(_taken_back(course.state, known, start, end) for start, end in enough))
+    left = tuple(each for each in known.former if each not in closed)
+    course.emit(ProjectionChanged(projection=msgspec.structs.replace(known, former=left)))
+
+
+def _end(course: Course) -> None:
+    """Nobody is asked for hours of a stay that is over or paused; weeks before are looked at when that is due."""
+    if course.state.projection is None:
+        return
+    course.emit(*_all_taken_back(course.state))
+    course.ask(*requests.closed(course.state, frozenset({projection.KIND}), PAUSED, course.moment))
+    course.emit(ProjectionChanged(projection=None))
+
+
+def _detailed(emitted: Sequence[Emits], before: State, now: State) -> Sequence[Emits]:
+    """Events of escalations about a week state the minutes that it has, and needs."""
+    if not any(_is_about_week(each) for each in emitted):
+        return emitted
+    known = {
+        f"DetectedIssue/{projection.issue_id(state.episode, state.projection.start)}": _details(state.projection)
+        for state in (before, now)
+        if state.episode is not None and state.projection is not None
+    }
+    return [_with_details(each, known) if _is_about_week(each) else each for each in emitted]
+
+
+def _is_about_week(event: Emits) -> TypeGuard[EscalationEvent]:
+    return isinstance(event, EscalationEvent) and event.escalation.reason == requests.REASON[projection.KIND]
+
+
+def _details(week: Projection) -> tuple[Detail, ...]:
+    return (
+        Detail("least-minutes", week.minimum_minutes),
+        Detail("delivered-minutes", week.delivered),
+        Detail("projected-minutes", week.projected),
+        Detail("bookable-minutes", week.bookable),
+    )
+
+
+def _with_details(event: EscalationEvent, known: Mapping[str, tuple[Detail, ...]]) -> Emits:
+    about = next((each.evidence for each in event.escalation.signals), "")
+    return msgspec.structs.replace(event, details=known.get(about, ()))

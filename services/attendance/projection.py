@@ -1,0 +1,124 @@
+"""The week that runs: the minutes it will have if what is planned is held, and those that can still be given. Pure."""
+
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from services.attendance import outcomes, spans, weeks
+from services.attendance.payers import PayerWeek, terms_of, week_from
+from services.attendance.record import NOT_OWED, Episode, Projection, RequestKind, Session, minute_of, moment_of
+from services.attendance.settings import Settings
+from services.attendance.state import State
+from shared.events.envelope import name_id
+
+KIND: RequestKind = "week-short"
+_HELD = ("planned", "present", "attended")
+
+
+class Minutes(NamedTuple):
+    """`delivered`: somebody was present, as far as it is reported; `projected`: these, and what is still planned."""
+
+    delivered: int
+    projected: int
+
+
+def begun(state: State, now: datetime, settings: Settings) -> Projection:
+    """Of the whole week that holds this instant, or of the first one after it. A program that holds no make-ups asks
+    nobody."""
+    start, end, payer = weeks.week_holding(state, now, settings) or _next(state, now, settings)
+    return Projection(
+        start=minute_of(start),
+        end=minute_of(end),
+        decides_at=minute_of(min(_decides_at(start, settings), end) if settings.make_up_weekdays else end),
+        minimum_minutes=terms_of(payer, settings).least_minutes,
+    )
+
+
+def _next(state: State, now: datetime, settings: Settings) -> PayerWeek:
+    """Before the first whole week of a stay, or between those of two payers."""
+    episode = state.episode
+    assert episode is not None
+    return weeks.open_week(episode, settings) if now < episode.week_start else week_from(state.paid, now, settings)
+
+
+def _decides_at(start: datetime, settings: Settings) -> datetime:
+    """The first time of that weekday and hour in the week, by the program's clock."""
+    zone, hour = ZoneInfo(settings.timezone), settings.projection_hour
+    local = start.astimezone(zone)
+    day = local.date() + timedelta(days=(settings.projection_weekday - local.weekday()) % 7)
+    found = datetime.combine(day, time(hour), zone)
+    return found if found >= local else datetime.combine(day + timedelta(days=7), time(hour), zone)
+
+
+def looked_at(state: State, known: Projection, now: datetime, settings: Settings) -> Projection:
+    """What is found of the week by now; where it lacks nothing, no number is remembered.
+
+    A week that could never have held its hours is not judged: its plan has fewer, the program was closed, the stay is
+    paused. What the program called off is owed all the same: the patient lacks it.
+    """
+    episode = state.episode
+    assert episode is not None
+    sessions = [each for each in state.sessions if known.start <= each.minute < known.end]
+    minutes = counted(episode, sessions)
+    begun_by_now = minute_of(now) >= known.start
+    owed = spans.minutes_planned(episode, (each for each in sessions if each.mark not in NOT_OWED))
+    lacks = minutes.projected < known.minimum_minutes <= owed
+    short = lacks and begun_by_now and not episode.is_over and episode.paused_at is None
+    found = msgspec.structs.replace(known, phase=_phase(known, now))
+    if not short:
+        return msgspec.structs.replace(found, finding="", delivered=0, projected=0, bookable=0, answered=None)
+    if (known.finding, known.delivered, known.projected) == ("short", *minutes):
+        return found
+    left = bookable(state, moment_of(known.end * 60), now, settings)
+    return msgspec.structs.replace(
+        found, finding="short", delivered=minutes.delivered, projected=minutes.projected, bookable=left
+    )
+
+
+def counted(episode: Episode, sessions: Iterable[Session]) -> Minutes:
+    """Of these sessions, where two overlap each minute once. What is not known yet is not too little: a session whose
+    minutes are not reported, or of which more may be reported, counts whole from when somebody came."""
+    known = list(sessions)
+    return Minutes(spans.minutes_of_all(episode, known), spans.minutes_expected(episode, known, _may_be_whole))
+
+
+def _may_be_whole(session: Session) -> bool:
+    return session.outcome == "planned" or session.lasts or outcomes.is_due(session)
+
+
+def _phase(known: Projection, now: datetime) -> int:
+    return sum(minute_of(now) >= each for each in (known.start, known.decides_at))
+
+
+def bookable(state: State, end: datetime, now: datetime, settings: Settings) -> int:
+    """Minutes that can still be given before the week ends: on each day on which the program may hold make-ups
+    (`make_up_weekdays`, its calendar), up to `make_up_day_minutes` with what is or was held then, and today no more
+    than is left of it."""
+    episode, zone = state.episode, ZoneInfo(settings.timezone)
+    assert episode is not None
+    last = (end - timedelta(minutes=1)).astimezone(zone).date()
+    day, found = now.astimezone(zone).date(), 0
+    while day <= last:
+        if day.weekday() in settings.make_up_weekdays and day not in settings.calendar.days:
+            held = (each for each in state.sessions if each.outcome in _HELD and _on(each, day, zone))
+            free = settings.make_up_day_minutes - spans.minutes_planned(episode, held)
+            found += max(0, min(free, _left_of(day, now, zone)))
+        day += timedelta(days=1)
+    return found
+
+
+def _on(session: Session, day: date, zone: ZoneInfo) -> bool:
+    return session.start.astimezone(zone).date() == day
+
+
+def _left_of(day: date, now: datetime, zone: ZoneInfo) -> int:
+    """Minutes."""
+    return int((datetime.combine(day + timedelta(days=1), time(), zone) - now).total_seconds()) // 60
+
+
+def issue_id(episode: Episode, start: int) -> str:
+    """Of the week that begins at this minute (since 1970): one finding, while it runs and after it."""
+    return name_id(episode.id, f"week:{moment_of(start * 60).isoformat()}")

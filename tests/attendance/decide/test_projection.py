@@ -1,0 +1,296 @@
+"""The week that runs: what it will have, and who is asked while hours can still be given."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from services.attendance import projection, spans
+from services.attendance.calendar import Calendar
+from services.attendance.messages import (
+    AcknowledgeEscalation,
+    CallOffSession,
+    MoveSession,
+    ResolveEscalation,
+    TimePassed,
+    WeeklyHoursCorrected,
+    WeeklyHoursFellShort,
+    WeeklyHoursProjectedShort,
+)
+from services.attendance.state import due
+from shared.events import attendance, codes, fhir
+from shared.events.envelope import Event
+from shared.events.escalation import EscalationEvent, EscalationRaised, EscalationResolved, EscalationUpdated
+from shared.events.intake import EpisodePaused, EpisodeResumed
+from tests.attendance.given import (
+    ADMISSION,
+    EPISODE,
+    GRACE,
+    PATIENT,
+    SECOND_MONDAY,
+    SECOND_WEDNESDAY,
+    SETTINGS,
+    admitted,
+    check_in,
+    discharged,
+    evening,
+    excused,
+    present,
+    session,
+)
+from tests.attendance.story import MAKE_UPS, UNHURRIED, Story, changed
+from tests.attendance.test_laws import stories
+from tests.laws import examples
+from tests.reopening import reopening
+from tests.story import only
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+WEEK = (evening(1, 0, 0), evening(2, 0, 0))
+NOON = evening(1, 2, 12)
+"""On Wednesday of the second week, the first whole one."""
+SECOND_FRIDAY = evening(1, 4)
+SHORT = "projected-week-short"
+Numbers = tuple[int, int, int]
+"""Delivered, projected, still bookable."""
+
+
+def stay(**changed: object) -> Story:
+    """Until the second Monday, attended whole."""
+    story = Story(admitted(), **UNHURRIED, **MAKE_UPS, **changed)
+    story.attending_until(SECOND_MONDAY)
+    return story
+
+
+def numbers(emitted: list[Event]) -> list[Numbers]:
+    found = only(emitted, WeeklyHoursProjectedShort)
+    return [(each.minutes, each.projected_minutes, each.bookable_minutes) for each in found]
+
+
+def missing_monday(**changed: object) -> Story:
+    story = stay(**changed)
+    story.until(SECOND_MONDAY + GRACE)
+    return story
+
+
+def asked(emitted: list[Event]) -> list[tuple[str, str, int]]:
+    return [each for each in changed(emitted) if each[1] == SHORT]
+
+
+def test_a_miss_is_found_in_the_week_at_once_with_what_can_still_be_given() -> None:
+    """Three hours a day on Monday to Friday: on Monday 5 h 45 min are left, on which nothing is planned any more."""
+    story = stay()
+    assert numbers(story.until(SECOND_MONDAY + GRACE)) == [(0, 360, 540)]
+    (found,) = only(story.all_emitted, WeeklyHoursProjectedShort)
+    assert (found.week_start, found.week_end, found.minimum_minutes) == (*WEEK, 540)
+    (issue,) = found.write(PATIENT)
+    assert issue["status"] == "preliminary"
+    assert issue["detail"] == "0 of 540 minutes delivered, 360 projected, 540 still bookable"
+    assert issue["code"] == fhir.concept(codes.ESCALATION, "weekly-hours-short", attendance.WEEKLY_HOURS)
+
+
+def test_each_change_of_it_is_found_and_the_same_again_is_not() -> None:
+    story = missing_monday()
+    assert numbers(story.until(SECOND_WEDNESDAY + HOUR)) == [(0, 180, 360)]
+    came = check_in(SECOND_WEDNESDAY)
+    story.until(SECOND_WEDNESDAY + 4 * HOUR)
+    assert numbers(story.then(came)) == [(180, 360, 180)]
+    assert numbers(story.then(came)) == []
+
+
+def test_nobody_is_asked_before_wednesday_noon_and_one_person_then() -> None:
+    story = missing_monday()
+    assert asked(story.until(NOON - MINUTE)) == []
+    assert asked(story.until(NOON)) == [("Raised", SHORT, 2)]
+    assert asked(story.until(NOON + HOUR - MINUTE)) == []
+
+
+def test_its_task_states_what_the_week_needs_has_will_have_and_could_be_given() -> None:
+    story = missing_monday()
+    (raised,) = [each for each in only(story.until(NOON), EscalationRaised) if each.escalation.reason == SHORT]
+    assert {each.code: each.minutes for each in raised.details} == {
+        "least-minutes": 540,
+        "delivered-minutes": 0,
+        "projected-minutes": 360,
+        "bookable-minutes": 540,
+    }
+    (found,) = only(story.all_emitted, WeeklyHoursProjectedShort)
+    assert [each.evidence for each in raised.escalation.signals] == [f"DetectedIssue/{found.issue_id}"]
+    task = raised.write(PATIENT)[0]
+    assert isinstance(task["input"], list)
+    assert {"type": fhir.concept(codes.INPUT, "bookable-minutes"), "valueInteger": 540} in task["input"]
+
+
+def test_whatever_is_done_about_it_states_its_minutes_too() -> None:
+    story = missing_monday()
+    story.until(NOON)
+    taken = story.then(AcknowledgeEscalation(escalation_id=story.open_id(SHORT), by="robin"))
+    assert [len(each.details) for each in only(taken, EscalationEvent)] == [4]
+
+
+def test_a_week_that_becomes_short_after_noon_asks_at_once() -> None:
+    story = stay()
+    story.attending_until(SECOND_WEDNESDAY)
+    assert asked(story.until(SECOND_WEDNESDAY + GRACE)) == [("Raised", SHORT, 2)]
+
+
+def test_a_worse_week_is_stated_anew_in_the_same_task() -> None:
+    story = missing_monday()
+    story.until(NOON)
+    story.accept()
+    emitted = story.until(SECOND_WEDNESDAY + GRACE)
+    assert asked(emitted) == [("Updated", SHORT, 2)]
+    (updated,) = [each for each in only(emitted, EscalationUpdated) if each.escalation.reason == SHORT]
+    assert {each.code: each.minutes for each in updated.details}["projected-minutes"] == 180
+
+
+def test_a_late_check_in_takes_it_back() -> None:
+    story = missing_monday()
+    story.until(NOON)
+    emitted = story.then(check_in(SECOND_MONDAY))
+    assert asked(emitted) == [("Retracted", SHORT, 2)]
+    assert [each.week_start for each in only(emitted, WeeklyHoursCorrected)] == [WEEK[0]]
+
+
+def test_an_excuse_is_no_miss_and_the_hours_lack_all_the_same() -> None:
+    story = stay()
+    story.then(excused(SECOND_FRIDAY))
+    assert asked(story.attending_until(NOON)) == [("Raised", SHORT, 2)]
+
+
+def test_a_session_that_the_program_calls_off_is_owed() -> None:
+    """It counts against nobody, and the patient lacks it while a make-up can be held."""
+    story = stay()
+    story.then(CallOffSession(session_id=session(SECOND_FRIDAY)))
+    assert asked(story.attending_until(NOON)) == [("Raised", SHORT, 2)]
+    assert only(story.attending_until(evening(2, 2)), WeeklyHoursFellShort) == []
+
+
+def test_a_session_that_moves_within_the_week_takes_nothing_and_to_the_next_one_its_hours() -> None:
+    story = stay()
+    assert numbers(story.then(MoveSession(session_id=session(SECOND_MONDAY), start=evening(1, 1)))) == []
+    moved = MoveSession(session_id=session(SECOND_WEDNESDAY), start=evening(2, 1))
+    assert numbers(story.then(moved)) == []
+    assert story.state.projection is not None and story.state.projection.finding == ""
+
+
+def test_what_is_not_reported_yet_is_not_too_little() -> None:
+    """An open Encounter, and the first of two of one session."""
+    story = stay()
+    story.until(SECOND_MONDAY + HOUR)
+    assert numbers(story.then(check_in(SECOND_MONDAY, None))) == []
+    story.until(SECOND_WEDNESDAY + 2 * HOUR)
+    assert numbers(story.then(present(SECOND_WEDNESDAY, SECOND_WEDNESDAY, SECOND_WEDNESDAY + 90 * MINUTE))) == []
+    over = SECOND_WEDNESDAY + timedelta(hours=3 + 24)
+    assert numbers(story.until(over - MINUTE)) == []
+    assert [each[1] for each in numbers(story.until(over))] == [450]
+
+
+def test_the_week_over_its_task_is_closed_and_its_finding_stays_one() -> None:
+    story = missing_monday()
+    story.attending_until(NOON)
+    (projected,) = only(story.all_emitted, WeeklyHoursProjectedShort)
+    emitted = story.attending_until(evening(2, 1))
+    assert [each.reason for each in only(emitted, EscalationResolved) if each.escalation.reason == SHORT] == [
+        "week-over"
+    ]
+    (short,) = only(emitted, WeeklyHoursFellShort)
+    assert short.issue_id == projected.issue_id and only(emitted, WeeklyHoursCorrected) == []
+    assert story.state.projection is not None and story.state.projection.former == ()
+
+
+def test_a_report_after_the_week_takes_back_what_was_projected_of_it() -> None:
+    story = missing_monday()
+    story.attending_until(WEEK[1] + HOUR)
+    story.then(check_in(SECOND_MONDAY))
+    emitted = story.attending_until(WEEK[1] + 2 * DAY)
+    assert [each.week_start for each in only(emitted, WeeklyHoursCorrected)] == [WEEK[0]]
+    assert only(emitted, WeeklyHoursFellShort) == []
+
+
+def test_what_a_person_has_answered_is_asked_again_only_when_it_becomes_worse() -> None:
+    story = missing_monday()
+    story.until(NOON)
+    story.then(ResolveEscalation(escalation_id=story.open_id(SHORT), reason="acted-on", by="robin"))
+    story.until(SECOND_WEDNESDAY)
+    assert SHORT not in story.escalations
+    assert asked(story.until(SECOND_WEDNESDAY + GRACE)) == [("Raised", SHORT, 2)]
+
+
+def test_what_was_resolved_by_mistake_is_theirs_again() -> None:
+    story = missing_monday()
+    story.until(NOON)
+    resolve = ResolveEscalation(escalation_id=story.open_id(SHORT), reason="acted-on", by="robin")
+    (resolved,) = only(story.then(resolve), EscalationResolved)
+    again = story.then(reopening(resolved), at=story.now + MINUTE)
+    assert asked(again) == [("Reopened", SHORT, 2)] and [
+        len(each.details) for each in only(again, EscalationEvent)
+    ] == [4]
+
+
+def test_the_first_week_of_a_stay_is_partial_and_nobody_is_asked() -> None:
+    story = Story(admitted(), **UNHURRIED, **MAKE_UPS)
+    assert numbers(story.until(evening(1, 0, 9))) == []
+
+
+@pytest.mark.parametrize("closed", ["2026-01-14", "2026-01-12/2026-01-16"])
+def test_a_week_of_a_holiday_could_never_have_held_its_hours(closed: str) -> None:
+    story = stay(calendar=Calendar(closed={closed: "holiday"}))
+    assert asked(story.until(evening(2, 0, 9))) == []
+
+
+def paused(at: datetime) -> EpisodePaused:
+    return EpisodePaused(episode_id=EPISODE, level="2.1", referral_id="", admitted_at=ADMISSION, at=at)
+
+
+def test_a_paused_stay_owes_no_hours() -> None:
+    story = missing_monday()
+    story.until(NOON)
+    emitted = story.then(paused(story.now))
+    assert asked(emitted) == [("Resolved", SHORT, 2)] and len(only(emitted, WeeklyHoursCorrected)) == 1
+    story.until(SECOND_WEDNESDAY + HOUR)
+    resumed = EpisodeResumed(episode_id=EPISODE, level="2.1", referral_id="", admitted_at=ADMISSION, at=story.now)
+    story.then(resumed)
+    assert SHORT not in story.escalations
+
+
+def test_a_stay_that_ends_in_the_week_owes_no_hours() -> None:
+    story = missing_monday()
+    story.until(NOON)
+    emitted = story.then(discharged(story.now))
+    assert asked(emitted) == [("Resolved", SHORT, 2)] and len(only(emitted, WeeklyHoursCorrected)) == 1
+    assert story.state.projection is None
+
+
+def test_a_program_that_holds_no_make_ups_asks_nobody() -> None:
+    story = Story(admitted(), **UNHURRIED)
+    story.attending_until(SECOND_MONDAY)
+    assert asked(story.until(evening(2, 0, 9))) == []
+    assert len(only(story.all_emitted, WeeklyHoursProjectedShort)) == 3
+
+
+def test_a_day_of_make_ups_gives_what_is_planned_on_it_once_and_today_what_is_left() -> None:
+    """On Friday evening at eleven an hour is left, and the program holds none at the week's end."""
+    story = missing_monday()
+    assert numbers(story.until(SECOND_FRIDAY + 5 * HOUR))[-1] == (0, 0, 180)
+    story = stay()
+    story.attending_until(SECOND_FRIDAY)
+    story.until(SECOND_FRIDAY + 5 * HOUR)
+    assert projection.bookable(story.state, WEEK[1], story.now, SETTINGS) == 60
+
+
+@settings(max_examples=examples(50))
+@given(stories(), some.integers(0, 400))
+def test_delivered_is_at_most_projected_and_that_at_most_what_is_scheduled(story: Story, hours: int) -> None:
+    story.until(story.now + hours * HOUR)
+    story.then(TimePassed())
+    episode, known = story.state.episode, story.state.projection
+    assert (deadline := due(story.state)) is None or deadline > story.now
+    if episode is None or known is None:
+        return
+    here = [each for each in story.state.sessions if known.start <= each.minute < known.end]
+    minutes = projection.counted(episode, here)
+    held = [each for each in here if each.outcome not in ("cancelled", "excused")]
+    assert 0 <= minutes.delivered <= minutes.projected <= spans.minutes_planned(episode, held)
+    assert (known.finding == "short") <= (minutes.projected < known.minimum_minutes)
+    assert (SHORT in story.escalations) <= known.asks
