@@ -37,7 +37,9 @@ def made_up(state: State, command: MakeUpMiss, moment: Moment[Settings]) -> list
 
 
 def link(course: Course, session: Session, missed_id: str) -> Refused | None:
-    """Known of the session from then on. Nothing where it makes that miss up already."""
+    """Known of the session from then on. Nothing where it makes that one up already, whatever became of the miss."""
+    if session.makes_up and course.episode.session_id(_miss(session)) == missed_id:
+        return None
     if not course.episode.is_by_itself(session):
         return OWED
     now = making_up(course, session, course.episode.template[session.slot].kind, missed_id)
@@ -51,7 +53,7 @@ def link(course: Course, session: Session, missed_id: str) -> Refused | None:
 def making_up(course: Course, session: Session, kind: str, missed_id: str) -> Session | Refused:
     """The session, booked already or not, as one that makes up this miss."""
     missed = _missed(course, missed_id, session.start)
-    if missed is None:
+    if missed is None or missed.place == session.place:
         return NO_MISS
     if kind != course.episode.template[missed.slot].kind:
         return OTHER_CONTENT

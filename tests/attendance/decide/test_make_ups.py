@@ -110,6 +110,27 @@ def test_one_that_is_booked_already_may_make_it_up() -> None:
     assert (now.session_id, now.makes_up_id) == (identity, session(SECOND_MONDAY))
 
 
+def test_the_same_again_is_the_same_though_the_miss_was_none() -> None:
+    story = missed()
+    first = named(story.then(make_up()))
+    came_late = CheckIn(
+        session_ids=(session(SECOND_MONDAY),),
+        encounter_id=name_id(NAMES, "late"),
+        periods=((SECOND_MONDAY, SECOND_MONDAY + 3 * HOUR),),
+    )
+    story.until(SECOND_MONDAY + 4 * HOUR)
+    story.then(came_late)
+    assert named(story.then(make_up())) == first
+
+
+def test_none_makes_up_itself() -> None:
+    story = missed()
+    identity = named(story.then(booking(TUESDAY, "group", 180)))
+    story.until(TUESDAY + GRACE)
+    story.then(MakeUpMiss(session_id=identity, missed_id=identity))
+    assert refusal(story) == ("business-rule", "Appointment.supportingInformation")
+
+
 def test_it_moves_within_its_week_alone() -> None:
     story = missed()
     identity = named(story.then(make_up()))
