@@ -73,7 +73,6 @@ def _session(course: Course, command: BookSession) -> Session | Refused:
 
 
 def _new(course: Course, command: BookSession) -> Session | Refused:
-    """One whose time is past is waited for as long as any other: who knows who was there may say so next."""
     wanted = at(course, command.start, command.slot)
     about = f"Appointment/{command.appointment_id}"
     refused = may_be_held(course, wanted, command.slot, about) or _may_be_booked(course, wanted)
@@ -84,10 +83,7 @@ def _new(course: Course, command: BookSession) -> Session | Refused:
         if isinstance(made, Refused):
             return made
         wanted = made
-    _know_slot(course, wanted.slot, command.slot)
-    session = undecided(course.episode, wanted, course.moment)
-    book(course, session, command.slot, command.numbers)
-    return session
+    return book(course, wanted, command.slot, command.numbers)
 
 
 def standing(course: Course, kind: str, minute: int) -> Session | None:
@@ -113,16 +109,13 @@ def at(course: Course, start: datetime, slot: SessionSlot) -> Session:
     return Session(minute_of(start), _index(course, slot, minute_of(start)))
 
 
-def book(course: Course, session: Session, slot: SessionSlot, numbers: tuple[BookingNumber, ...] = ()) -> None:
-    _know_slot(course, session.slot, slot)
+def book(course: Course, wanted: Session, slot: SessionSlot, numbers: tuple[BookingNumber, ...] = ()) -> Session:
+    """One whose time is past is waited for as long as any other: who knows who was there may say so next."""
+    if wanted.slot == len(course.episode.template) or course.episode.template[wanted.slot] != slot:
+        course.emit(SlotAdded(index=wanted.slot, slot=slot))
+    session = wanted if wanted.mark else undecided(course.episode, wanted, course.moment)
     course.change([session], [scheduled(course.episode, session, numbers)], BOOKED)
-
-
-def _know_slot(course: Course, index: int, slot: SessionSlot) -> None:
-    """What is looked up of a session by its slot is found from now on."""
-    template = course.episode.template
-    if index == len(template) or template[index] != slot:
-        course.emit(SlotAdded(index=index, slot=slot))
+    return session
 
 
 def _index(course: Course, slot: SessionSlot, minute: int) -> int:

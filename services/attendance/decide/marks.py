@@ -8,6 +8,7 @@ from typing import assert_never
 import msgspec
 
 from services.attendance.decide.course import Course
+from services.attendance.decide.replanning import held
 from services.attendance.decide.reporting import named, own_encounter
 from services.attendance.decide.sessions import closed_for, planned, undecided, without_presence
 from services.attendance.messages import (
@@ -48,6 +49,9 @@ PAUSED = Refused("conflict", "The stay is paused, for the patient is treated els
 ANOTHER_WEEK = Refused("conflict", "Another week is planned since, of which this session is none.", PLACE)
 CLOSED = Refused(
     "conflict", "The program is closed on this day (calendar of program.toml): take the line out first.", PLACE
+)
+TWO_ROOMS = Refused(
+    "conflict", "The patient has another session at this time by now: cancel or move that one first.", PLACE
 )
 NOT_BOOKED = Refused("conflict", "The program planned this session: put it as cancelled, with its reason.", PLACE)
 OFF_FOR_ALL = Refused("conflict", "The group's session is called off: PUT its Slot as free or busy first.", PLACE)
@@ -144,7 +148,11 @@ def _is_of_another(command: CancelSession) -> bool:
     return command.declined or command.by_encounter
 
 
-def _again(course: Course, session: Session) -> Session:
+def _again(course: Course, session: Session) -> Session | Refused:
+    """Where nothing was booked at its time meanwhile."""
+    others = (each for each in held(course.state.sessions) if each.place != session.place)
+    if any(course.episode.overlap(session, each) for each in others):
+        return TWO_ROOMS
     return undecided(course.episode, _with(session, ""), course.moment)
 
 

@@ -91,8 +91,7 @@ def _made(course: Course, command: CheckIn) -> Session | None:
     length = planned.length or slot.minutes
     if ehr_booking.may_be_held(course, planned, msgspec.structs.replace(slot, minutes=length), "") is not None:
         return None
-    ehr_booking.book(course, planned, slot)
-    return planned
+    return ehr_booking.book(course, planned, slot)
 
 
 def _as_long_as_held(course: Course, session: Session, command: CheckIn) -> Session:

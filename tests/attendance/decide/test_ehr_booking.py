@@ -142,6 +142,17 @@ def test_where_the_other_one_was_called_off_it_is_booked() -> None:
     assert starts(story.then(booking(MONDAY, "individual")), SessionScheduled) == [MONDAY]
 
 
+def test_the_one_that_was_called_off_is_booked_again_once_its_time_is_free() -> None:
+    story = admitted_story()
+    story.then(CallOffSession(session_id=session(MONDAY)))
+    instead = named(story.then(booking(MONDAY, "individual")))
+    again = ReinstateSession(session_id=session(MONDAY))
+    story.then(again)
+    assert refusal(story) == ("conflict", "Appointment.status")
+    story.then(CallOffSession(session_id=instead), again)
+    assert story.outcome(MONDAY) == "planned"
+
+
 def test_one_that_was_called_off_and_is_booked_again_takes_place() -> None:
     story = admitted_story()
     story.then(CallOffSession(session_id=session(MONDAY)))
@@ -226,6 +237,13 @@ def test_in_a_pause_none_is_booked_and_after_it_those_ahead_take_place() -> None
     story.now = MONDAY
     story.then(EpisodeResumed(episode_id=EPISODE, level="2.1", referral_id="", admitted_at=ADMISSION, at=story.now))
     assert story.outcome(THURSDAY) == "planned"
+
+
+def test_one_is_booked_in_a_stay_of_another_week_as_in_any() -> None:
+    story = admitted_story()
+    story.then(replanned(EPISODE, TAPERED, story.now + MINUTE))
+    story.now += HOUR
+    assert starts(story.then(booking(THURSDAY)), SessionScheduled) == [THURSDAY]
 
 
 def test_another_week_leaves_it_where_it_is() -> None:
