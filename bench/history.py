@@ -16,7 +16,7 @@ from shared.events.attendance import (
     SessionMissed,
     SessionScheduled,
     WeeklyHoursFellShort,
-    WeeklyHoursUnknown,
+    WeeklyHoursProjectedShort,
 )
 from shared.events.envelope import Event
 from shared.events.escalation import Escalation, EscalationRaised, EscalationResolved, Signal
@@ -85,14 +85,12 @@ def _of_patient(patient: str, number: int, monday: datetime, now: datetime) -> R
             yield from _written(event, patient, start)
     if monday < now and (number + monday.day) % 10 == 0:
         end = monday + timedelta(weeks=1)
-        kind = WeeklyHoursFellShort if end < now else WeeklyHoursUnknown
-        short = kind(
-            issue_id=named(patient, f"week {monday}"),
-            episode_id=named(patient, "episode"),
-            week_start=monday,
-            week_end=end,
-            minutes=420,
-            minimum_minutes=540,
+        about: dict[str, Any] = {"issue_id": named(patient, f"week {monday}"), "episode_id": named(patient, "episode")}
+        about |= {"week_start": monday, "week_end": end, "minutes": 360, "minimum_minutes": 540}
+        short = (
+            WeeklyHoursProjectedShort(**about, projected_minutes=420, bookable_minutes=180)
+            if end > now
+            else WeeklyHoursFellShort(**about)
         )
         yield from _written(short, patient, now)
 

@@ -26,6 +26,7 @@ from bench.slices import Scale, Slice, alternate
 from bench.workloads import Workload, patients, session_of, visits
 from deploy.quiescence import Quiescence
 from shared.events import codes, fhir
+from shared.events.attendance import WEEKLY_HOURS
 from shared.platform.clock import ticks
 
 READS_A_SECOND, CHECK_INS_A_SECOND = 10, 200
@@ -54,7 +55,7 @@ def pages(now: datetime) -> list[Address]:
         ("Appointment", {"group": history.group(NUMBER)}),
         ("Appointment", {"group": history.group(NUMBER), "date": f"ge{today}"}),
         ("Encounter", {"appointment": f"Appointment/{history.session_id(patient, attended)}"}),
-        ("DetectedIssue", {"code": "weekly-hours-short", "status": "open"}),
+        ("DetectedIssue", {"code": WEEKLY_HOURS, "status": "open"}),
         ("Task", {"code": f"{codes.ESCALATION}|attendance", "owner": "case-manager", "status": "open"}),
     ]
 

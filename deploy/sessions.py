@@ -1,5 +1,6 @@
 """Sessions as attendance has them: read over FHIR with a token, never in a database, so that who read what is known."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import date, datetime, tzinfo
 from typing import Any
@@ -10,16 +11,21 @@ import msgspec
 from deploy import work_list
 from deploy.failure import CannotContinueError
 from deploy.work_list import Owners
-from shared.events.codes import REASON, SESSION
+from shared.events.attendance import WEEKLY_HOURS
+from shared.events.codes import ATTENDANCE, REASON, SESSION, SHORTFALL
 
 SERVICE = "attendance"
 PAGE = "500"
+AT_ONCE_MOST = 8
+"""Questions about single patients."""
 STATES = {"booked": "planned", "arrived": "present", "fulfilled": "attended", "noshow": "missed"}
-"""What an Appointment's status says of its session; of one that is cancelled its reason does."""
+"""What an Appointment's status says of its session; of one that is cancelled its reason does, of one that was attended
+late or in part its extension."""
 
 
 class Session(msgspec.Struct, frozen=True, order=True):
-    """One patient's session, by the hub's ids. `state`: planned, present, attended, missed, or why it is cancelled."""
+    """One patient's session, by the hub's ids. `state`: planned, present, attended, late, partial, missed, or why it is
+    cancelled."""
 
     start: datetime
     end: datetime
@@ -43,7 +49,8 @@ class WeekSession(msgspec.Struct, frozen=True, rename="kebab"):
 
 
 class Week(msgspec.Struct, frozen=True, rename="kebab"):
-    """One patient's week: minutes delivered, projected with what is still planned, and the least that are owed."""
+    """One patient's week: minutes delivered, projected with what is still planned, the least that are owed, and of the
+    running one those that could be given besides."""
 
     start: datetime
     end: datetime
@@ -51,6 +58,18 @@ class Week(msgspec.Struct, frozen=True, rename="kebab"):
     delivered_minutes: int
     projected_minutes: int
     sessions: tuple[WeekSession, ...]
+    bookable_minutes: int | None = None
+
+    @property
+    def missing_minutes(self) -> int:
+        return max(0, self.least_minutes - self.projected_minutes)
+
+
+class Short(msgspec.Struct, frozen=True):
+    """A patient whose running week will have too few hours."""
+
+    patient: str
+    week: Week
 
 
 def attendance(owners: Owners) -> tuple[str, httpx.AsyncClient]:
@@ -71,6 +90,32 @@ async def week_of(owners: Owners, patient: str, day: date | None) -> Week:
     name, client = attendance(owners)
     asked = {"patient": patient, **({"date": day.isoformat()} if day else {})}
     return read_week(await work_list.resource(name, client, "Appointment/$week", asked))
+
+
+async def short(owners: Owners) -> tuple[list[Short], list[str]]:
+    """Whose running week is short of hours, who lacks most first; and of whom that could not be asked, and why. An open
+    finding may be of a week before, whose minutes are waited for. Raises CannotContinueError."""
+    name, client = attendance(owners)
+    asked = {"code": WEEKLY_HOURS, "status": "open", "_count": PAGE}
+    issues = await work_list.pages(name, client, "DetectedIssue", asked)
+    of_whom = list(dict.fromkeys(each["patient"]["reference"].removeprefix("Patient/") for each in issues))
+    limit = asyncio.Semaphore(AT_ONCE_MOST)
+
+    async def of(patient: str) -> Short:
+        async with limit:
+            return Short(patient, await week_of(owners, patient, None))
+
+    answers = await asyncio.gather(*(of(each) for each in of_whom), return_exceptions=True)
+    found, silent = list[Short](), list[str]()
+    for patient, answer in zip(of_whom, answers, strict=True):
+        match answer:
+            case CannotContinueError():
+                silent.append(f"{patient}: {answer}")
+            case BaseException():
+                raise answer
+            case _ if answer.week.missing_minutes:
+                found.append(answer)
+    return sorted(found, key=lambda each: (-each.week.missing_minutes, each.patient)), silent
 
 
 def read_week(parameters: dict[str, Any]) -> Week:
@@ -95,16 +140,24 @@ async def _found(owners: Owners, asked: dict[str, str]) -> list[Session]:
 def read(appointment: dict[str, Any]) -> Session:
     """Of an Appointment as the hub writes it."""
     start, end = (datetime.fromisoformat(appointment[each]) for each in ("start", "end"))
-    actors = dict(each["actor"]["reference"].split("/") for each in appointment["participant"])
+    references = (each["actor"].get("reference", "") for each in appointment["participant"])
+    actors = {kind: identity for kind, _, identity in (each.rpartition("/") for each in references)}
     return Session(
         start=start,
         end=end,
         kind=_code(appointment["serviceType"][0], SESSION),
         group=actors.get("HealthcareService", ""),
-        state=STATES.get(appointment["status"]) or _code(appointment.get("cancelationReason", {}), REASON),
+        state=_state(appointment),
         patient=actors["Patient"],
         id=appointment["id"],
     )
+
+
+def _state(appointment: dict[str, Any]) -> str:
+    if (state := STATES.get(appointment["status"])) is None:
+        return _code(appointment.get("cancelationReason", {}), REASON)
+    shortfalls = (each["valueCodeableConcept"] for each in appointment.get("extension", ()) if each["url"] == SHORTFALL)
+    return next((_code(each, ATTENDANCE) for each in shortfalls), state)
 
 
 def _code(concept: dict[str, Any], system: str) -> str:
@@ -129,8 +182,17 @@ def lines(found: Sequence[Session], zone: tzinfo | None) -> list[str]:
 def week_lines(week: Week, zone: tzinfo | None) -> list[str]:
     """Its minutes in one line, and a line for each session, by this zone's clock."""
     since, until = (f"{each.astimezone(zone):%Y-%m-%d %H:%M}" for each in (week.start, week.end))
-    minutes = f"{week.delivered_minutes} delivered, {week.projected_minutes} projected of {week.least_minutes} minutes"
-    return [f"{since} to {until}: {minutes}", *(_week_line(each, zone) for each in week.sessions)]
+    return [f"{since} to {until}: {_minutes(week)}", *(_week_line(each, zone) for each in week.sessions)]
+
+
+def short_line(each: Short, zone: tzinfo | None) -> str:
+    until = f"{each.week.end.astimezone(zone):%Y-%m-%d %H:%M}"
+    return f"{each.patient}  {each.week.missing_minutes:>3} min missing until {until}: {_minutes(each.week)}"
+
+
+def _minutes(week: Week) -> str:
+    known = f"{week.delivered_minutes} delivered, {week.projected_minutes} projected of {week.least_minutes} minutes"
+    return known if week.bookable_minutes is None else f"{known}, {week.bookable_minutes} more can be given"
 
 
 def _week_line(session: WeekSession, zone: tzinfo | None) -> str:

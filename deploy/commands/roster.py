@@ -1,4 +1,4 @@
-"""`iop roster` and `iop week`: who is planned for the sessions of a day, who came; and one patient's hours."""
+"""`iop roster`, `iop week`, `iop short`: who is planned for a day and who came; a patient's hours; who lacks them."""
 
 from datetime import date
 from typing import Annotated
@@ -8,7 +8,8 @@ import typer
 
 from deploy import sessions, work_list
 from deploy.commands.asking import Where, asking
-from deploy.commands.common import out
+from deploy.commands.common import out, stderr
+from deploy.failure import CannotContinueError
 
 
 def _day(text: str) -> date:
@@ -58,10 +59,35 @@ def week(
     as_json: AsJson = False,
 ) -> None:
     """Print one patient's week: the minutes delivered, those projected with what is still planned, the least that are
-    owed, and each session with what became of it. To ask is a read of the patient."""
+    owed, those that can still be given, and each session with what became of it. To ask is a read of the patient."""
     found = where.ask(lambda owners: sessions.week_of(owners, patient, day))
     if as_json:
         out.print(msgspec.json.format(msgspec.json.encode(found)).decode(), markup=False)
         return
     for line in sessions.week_lines(found, where.zone):
         out.print(line, markup=False)
+
+
+@asking("system/Appointment.s system/DetectedIssue.s")
+def short(where: Where, as_json: AsJson = False) -> None:
+    """Print whose running week will be short of hours, while more can still be given, who lacks most first. To ask is a
+    read of each of them."""
+    found, silent = where.ask(sessions.short)
+    shown = [each for each in found if each.week.bookable_minutes]
+    if as_json:
+        out.print(msgspec.json.format(msgspec.json.encode(shown)).decode(), markup=False)
+    else:
+        _print_short(shown, len(found) - len(shown), where)
+    for each in silent[:-1]:
+        stderr.print(f"iop: {each}", markup=False)
+    if silent:
+        raise CannotContinueError(f"{silent[-1]}; the list is not complete")
+
+
+def _print_short(shown: list[sessions.Short], too_late: int, where: Where) -> None:
+    for each in shown:
+        out.print(sessions.short_line(each, where.zone), markup=False)
+    if not shown:
+        out.print("nobody is short of hours that can still be given this week")
+    if too_late:
+        out.print(f"{too_late} more are short, and no hours can be given to them before their week ends")

@@ -2,8 +2,12 @@
 
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
+from deploy import hubfile
+from deploy.commands.asking import Where
+from deploy.hubfile import Hub
 from deploy.sessions import Session, lines
 from services.attendance.messages import CancelSession, CheckIn
 from tests.attendance.given import MONDAY, NEW_YORK, admitted, session
@@ -17,17 +21,20 @@ DAY = MONDAY.astimezone(NEW_YORK).date().isoformat()
 
 async def test_each_session_of_a_day_has_its_patients_and_what_became_of_it(attendance: Attendance) -> None:
     service = attendance.service
-    came, excused, awaited = patients = [str(uuid4()) for _ in range(3)]
+    came, left_early, excused, awaited = patients = [str(uuid4()) for _ in range(4)]
     for each in patients:
         await service.consume(admitted(episode=each), patient=each)
     ids = {each: session(MONDAY, episode=each) for each in patients}
     await service.command(excused, CancelSession(session_id=ids[excused], reason="pat"))
     service.set_clock(MONDAY)
     await service.command(came, CheckIn(session_ids=(ids[came],), encounter_id="e1", periods=((MONDAY, None),)))
+    hour = ((MONDAY, MONDAY + timedelta(hours=1)),)
+    service.set_clock(MONDAY + timedelta(hours=2))
+    await service.command(left_early, CheckIn(session_ids=(ids[left_early],), encounter_id="e2", periods=hour))
     done = await attendance.iop("roster", "--date", DAY, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = {each["patient"]: (each["state"], each["id"], each["kind"]) for each in json.loads(done.stdout)}
-    states = {came: "present", excused: "excused", awaited: "planned"}
+    states = {came: "present", left_early: "partial", excused: "excused", awaited: "planned"}
     assert found == {each: (state, ids[each], "group") for each, state in states.items()}
     await service.running.reads.write()
     assert await service.select("SELECT patient FROM reads ORDER BY 1") == [(each,) for each in sorted(patients)]
@@ -76,3 +83,11 @@ def test_a_session_that_several_share_is_one_line_by_the_programs_clock() -> Non
         ["present", "patient-present"],
         ["planned", "patient-3"],
     ]
+
+
+def test_the_clock_is_the_programs_where_its_settings_are_at_hand(tmp_path: Path) -> None:
+    hubfile.write(tmp_path, Hub(kafka="", issuer="", services={}, postgres={}))
+    asked = {("ehr", None): NEW_YORK, ("ehr", "demo"): NEW_YORK, ("nobody", None): None, ("ehr", "west"): None}
+    found = {each: Where(tmp_path, [], None, *each, "").zone for each in asked}
+    assert found == asked
+    assert Where(tmp_path, ["https://hub.example.org/fhir"], None, "ehr", "demo", "").zone is None

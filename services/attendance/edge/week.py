@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from services.attendance import projection, spans, weeks
+from services.attendance import outcomes, projection, spans, weeks
 from services.attendance.payers import terms_of
 from services.attendance.record import Episode, Session
+from services.attendance.settings import Settings
 from services.attendance.state import State
 from shared.edge.contract import Context
 from shared.edge.json import MutableJson
@@ -38,20 +39,21 @@ def week(state: object, context: Context, at: datetime) -> MutableJson:
     parameters: list[MutableJson] = [
         {"name": "week", "valuePeriod": {"start": _instant(start), "end": _instant(end)}},
         *({"name": name, "valueInteger": number} for name, number in numbers.items()),
-        *({"name": "session", "part": list(_session(episode, each))} for each in sessions),
+        *({"name": "session", "part": list(_session(episode, each, settings))} for each in sessions),
     ]
     return {"resourceType": "Parameters", "parameter": parameters}
 
 
-def _session(episode: Episode, session: Session) -> Iterator[MutableJson]:
+def _session(episode: Episode, session: Session, settings: Settings) -> Iterator[MutableJson]:
     slot = episode.template[session.slot]
+    fell_short = outcomes.shortfall(episode, session, settings) if session.outcome == "attended" else ""
     yield {"name": "appointment", "valueReference": {"reference": f"Appointment/{episode.session_id(session)}"}}
     yield {"name": "start", "valueInstant": _instant(session.start)}
     yield {"name": "end", "valueInstant": _instant(episode.end(session))}
     yield {"name": "kind", "valueCode": slot.kind}
     if slot.group:
         yield {"name": "group", "valueCode": slot.group}
-    yield {"name": "state", "valueCode": session.outcome}
+    yield {"name": "state", "valueCode": fell_short or session.outcome}
     yield {"name": "minutes", "valueInteger": spans.minutes(episode, session)}
 
 
