@@ -239,13 +239,6 @@ def test_in_a_pause_none_is_booked_and_after_it_those_ahead_take_place() -> None
     assert story.outcome(THURSDAY) == "planned"
 
 
-def test_one_is_booked_in_a_stay_of_another_week_as_in_any() -> None:
-    story = admitted_story()
-    story.then(replanned(EPISODE, TAPERED, story.now + MINUTE))
-    story.now += HOUR
-    assert starts(story.then(booking(THURSDAY)), SessionScheduled) == [THURSDAY]
-
-
 def test_another_week_leaves_it_where_it_is() -> None:
     story = admitted_story()
     story.then(booking(THURSDAY), replanned(EPISODE, TAPERED, story.now + MINUTE))
