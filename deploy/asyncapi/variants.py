@@ -19,7 +19,7 @@ from shared.events.codes import FHIR_DISPOSITION, SEND_AGAIN_REASONS
 from shared.events.envelope import Envelope
 from shared.events.escalation import REACHED_OUT
 from shared.events.intake import ACTIVITY_STATES, GOAL_STATUSES, REFERRAL_REASONS, ConsentsCurrent
-from shared.events.intake.placement import FOLLOW_UP, NEXT_STAGE, READ_COVERAGE, READ_PLAN, WEEKLY
+from shared.events.intake.placement import FOLLOW_UP, NEXT_STAGE, READ_COVERAGE, READ_PLAN, RECERTIFY, WEEKLY
 from shared.events.intake.referrer import ENDED
 from shared.events.wire import Written
 
@@ -67,7 +67,7 @@ _OF_FIELD: dict[str, tuple[Any, ...]] = {
         "referral-declined",
         "looked-at",
     ),
-    "Review.reason": ("~Review.reason~", "R0", FOLLOW_UP, NEXT_STAGE, READ_COVERAGE, READ_PLAN, WEEKLY),
+    "Review.reason": ("~Review.reason~", "R0", FOLLOW_UP, NEXT_STAGE, READ_COVERAGE, READ_PLAN, RECERTIFY, WEEKLY),
     "Escalation.reason": (*REACHED_OUT, "~Escalation.reason~"),
     "ReferralWithheld.reason": ("~reason~", *sorted(ASKS_NOBODY)),
     "PartnerReferralChanged.partner": ("~partner~", ""),

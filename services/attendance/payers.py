@@ -1,13 +1,13 @@
 """Whose week it is: who pays for the stay says where its weeks begin. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.attendance.settings import Settings
 from shared.events.intake import PayerSpan
-from shared.rules.payers import DEFAULT, Payer
+from shared.rules.payers import DEFAULT, Payer, payer_at
 
 
 class PayerWeek(NamedTuple):
@@ -16,12 +16,6 @@ class PayerWeek(NamedTuple):
     start: datetime
     end: datetime
     payer: str
-
-
-def payer_at(paid: Sequence[PayerSpan], at: datetime, payers: Mapping[str, Payer]) -> str:
-    """Who pays then, by a name of the payers' table: `default` where nobody knows, or the table knows them no more."""
-    found = next((each.payer for each in paid if each.holds(at)), DEFAULT)
-    return found if found in payers else DEFAULT
 
 
 def terms_of(payer: str, settings: Settings) -> Payer:

@@ -18,14 +18,14 @@ from services.attendance.messages import (
     WeeklyHoursUnknown,
     WeeksChanged,
 )
-from services.attendance.payers import PayerWeek, payer_at, terms_of, week_from
+from services.attendance.payers import PayerWeek, terms_of, week_from
 from services.attendance.record import Episode, Session, Week, WeekFinding, minute_of, moment_of
 from services.attendance.settings import Settings
 from services.attendance.state import State, week_closes_at
 from shared.events.attendance import WeekEvent
 from shared.events.envelope import name_id
 from shared.rules.decision import Moment
-from shared.rules.payers import DEFAULT
+from shared.rules.payers import DEFAULT, payer_at
 
 _KINDS: dict[WeekFinding, type[WeekEvent]] = {"": WeeklyHoursCorrected, "unknown": WeeklyHoursUnknown}
 

@@ -221,6 +221,7 @@ __all__ = [
     "Priority",
     "PriorityLookedAt",
     "ReceiveReferral",
+    "RecertificationSet",
     "Recommendation",
     "RecommendationWithdrawn",
     "RecordAssessment",
@@ -307,6 +308,12 @@ class WeeklyReviewSet(StateEvent, frozen=True, kw_only=True):
     asks_at: datetime | None
 
 
+class RecertificationSet(StateEvent, frozen=True, kw_only=True):
+    """When it is looked at next whether the stay is to be certified anew; None while nobody asks for it."""
+
+    look_at: datetime | None
+
+
 class PriorityLookedAt(StateEvent, frozen=True, kw_only=True):
     """Of whom a block grant has treated first: at `half_at` half of the next clock is over."""
 
@@ -364,6 +371,7 @@ Internal = (
     | ReferralSetAside
     | FlagsLookedAt
     | WeeklyReviewSet
+    | RecertificationSet
     | PlanLookedAt
     | PriorityLookedAt
     | StageLookedAt
@@ -433,6 +441,7 @@ Emits = (
     | ReferralSetAside
     | FlagsLookedAt
     | WeeklyReviewSet
+    | RecertificationSet
     | PlanLookedAt
     | PriorityLookedAt
     | StageLookedAt

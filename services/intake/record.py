@@ -18,6 +18,7 @@ from shared.events.intake import (
     INTERIM,
     LAST_STAGE,
     NEXT_STAGE,
+    RECERTIFY,
     REFER_TO_STATE,
     EpisodeHistory,
     FormerLevel,
@@ -44,12 +45,14 @@ STILL_TRUE = "still-true"
 """What a clinician finds of needs that have grown old before a stay begins."""
 CONTACT_OVERDUE = "contact-overdue"
 STAGE_UNANSWERED = "stage-unanswered"
+RECERTIFICATION_OVERDUE = "recertification-overdue"
 UNANSWERED_OF = {
     CONTACT: CONTACT_OVERDUE,
     NEXT_STAGE: STAGE_UNANSWERED,
     ADMIT_BY: "admission-late",
     INTERIM: "interim-services-late",
     REFER_TO_STATE: "state-referral-late",
+    RECERTIFY: RECERTIFICATION_OVERDUE,
 }
 """Of some reviews why it is escalated that nobody answered them."""
 UNANSWERED = ("placement-unsigned", "review-unanswered", *UNANSWERED_OF.values())
@@ -237,6 +240,10 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     """The pieces of evidence of danger that were known when its level was signed last."""
     other_tracks: tuple[str, ...] = ()
     """Tracks that hold beside the first."""
+    certified: int = 0
+    """When it was certified last that the stay is needed, or that was due, whichever came first, in seconds (UTC)."""
+    recertify_at: int = 0
+    """When it is looked at next whether it is to be certified anew, in seconds (UTC); 0 while nobody asks for it."""
 
     @classmethod
     def begun(cls, event: messages.EpisodeAdmitted) -> Self:
@@ -260,6 +267,11 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     def review_due(self) -> datetime | None:
         """When the next weekly review is asked for, if that is set."""
         return instant(self.review_at) if self.review_at else None
+
+    @property
+    def recertified_again_at(self) -> datetime | None:
+        """When it is looked at next whether the stay is to be certified anew."""
+        return instant(self.recertify_at) if self.recertify_at else None
 
     @property
     def history(self) -> EpisodeHistory:
@@ -334,6 +346,8 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
                 return msgspec.structs.replace(self, flags=flags)
             case messages.WeeklyReviewSet(asks_at=at):
                 return msgspec.structs.replace(self, review_at=seconds(at) if at else 0)
+            case messages.RecertificationSet(look_at=at):
+                return msgspec.structs.replace(self, recertify_at=seconds(at) if at else 0)
             case messages.FlagsLookedAt(change_at=at):
                 return msgspec.structs.replace(self, flags_change_at=at)
             case messages.EpisodeStepped():
@@ -368,7 +382,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
     def ended(self) -> Self:
         """As it would go on, should its discharge be withdrawn: nights elsewhere that last then pause it anew."""
         stage = self.stage and msgspec.structs.replace(self.stage, paused_at=None)
-        return msgspec.structs.replace(self, elsewhere=(), stage=stage, review_at=0)
+        return msgspec.structs.replace(self, elsewhere=(), stage=stage, review_at=0, recertify_at=0)
 
     def pauses_for(self, command: messages.ReportCareElsewhere) -> bool:
         """Whether it is nights elsewhere, which were not over when the stay began."""
@@ -385,6 +399,7 @@ ChangesEpisode = (
     messages.FlagsChanged
     | messages.FlagsLookedAt
     | messages.WeeklyReviewSet
+    | messages.RecertificationSet
     | messages.EpisodePaused
     | messages.EpisodeResumed
     | messages.EpisodeStepped

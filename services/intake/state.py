@@ -46,7 +46,7 @@ from services.intake.table import review_codes
 from services.intake.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
 from shared.events.escalation import Escalation
-from shared.events.intake import READ_COVERAGE, READ_PLAN, REVIEW_MISSED, WEEKLY
+from shared.events.intake import READ_COVERAGE, READ_PLAN, RECERTIFY, REVIEW_MISSED, WEEKLY
 from shared.events.internal import To
 from shared.rules import escalation
 from shared.rules.escalation import Open
@@ -191,7 +191,8 @@ def _asked(state: State, event: Event | Command | To) -> State:
             return _with_missed(_without_review(state, review), review, reason)
         case messages.PlacementReviewCompleted(review=review):
             without = _with_missed(_without_review(state, review), review, DONE)
-            return change(_confirmed(without, event), looked_at=_looked_at(state, review))
+            confirmed = _recertified(_confirmed(without, event), event)
+            return change(confirmed, looked_at=_looked_at(state, review))
         case messages.PriorityLookedAt(half_at=at) if state.referral is not None:
             return change(state, priority=priority_of(state.priority, state.referral).looked_at(at))
         case messages.PersonReminded(reminded_at=at):
@@ -210,6 +211,15 @@ def _with_missed(state: State, review: messages.Review, reason: str) -> State:
         return state
     missed = 0 if reason == DONE else stay.missed + 1
     return msgspec.structs.replace(state, episode=msgspec.structs.replace(stay, missed=missed))
+
+
+def _recertified(state: State, event: messages.PlacementReviewCompleted) -> State:
+    """Done in good time, the next days begin with that; done late, when it was due."""
+    stay, review = state.episode, event.review
+    if stay is None or review.reason != RECERTIFY:
+        return state
+    at = min(each for each in (review.act_by, event.completed_at) if each is not None)
+    return msgspec.structs.replace(state, episode=msgspec.structs.replace(stay, certified=seconds(at)))
 
 
 def _cared_for(state: State, event: messages.OfCare) -> State:
@@ -244,7 +254,7 @@ def _discharged(state: State, event: messages.EpisodeDischarged) -> State:
     """For the first time, or corrected."""
     change, before = msgspec.structs.replace, state.ended
     if state.episode is not None:
-        again = (TOO_MANY, READ_PLAN, READ_COVERAGE, WEEKLY, *OF_STAGE)
+        again = (TOO_MANY, READ_PLAN, READ_COVERAGE, RECERTIFY, WEEKLY, *OF_STAGE)
         reasons = tuple(each.reason for each in state.asked if each.reason not in again)
         before = Ended(
             state.episode.turned(state.episode.status, event.discharged_at).ended(),
@@ -501,6 +511,7 @@ def due(state: State) -> datetime | None:
     plan = state.planned.looked_at_again if state.planned else None
     seat = state.seat.looked_at_again if state.planned and state.seat else None
     weekly = state.episode.review_due if state.episode and state.review_of(WEEKLY) is None else None
+    recertify = state.episode.recertified_again_at if state.episode else None
     half = priority_of(state.priority, state.referral).half_at if state.referral else None
     moments = (
         escalation.due(state.escalations),
@@ -509,6 +520,7 @@ def due(state: State) -> datetime | None:
         flags_change_at,
         stage_asks_at,
         weekly,
+        recertify,
         plan,
         seat,
         half,

@@ -115,7 +115,7 @@ def _with_the_stays_life(stored: Any) -> Any:
 
 
 def _same(stored: Any) -> Any:
-    """Version 9 only adds, at the ends: who pays, and when that somebody pays for the stay is certified anew."""
+    """Version 9 only adds, at the ends: who pays, and when the need for a stay is certified anew."""
     return stored
 
 

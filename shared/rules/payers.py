@@ -2,13 +2,14 @@
 Coverage is, by its numbers attendance counts the weeks."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, time, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from shared.events.intake import PayerSpan
 from shared.rules.numbers import DaysOrNone, Percent, Weekday
 
 DEFAULT = "default"
@@ -54,6 +55,12 @@ class Payer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         if found >= moment:
             return found
         return datetime.combine(day + timedelta(days=7), at, zone).astimezone(moment.tzinfo)
+
+
+def payer_at(paid: Iterable[PayerSpan], at: datetime, payers: Mapping[str, Payer]) -> str:
+    """Who pays then, by a name of the payers' table: `default` where nobody knows, or the table knows them no more."""
+    found = next((each.payer for each in paid if each.holds(at)), DEFAULT)
+    return found if found in payers else DEFAULT
 
 
 def require_payers(payers: Mapping[str, Payer]) -> None:

@@ -129,7 +129,7 @@ def coverage(who: str) -> Json:
         "resourceType": "Coverage",
         "status": "active",
         "beneficiary": {"reference": who},
-        "type": {"coding": [{"system": "https://nahdo.org/sopt", "code": "2"}]},
+        "type": {"coding": [{"system": "https://nahdo.org/sopt", "code": "81"}]},
         "payor": [{"display": "A synthetic payer"}],
     }
 

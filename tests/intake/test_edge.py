@@ -630,7 +630,7 @@ async def test_each_entry_s_outcome_says_how_it_was_read_and_a_screen_nobody_can
         "read as phq-9",
         "read as alcohol-use-disorder",
         "read as dsm-5-criteria",
-        "read as covered by medicaid",
+        "read as covered by self-pay",
         "read as referral",
         "not read: answer unknown; a person is asked",
     ]

@@ -41,6 +41,8 @@ def asks(reason: str, settings: Settings) -> tuple[int, str]:
             return settings.waiting_contact_tier, "case-manager"
         case record.STAGE_UNANSWERED:
             return 1, "primary-therapist"
+        case record.RECERTIFICATION_OVERDUE:  # nobody is in danger, but nobody may pay
+            return 1, LICENSED
         case "state-referral-late":  # a pregnant woman without a seat
             return 3, "case-manager"
         case "admission-late" | "interim-services-late":

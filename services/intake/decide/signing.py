@@ -27,7 +27,7 @@ from services.intake.record import SECOND, STILL_TRUE, Episode, Recommended, Ref
 from services.intake.settings import Settings
 from services.intake.state import State
 from shared.events.envelope import name_id
-from shared.events.intake import CONFIRM_NEEDS, SELECT_LEVEL
+from shared.events.intake import CONFIRM_NEEDS, RECERTIFY, SELECT_LEVEL
 from shared.rules.decision import Moment, Refused
 from shared.rules.staff import acts_as, refused
 
@@ -259,7 +259,7 @@ def _looked_at_stay(
     state: State, episode: Episode | None, review: Review, command: messages.CompleteReview, moment: Moment[Settings]
 ) -> list[messages.Emits] | Refused:
     """Whether its level is right, or it is to be discharged."""
-    licensed = review.prepares_discharge or review.reason == SELECT_LEVEL
+    licensed = review.prepares_discharge or review.reason in (SELECT_LEVEL, RECERTIFY)
     refusal = refused(moment.settings.staff, "discharge" if licensed else "review-placement", command.by)
     if refusal is not None or episode is None:
         return refusal or NOTHING_TO_SIGN

@@ -15,7 +15,7 @@ from services.intake.settings import Settings
 from services.intake.stages import first_of
 from services.intake.state import State
 from services.intake.table import TABLE
-from shared.events.intake import LAST_STAGE, PREPARES_DISCHARGE, SELECT_LEVEL
+from shared.events.intake import LAST_STAGE, PREPARES_DISCHARGE, RECERTIFY, SELECT_LEVEL
 from shared.rules.decision import Moment, Refused
 
 ABOUT_LEVEL = frozenset(
@@ -25,6 +25,7 @@ ABOUT_LEVEL = frozenset(
         NEW_NEEDS,
         SELECT_LEVEL,
         LAST_STAGE,
+        RECERTIFY,
         "R18",
         *(each.id for each in TABLE.rule if each.review),
     }

@@ -444,6 +444,8 @@ READ_PLAN = "read-plan"
 """Why somebody is asked to read what an EHR planned: a person, a role, a goal or an activity is none that is known."""
 
 
+RECERTIFY = "recertify"
+"""Why a licensed clinician is asked whether the stay is still needed, as often as who pays asks for it."""
 READ_COVERAGE = "read-coverage"
 """Why somebody is asked whose a Coverage is: no code of it is one payer's of the program's table."""
 
@@ -510,7 +512,9 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
             return "case-manager"
         if self.reason in (NEXT_STAGE, WEEKLY):
             return "primary-therapist"
-        licensed = self.decides_referral or self.prepares_discharge or self.reason in (CONFIRM_NEEDS, SELECT_LEVEL)
+        licensed = (
+            self.decides_referral or self.prepares_discharge or self.reason in (CONFIRM_NEEDS, SELECT_LEVEL, RECERTIFY)
+        )
         return LICENSED if licensed else "clinician"
 
     @property
@@ -538,7 +542,7 @@ class Review(msgspec.Struct, frozen=True, array_like=True):
         """What its Task is called."""
         if self.prepares_discharge:
             return "prepare-discharge"
-        called_so = self.is_of_anybody or self.reason in (CONFIRM_NEEDS, NEXT_STAGE, WEEKLY)
+        called_so = self.is_of_anybody or self.reason in (CONFIRM_NEEDS, NEXT_STAGE, WEEKLY, RECERTIFY)
         return self.reason if called_so else "review-placement"
 
     def _inputs(self) -> list[fhir.Element]:
