@@ -25,6 +25,8 @@ def silences(episode: Episode | None, sessions: Sequence[Session], outreach: Seq
     if episode is None or episode.is_over or episode.paused_at is not None:
         return
     misses = sorted((each for each in sessions if each.counts_as_missed), key=lambda each: each.place)
+    if not misses:
+        return
     contact, attendance = (timedelta(hours=each) for each in episode.silent_hours)
     attended, contacted = (signs(kind, sessions, outreach) for kind in ("no-attendance", "no-contact"))
     if since := _since(misses, contacted, "no-contact"):
