@@ -53,7 +53,7 @@ async def test_of_a_group_are_its_own_sessions_alone(attendance: Attendance) -> 
     done = await attendance.iop("roster", "--group", "evening-b", "--date", DAY)
     assert (done.returncode, done.stdout) == (0, f"no sessions of group evening-b on {DAY}\n")
     done = await attendance.iop("roster", "--group", "evening a", "--date", DAY)
-    assert (done.returncode, done.stderr) == (1, "iop: Must be the name of one group, as in program.toml: evening-a.\n")
+    assert (done.returncode, done.stderr) == (1, "iop: Must be one group, by its name in program.toml: evening-a.\n")
 
 
 async def test_what_is_no_day_is_not_understood(attendance: Attendance) -> None:
