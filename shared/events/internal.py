@@ -37,7 +37,11 @@ class Listed(Event, frozen=True, kw_only=True):
     published on no topic."""
 
 
-class TimePassed(Event, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+class OfSilence(Event, frozen=True, kw_only=True):
+    """By which silence may count: since when somebody listened is part of why."""
+
+
+class TimePassed(OfSilence, frozen=True, kw_only=True, tag=True, omit_defaults=True):
     """The moment's `now` reached the state's `due_at`. `reported_at` is when the last of the program's reports was
     decided (`Decider.reports`; `NEVER` where there was none), None where nobody looks at them."""
 

@@ -257,8 +257,9 @@ class Deciding:
             self._batch.answered_resources[delivery.id] = list(dict.fromkeys(named))
 
     def _journal(self, delivery: Delivery, outcome: str, before: str, written: Sequence[Written]) -> None:
-        emitted = [each.id if isinstance(each, Internal) else each[0] for each in written]
-        bodies = (_encode(each.event) if isinstance(each, Internal) else each[2].body for each in written)
+        left = [each for each in written if isinstance(each, Internal) or not isinstance(each[1], Listed)]
+        emitted = [each.id if isinstance(each, Internal) else each[0] for each in left]
+        bodies = (_encode(each.event) if isinstance(each, Internal) else each[2].body for each in left)
         digests = [digest_of(before), *map(digest_of, bodies)]
         name, content = name_of(delivery), content_of(delivery)
         self._batch.journal.append(self._by.journal_row(delivery, name, content, outcome, emitted, digests))

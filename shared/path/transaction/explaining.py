@@ -15,7 +15,7 @@ from shared.events.envelope import Event
 from shared.events.escalation import EscalationEvent
 from shared.events.intake import Explanation as Reasons
 from shared.events.intake import LevelOfCareRecommended, RuleChange, Undecided
-from shared.events.internal import TimePassed
+from shared.events.internal import OfSilence
 from shared.path.service import PATIENT, Service
 from shared.path.transaction.delivery import Commanded, Consumed, Delivery, Internal
 from shared.path.transaction.folding import (
@@ -222,7 +222,7 @@ class _Story:
         return delivery, made.events
 
     def _step(self, row: Row, delivery: Delivery | None, about: Sequence[Event], used: Mapping[str, object]) -> Step:
-        silence = isinstance(delivery, Internal) and isinstance(delivery.event, TimePassed)
+        silence = isinstance(delivery, Internal) and isinstance(delivery.event, OfSilence)
         return Step(
             at=row["now"],
             cause=row["event"],

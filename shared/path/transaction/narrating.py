@@ -10,6 +10,7 @@ from shared.path.transaction.journal import DECIDED, HELD
 
 TEXTS: Mapping[str, str] = {
     "TimePassed": "time passed",
+    "SilenceCounts": "time passed, and the program's feed had spoken",
     "CheckIn": "presence was reported",
     "EscalationRaised": "a person is asked to act",
     "EscalationUpdated": "the same again, or part of it gone",

@@ -268,3 +268,9 @@ async def test_its_decisions_are_made_again(here: ServiceOnPostgres) -> None:
     async with here.pool.acquire() as connection, connection.transaction():
         again = await replay(connection, here.parts.service, here.inbox.settings, Asked())
     assert (again.differences, again.left_out) == ([], {})
+
+
+async def test_what_is_listed_is_no_event_that_the_journal_says_was_emitted(here: ServiceOnPostgres) -> None:
+    """It is on no topic: whoever compares the journal with the topics would hold it for lost."""
+    assert await here.select("SELECT cardinality(emitted) FROM journal") == [(0,)]
+    assert await here.count("resources WHERE type = 'Slot'") == 1
