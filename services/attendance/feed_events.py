@@ -10,7 +10,7 @@ import msgspec
 
 from services.attendance.record import moment_of
 from shared.events.envelope import Command, Event
-from shared.events.internal import StateEvent
+from shared.events.internal import OfSilence, StateEvent
 
 FEED: Final = "feed"
 """The kind of key."""
@@ -79,7 +79,7 @@ class AbsenceAsked(Event, frozen=True, kw_only=True, tag=True):
     reported_at: datetime
 
 
-class SilenceCounts(Event, frozen=True, kw_only=True, tag=True):
+class SilenceCounts(OfSilence, frozen=True, kw_only=True, tag=True):
     """The feed speaks: who was not reported at these places, by `since`, did not come. `until` is of the question."""
 
     places: tuple[tuple[int, int], ...]
