@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from services.attendance import outcomes, spans, weeks
+from services.attendance.fitting import minutes_without_seat, seat_of_stay
 from services.attendance.payers import PayerWeek, terms_of, week_from
 from services.attendance.record import NOT_OWED, Episode, Projection, RequestKind, Session, minute_of, moment_of
 from services.attendance.settings import Settings
@@ -57,7 +58,7 @@ def looked_at(state: State, known: Projection, now: datetime, settings: Settings
     """What is found of the week by now; where it lacks nothing, no number is remembered.
 
     A week that could never have held its hours is not judged: its plan has fewer, the program was closed, the stay is
-    paused. What the program called off is owed all the same: the patient lacks it.
+    paused. What the program called off is owed all the same, and what no group has a seat for: the patient lacks it.
     """
     episode = state.episode
     assert episode is not None
@@ -65,6 +66,7 @@ def looked_at(state: State, known: Projection, now: datetime, settings: Settings
     minutes = counted(episode, sessions)
     begun_by_now = minute_of(now) >= known.start
     owed = spans.minutes_planned(episode, (each for each in sessions if each.mark not in NOT_OWED))
+    owed += minutes_without_seat(episode, seat_of_stay(episode, state.seat), settings)
     lacks = minutes.projected < known.minimum_minutes <= owed
     short = lacks and begun_by_now and not episode.is_over and episode.paused_at is None
     found = msgspec.structs.replace(known, phase=_phase(known, now))

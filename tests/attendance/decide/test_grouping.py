@@ -351,6 +351,17 @@ def test_a_week_for_whose_hours_no_group_had_a_seat_is_short_by_them() -> None:
     assert (short.minutes, short.minimum_minutes) == (0, 540)
 
 
+def test_from_wednesday_noon_on_a_person_is_asked_for_the_hours_of_who_waits() -> None:
+    program = ProgramStory({EVENING_A: plan(seats=1)}, make_up_weekdays=(0, 1, 2, 3, 4))
+    anna, ben = program.admits("anna"), program.admits("ben")
+    program.until(evening(1, 2, 11))
+    assert set(ben.escalations) == {"group-seat"}
+    program.until(evening(1, 2, 12))
+    assert set(ben.escalations) == {"group-seat", "projected-week-short"}
+    ends(program, anna)
+    assert ben.escalations == {}
+
+
 def test_another_stay_asks_anew_and_leaves_the_seat_of_the_one_before() -> None:
     program = ProgramStory({EVENING_A: plan()})
     anna = program.admits("anna")
