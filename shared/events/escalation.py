@@ -254,18 +254,6 @@ def _write(event: EscalationEvent, patient: str) -> list[Resource]:
     issues = [_issue(each, escalation, subject, wrong=wrong) for each in escalation.signals]
     gone = event.gone if isinstance(event, EscalationUpdated) else ()
     named = [fhir.reference("DetectedIssue", each["id"]) for each in issues]
-    inputs: list[fhir.Element] = [
-        {"type": fhir.concept(INPUT, "tier"), "valueInteger": escalation.tier},
-        {"type": fhir.concept(INPUT, "acknowledge-by"), "valueInstant": escalation.acknowledge_by},
-    ]
-    if escalation.handed_over is not None:
-        inputs.append({"type": fhir.concept(INPUT, "handed-over-at"), "valueInstant": escalation.handed_over.at})
-    inputs += [{"type": fhir.concept(INPUT, "signal"), "valueReference": each} for each in named]
-    for subsumed in escalation.subsumes:
-        inputs.append({"type": fhir.concept(INPUT, "subsumes"), "valueReference": fhir.reference("Task", subsumed)})
-    if (script := _script(escalation)) is not None:
-        inputs.append({"type": fhir.concept(INPUT, "outreach-script"), "valueCanonical": script_url(script)})
-    inputs += [{"type": fhir.concept(INPUT, each.code), "valueInteger": each.minutes} for each in event.details]
     task = fhir.without_nothing(
         {
             "resourceType": "Task",
@@ -285,11 +273,29 @@ def _write(event: EscalationEvent, patient: str) -> list[Resource]:
             **fhir.asked_of(escalation.owner, escalation.person, event.assigned),
             "reasonCode": fhir.concept(ESCALATION, escalation.reason),
             "restriction": {"period": {"end": escalation.act_by}},
-            "input": inputs,
+            "input": _inputs(event, named),
         }
     )
     wrong_ones = [_issue(each, escalation, subject, wrong=True) for each in gone]
     return [task, *issues, *wrong_ones, *_recorded(event, patient)]
+
+
+def _inputs(event: EscalationEvent, signals: Sequence[fhir.Element]) -> list[fhir.Element]:
+    """Of its Task; `signals` are the references of its DetectedIssues."""
+    escalation = event.escalation
+    inputs: list[fhir.Element] = [
+        {"type": fhir.concept(INPUT, "tier"), "valueInteger": escalation.tier},
+        {"type": fhir.concept(INPUT, "acknowledge-by"), "valueInstant": escalation.acknowledge_by},
+    ]
+    if escalation.handed_over is not None:
+        inputs.append({"type": fhir.concept(INPUT, "handed-over-at"), "valueInstant": escalation.handed_over.at})
+    inputs += [{"type": fhir.concept(INPUT, "signal"), "valueReference": each} for each in signals]
+    for subsumed in escalation.subsumes:
+        inputs.append({"type": fhir.concept(INPUT, "subsumes"), "valueReference": fhir.reference("Task", subsumed)})
+    if (script := _script(escalation)) is not None:
+        inputs.append({"type": fhir.concept(INPUT, "outreach-script"), "valueCanonical": script_url(script)})
+    inputs += [{"type": fhir.concept(INPUT, each.code), "valueInteger": each.minutes} for each in event.details]
+    return inputs
 
 
 class _Act(msgspec.Struct, frozen=True):
