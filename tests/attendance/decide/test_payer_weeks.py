@@ -132,6 +132,16 @@ def test_a_finding_of_a_week_that_was_none_is_taken_back_when_it_is_known_who_pa
     assert (short.week_start, short.minutes) == (evening(0, 6, 0), 360)
 
 
+def test_a_week_of_another_payer_with_the_same_boundary_is_counted_anew_by_their_numbers() -> None:
+    story = Story(admitted(), payers=paying(least_minutes=300))
+    story.attending_until(SECOND_MONDAY)
+    story.missing(SECOND_MONDAY)
+    assert only(story.attending_until(evening(2, 1, 12)), WeeklyHoursFellShort) == []
+    story.then(paid(("medicare", evening(1, 0, 0), None)))
+    (short,) = only(story.until(story.now), WeeklyHoursFellShort)
+    assert (short.week_start, short.minutes, short.minimum_minutes) == (evening(1, 0, 0), 360, 540)
+
+
 def test_the_same_coverage_again_changes_nothing() -> None:
     story = Story(MEDICAID, admitted())
     story.attending_until(evening(3, 0))
