@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from services.intake import messages as w
 from services.intake.care import GOALS_MOST
 from services.intake.combined import REASON
+from services.intake.coverage import COVERAGES_MOST
 from services.intake.decide.signals import UNCOUNTED
 from services.intake.levels import LEVELS
 from services.intake.listed import MEDICATIONS_MOST
@@ -402,7 +403,7 @@ def test_the_worst_of_all_stays_fits() -> None:
         )
     for event in full_window():
         story.and_then(event)
-    story.and_then(*as_much_as_can_be_planned())
+    story.and_then(*as_much_as_can_be_planned(), *as_many_as_can_pay())
     window = story.state.signals
     assert (len(window.signals), len(window.escalations), window.lost) == (SIGNALS_REMEMBERED, ESCALATIONS_MOST, 0)
     assert 12_000 < len(msgspec.json.encode(story.state)) <= STATE_BYTES_MOST * 4 // 5
@@ -422,6 +423,20 @@ def as_much_as_can_be_planned() -> list[Command]:
             source=source, activities=(w.PlannedActivity("workshop", "declined", "stress"),) * 41, unread=unread
         ),
         *(w.RevisePlan(source=each, is_goal=True, goal=w.PlannedGoal(each, "work", "active")) for each in goals),
+    ]
+
+
+def as_many_as_can_pay() -> list[Command]:
+    """More Coverages than are remembered, each of another time; a person is asked about as many as they can be."""
+    starts = [MONDAY + timedelta(days=number) for number in range(COVERAGES_MOST + 3)]
+    return [
+        w.RecordCoverage(
+            coverage_id=str(uuid5(UUID(PATIENT), f"coverage{since}")),
+            payer="" if number > COVERAGES_MOST - 1 else f"{'p' * 30}-{number % 2}",
+            since=since,
+            until=since + timedelta(days=1),
+        )
+        for number, since in enumerate(starts)
     ]
 
 
