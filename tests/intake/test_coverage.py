@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from services.intake import app
 from services.intake import messages as w
-from services.intake.coverage import COVERAGES_MOST, coverages_after, payers_of
+from services.intake.coverage import COVERAGES_MOST, LAST, coverages_after, payers_of
 from services.intake.edge import covering
 from shared.edge import fhir
 from shared.edge.contract import Context
@@ -184,6 +184,11 @@ def test_its_dates_are_the_programs_days_the_last_one_included() -> None:
     found = read(coverage(period={"start": "2026-03", "end": "2026-03-31"}))
     assert (found.since, found.until) == (datetime(2026, 3, 1, 5, tzinfo=UTC), datetime(2026, 4, 1, 4, tzinfo=UTC))
     assert (read(coverage()).since, read(coverage()).until) == (None, None)
+
+
+def test_its_place_among_several_is_its_order_and_the_last_where_it_states_none() -> None:
+    assert [read(coverage(order=each)).place for each in (1, 2, 10**9)] == [1, 2, LAST]
+    assert read(coverage()).place == LAST
 
 
 @pytest.mark.parametrize("status", ["draft", "entered-in-error"])
