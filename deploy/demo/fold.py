@@ -85,6 +85,10 @@ def _fell_short(chart: Chart, record: Record, at: datetime) -> str:
     return str(issue["detail"])
 
 
+def _projected(chart: Chart, record: Record, at: datetime) -> str:
+    return str(record.resources[0]["detail"])
+
+
 def _resulted(chart: Chart, record: Record, at: datetime) -> str:
     report = next(each for each in record.resources if each["resourceType"] == "DiagnosticReport")
     outcomes = {
@@ -205,6 +209,7 @@ _SUMMARIES: dict[str, Callable[[Chart, Record, datetime], str]] = {
     "CheckInWithdrawn": _session("planned"),
     "WeeklyHoursFellShort": _fell_short,
     "WeeklyHoursCorrected": _fell_short,
+    "WeeklyHoursProjectedShort": _projected,
     "DrugTestResulted": _resulted,
     "DrugTestCorrected": _resulted,
     "EscalationRaised": _escalation("raised"),

@@ -181,6 +181,22 @@ def _encounter(subject: Resource, status: str, bounds: Resource, **members: Any)
     return new("Encounter", status=status, **ambulatory, subject=subject, period=bounds, **members)
 
 
+def makes_up(missed: Resource, subject: str, start: datetime) -> Resource:
+    """A session that the EHR books for one that was missed, as long as that one."""
+    length = datetime.fromisoformat(missed["end"]) - datetime.fromisoformat(missed["start"])
+    return _plain(
+        new(
+            "Appointment",
+            status="booked",
+            serviceType=missed["serviceType"],
+            supportingInformation=[fhir.reference("Appointment", missed["id"])],
+            start=start.isoformat(),
+            end=(start + length).isoformat(),
+            participant=[{"actor": _to(subject), "status": "accepted"}],
+        )
+    )
+
+
 def excused(appointment: Resource) -> Resource:
     """The patient called beforehand."""
     return _plain(appointment) | {"status": "cancelled", "cancelationReason": fhir.concept(codes.CANCELLATION, "pat")}

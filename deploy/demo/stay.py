@@ -181,6 +181,18 @@ class Stay:
         encounter = forms.attended(await self._on_day(start), self.patient, self.visits[start], minutes)
         self.accepted(await self.driver.put("attendance", encounter), "a session")
 
+    async def make_up(self, week: int, weekday: int, start: datetime) -> None:
+        """The EHR books a session for the one that was missed that day, and the patient comes."""
+        day = f"{self.clinic.local(week, weekday, 9):%Y-%m-%d}"
+        missed, *_ = await self.driver.search(
+            "attendance", f"Appointment?patient={self.patient}&date={day}&status=noshow"
+        )
+        booked = forms.makes_up(missed, self.patient, start)
+        self.accepted(await self.driver.post("attendance", booked), "a make-up")
+        minutes = int((datetime.fromisoformat(booked["end"]) - start).total_seconds() // 60)
+        self.clinic.agenda.put(start + ARRIVES_AFTER, partial(self._check_in, start))
+        self.clinic.agenda.put(start + timedelta(minutes=minutes), partial(self._check_out, start, minutes))
+
     async def _excuse(self, start: datetime) -> None:
         answer = await self.driver.put("attendance", forms.excused(await self._on_day(start)))
         self.accepted(answer, "an excuse beforehand")

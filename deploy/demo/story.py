@@ -49,6 +49,7 @@ def _unquiet_week(clinic: Clinic, stay: Stay) -> None:
     put(local(0, 9, 16), partial(_missed, stay))
     put(local(1, 8, 45), partial(_accepted, stay, "attendance", "attendance"))
     put(local(2, 10, 40), partial(_combined, stay))
+    put(local(2, 12, 30), partial(_made_up, stay))
     put(local(4, 13, 0), partial(stay.report, MISS_WEEK, (), "C"))
     put(local(4, 13, 5), partial(_retracted, stay))
     put(local(4, 13, 30), partial(_resolved, stay))
@@ -64,6 +65,16 @@ async def _missed(stay: Stay) -> None:
 
 async def _accepted(stay: Stay, service: str, category: str) -> None:
     await stay.answer(service, await stay.escalated(service, category), "accepted")
+
+
+async def _made_up(stay: Stay) -> None:
+    """By Wednesday noon the week is projected below its hours; the EHR books Thursday evening for the missed Monday."""
+    task = await stay.escalated("attendance", "attendance")
+    short = {fhir.code_of(each["type"]): each.get("valueInteger") for each in task["input"]}
+    stay.expect(fhir.code_of(task["reasonCode"]) == "projected-week-short", "the week is short while it runs")
+    stay.expect(short["projected-minutes"] < short["least-minutes"], "its Task says what it will have")
+    await stay.make_up(MISS_WEEK, 0, stay.clinic.local(MISS_WEEK, 3, 19))
+    stay.expect(await stay.status_of("attendance", task) == "cancelled", "a make-up takes that back")
 
 
 async def _combined(stay: Stay) -> None:

@@ -72,9 +72,17 @@ def verify(found: Tally, charts: Mapping[str, Chart], promises: Promises) -> Non
     expect(not quiet.escalations, "the quiet course raises nothing")
     expect(
         _endings(unquiet)
-        == {"attendance": "resolved", "drug-test": "retracted", "combined": "retracted", "placement": "resolved"},
-        "persons resolve the miss and the referral on hold; the positive and the combination are retracted",
+        == {
+            "missed-session": "resolved",
+            "projected-week-short": "retracted",
+            "unexpected-positive-presumptive": "retracted",
+            "miss-and-positive": "retracted",
+            "referral-on-hold": "resolved",
+        },
+        "persons resolve the miss and the referral on hold; a make-up takes the short week back, and a corrected result"
+        " the positive and the combination",
     )
+    expect(not unquiet.short_weeks, "the make-up saves the week of the miss")
     expect(not_fit.declined_at is not None and not_fit.level == "2.7", "the third patient is declined with 2.7")
     corrected = [each for each in unquiet.results.values() if each.was]
     expect(len(corrected) == 1, "one drug test is corrected")
@@ -85,7 +93,7 @@ def verify(found: Tally, charts: Mapping[str, Chart], promises: Promises) -> Non
 
 
 def _endings(chart: Chart) -> dict[str, str]:
-    return {each.category: each.ended for each in chart.escalations.values()}
+    return {each.reason: each.ended for each in chart.escalations.values()}
 
 
 def shown(found: Tally, promises: Promises, pages: int, seconds: float) -> RenderableType:

@@ -23,6 +23,8 @@ from shared.events import attendance, codes, fhir
 from shared.events.envelope import Event
 from shared.events.escalation import EscalationEvent, EscalationRaised, EscalationResolved, EscalationUpdated
 from shared.events.intake import EpisodePaused, EpisodeResumed
+from tests.attendance.decide.test_ehr_booking import named
+from tests.attendance.decide.test_make_ups import THURSDAY, came, make_up
 from tests.attendance.given import (
     ADMISSION,
     EPISODE,
@@ -226,6 +228,26 @@ def test_what_was_resolved_by_mistake_is_theirs_again() -> None:
     assert asked(again) == [("Reopened", SHORT, 2)] and [
         len(each.details) for each in only(again, EscalationEvent)
     ] == [4]
+
+
+def test_a_make_up_that_is_booked_takes_it_back_and_one_that_is_missed_asks_again() -> None:
+    """The miss stays one."""
+    story = missing_monday()
+    story.until(NOON)
+    story.accept()
+    assert asked(story.then(make_up(THURSDAY))) == [("Retracted", SHORT, 2)]
+    story.attending_until(THURSDAY)
+    assert asked(story.until(THURSDAY + GRACE)) == [("Raised", SHORT, 2)]
+    assert story.outcome(SECOND_MONDAY) == "missed" and "missed-session" in story.escalations
+
+
+def test_a_make_up_that_is_attended_saves_the_week() -> None:
+    story = missing_monday()
+    story.until(NOON)
+    came(story, named(story.then(make_up(THURSDAY))), THURSDAY)
+    emitted = story.attending_until(evening(2, 2))
+    assert SHORT not in story.escalations and only(emitted, WeeklyHoursFellShort) == []
+    assert story.outcome(SECOND_MONDAY) == "missed"
 
 
 def test_the_first_week_of_a_stay_is_partial_and_nobody_is_asked() -> None:
