@@ -52,6 +52,17 @@ def groups_that_fit(episode: Episode, settings: Settings, now: datetime, own: st
     )
 
 
+def groups_for_make_ups(
+    episode: Episode, seat: GroupSeat | None, kinds: Iterable[str], settings: Settings
+) -> tuple[str, ...]:
+    """Those of this content and time of day in which the patient is not: where they may be a guest."""
+    own = "" if seat is None else seat.group
+    wanted = set(kinds)
+    return tuple(
+        name for name, plan in settings.groups.items() if name != own and plan.kind in wanted and _is_for(plan, episode)
+    )
+
+
 def _is_for(plan: GroupPlan, episode: Episode) -> bool:
     flags = episode.flags
     if plan.gender or plan.language or "barrier-language" in flags or not episode.tracks:

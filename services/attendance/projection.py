@@ -1,19 +1,20 @@
 """The week that runs: the minutes it will have if what is planned is held, and those that can still be given. Pure."""
 
 from collections.abc import Iterable
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from services.attendance import outcomes, spans, weeks
-from services.attendance.fitting import minutes_without_seat, seat_of_stay
+from services.attendance.fitting import groups_for_make_ups, minutes_without_seat, seat_of_stay
 from services.attendance.payers import PayerWeek, terms_of, week_from
 from services.attendance.record import NOT_OWED, Episode, Projection, RequestKind, Session, minute_of, moment_of
 from services.attendance.settings import Settings
 from services.attendance.state import State
 from shared.events.envelope import name_id
+from shared.events.listed import schedule_id
 
 KIND: RequestKind = "week-short"
 _HELD = ("planned", "present", "attended")
@@ -119,6 +120,25 @@ def _on(session: Session, day: date, zone: ZoneInfo) -> bool:
 def _left_of(day: date, now: datetime, zone: ZoneInfo) -> int:
     """Minutes."""
     return int((datetime.combine(day + timedelta(days=1), time(), zone) - now).total_seconds()) // 60
+
+
+def free_slots(state: State, known: Projection, program: str, now: datetime, settings: Settings) -> str:
+    """The search that finds, whenever it is asked, the sessions of other groups before the week ends in which a seat is
+    free, of the content of what the patient lacks and at their time of day; "" where no group holds any."""
+    episode = state.episode
+    assert episode is not None
+    here = (each for each in state.sessions if known.start <= each.minute < known.end and _is_lacking(each))
+    kinds = {episode.template[each.slot].kind for each in here}
+    groups = groups_for_make_ups(episode, seat_of_stay(episode, state.seat), kinds, settings)
+    if not groups:
+        return ""
+    schedules = ",".join(f"Schedule/{schedule_id(program, each)}" for each in groups)
+    since, until = (f"{each.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for each in (now, moment_of(known.end * 60)))
+    return f"Slot?status=free&schedule={schedules}&start=ge{since}&start=lt{until}"
+
+
+def _is_lacking(session: Session) -> bool:
+    return session.mark not in NOT_OWED and not _may_be_whole(session)
 
 
 def issue_id(episode: Episode, start: int) -> str:

@@ -97,6 +97,8 @@ class EscalationEvent(Event, frozen=True, kw_only=True):
     assigned: str = ""
     """Who of the patient's team has the role that owns it, by their id in the program's staff, where that is known."""
     details: tuple[Detail, ...] = ()
+    free_slots: str = ""
+    """The search that finds sessions in which a make-up may be held, whenever it is asked."""
 
     def write(self, patient: str) -> list[Resource]:
         return _write(self, patient)
@@ -295,6 +297,8 @@ def _inputs(event: EscalationEvent, signals: Sequence[fhir.Element]) -> list[fhi
     if (script := _script(escalation)) is not None:
         inputs.append({"type": fhir.concept(INPUT, "outreach-script"), "valueCanonical": script_url(script)})
     inputs += [{"type": fhir.concept(INPUT, each.code), "valueInteger": each.minutes} for each in event.details]
+    if event.free_slots:
+        inputs.append({"type": fhir.concept(INPUT, "free-slots"), "valueUri": event.free_slots})
     return inputs
 
 
@@ -388,6 +392,7 @@ class _Input(reading.Element, frozen=True):
     value_integer: int | None = None
     value_instant: reading.Instant | None = None
     value_reference: reading.Reference | None = None
+    value_uri: str | None = None
 
 
 class _Extension(reading.Element, frozen=True):
@@ -440,6 +445,10 @@ class _Task(reading.Read, frozen=True):
             for known in get_args(DetailCode)
             if known == code and number is not None
         )
+
+    @property
+    def free_slots(self) -> str:
+        return next((each.value_uri or "" for each in self.inputs["free-slots"]), "")
 
     @property
     def inputs(self) -> defaultdict[str, list[_Input]]:
@@ -503,7 +512,9 @@ def _read(resources: Sequence[reading.Read]) -> tuple[_Task, Escalation, datetim
 @reading.reads(_Task, _DetectedIssue)
 def read_raised(resources: Sequence[reading.Read]) -> EscalationRaised:
     task, escalation, at = _read(resources)
-    return EscalationRaised(escalation=escalation, at=at, assigned=task.assigned, details=task.details)
+    return EscalationRaised(
+        escalation=escalation, at=at, assigned=task.assigned, details=task.details, free_slots=task.free_slots
+    )
 
 
 @reading.reads(_Task, _DetectedIssue)
@@ -516,6 +527,7 @@ def read_updated(resources: Sequence[reading.Read]) -> EscalationUpdated:
         at=at,
         assigned=task.assigned,
         details=task.details,
+        free_slots=task.free_slots,
         accepted=task.status == "accepted",
         overdue=OVERDUE in stands,
         acted=next((each for each in stands if each not in (OVERDUE, UPDATED)), ""),
@@ -562,6 +574,7 @@ def _resolved(resources: Sequence[reading.Read]) -> EscalationResolved:
         at=at,
         assigned=task.assigned,
         details=task.details,
+        free_slots=task.free_slots,
         reason=reading.required(task.status_reason).code,
         by=reading.author_of(provenances),
         client=reading.transmitter_of(provenances),
@@ -579,6 +592,7 @@ def read_reopened(resources: Sequence[reading.Read]) -> EscalationReopened:
         at=step.at,
         assigned=step.assigned,
         details=step.details,
+        free_slots=step.free_slots,
         reason=step.reason,
         by=step.by or f"{CLIENT}{step.client}",
         client=step.client,
@@ -592,7 +606,12 @@ def read_retracted(resources: Sequence[reading.Read]) -> EscalationRetracted:
     task, escalation, at = _read(resources)
     reason = reading.required(task.status_reason).code
     return EscalationRetracted(
-        escalation=escalation, at=at, assigned=task.assigned, details=task.details, reason=reason
+        escalation=escalation,
+        at=at,
+        assigned=task.assigned,
+        details=task.details,
+        free_slots=task.free_slots,
+        reason=reason,
     )
 
 

@@ -37,13 +37,13 @@ def followed(
     if _is_another_stay(before, course.state):
         course.emit(*_all_taken_back(before))
     if course.state.episode is None or not _may_differ(before, course):
-        return _detailed(course.emitted, before, course.state)
+        return _detailed(course.emitted, before, course.state, moment)
     _close_former(course, emitted)
     if course.episode.is_over or course.episode.paused_at is not None:
         _end(course)
     else:
         _look(course, is_repaid=before.paid != course.state.paid)
-    return _detailed(course.emitted, before, course.state)
+    return _detailed(course.emitted, before, course.state, moment)
 
 
 def _is_another_stay(before: State, now: State) -> bool:
@@ -151,12 +151,15 @@ def _end(course: Course) -> None:
     course.emit(ProjectionChanged(projection=None))
 
 
-def _detailed(emitted: Sequence[Emits], before: State, now: State) -> Sequence[Emits]:
-    """Events of escalations about a week state the minutes that it has, and needs."""
+def _detailed(emitted: Sequence[Emits], before: State, now: State, moment: Moment[Settings]) -> Sequence[Emits]:
+    """Events of escalations about a week state the minutes that it has, and needs, and where a make-up may be held."""
     if not any(_is_about_week(each) for each in emitted):
         return emitted
     known = {
-        f"DetectedIssue/{projection.issue_id(state.episode, state.projection.start)}": _details(state.projection)
+        f"DetectedIssue/{projection.issue_id(state.episode, state.projection.start)}": (
+            _details(state.projection),
+            projection.free_slots(state, state.projection, moment.program, moment.now, moment.settings),
+        )
         for state in (before, now)
         if state.episode is not None and state.projection is not None
     }
@@ -176,6 +179,7 @@ def _details(week: Projection) -> tuple[Detail, ...]:
     )
 
 
-def _with_details(event: EscalationEvent, known: Mapping[str, tuple[Detail, ...]]) -> Emits:
+def _with_details(event: EscalationEvent, known: Mapping[str, tuple[tuple[Detail, ...], str]]) -> Emits:
     about = next((each.evidence for each in event.escalation.signals), "")
-    return msgspec.structs.replace(event, details=known.get(about, ()))
+    details, slots = known.get(about, ((), ""))
+    return msgspec.structs.replace(event, details=details, free_slots=slots)

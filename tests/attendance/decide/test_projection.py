@@ -23,6 +23,7 @@ from shared.events import attendance, codes, fhir
 from shared.events.envelope import Event
 from shared.events.escalation import EscalationEvent, EscalationRaised, EscalationResolved, EscalationUpdated
 from shared.events.intake import EpisodePaused, EpisodeResumed
+from shared.events.listed import schedule_id
 from tests.attendance.decide.test_ehr_booking import named
 from tests.attendance.decide.test_make_ups import THURSDAY, came, make_up
 from tests.attendance.given import (
@@ -41,6 +42,7 @@ from tests.attendance.given import (
     present,
     session,
 )
+from tests.attendance.grouping_story import EVENING_A, EVENING_B, ProgramStory, plan
 from tests.attendance.story import MAKE_UPS, UNHURRIED, Story, changed
 from tests.attendance.test_laws import stories
 from tests.laws import examples
@@ -248,6 +250,28 @@ def test_a_make_up_that_is_attended_saves_the_week() -> None:
     emitted = story.attending_until(evening(2, 2))
     assert SHORT not in story.escalations and only(emitted, WeeklyHoursFellShort) == []
     assert story.outcome(SECOND_MONDAY) == "missed"
+
+
+def test_its_task_names_where_seats_are_free_before_the_week_ends() -> None:
+    """Of the content and the time of day of what was missed; a group of another one is no make-up, nor is their own."""
+    plans = {EVENING_A: plan(), EVENING_B: plan(), "by-day": plan(time="day"), "skills": plan(kind="skills")}
+    program = ProgramStory(plans, **MAKE_UPS)
+    patient = program.admits("robin")
+    program.until(NOON)
+    assert patient.group == EVENING_A
+    (raised,) = [each for each in only(patient.all_emitted, EscalationRaised) if each.escalation.reason == SHORT]
+    schedule = f"Schedule/{schedule_id('demo', EVENING_B)}"
+    searched = f"Slot?status=free&schedule={schedule}&start=ge2026-01-14T17:00:00Z&start=lt2026-01-19T05:00:00Z"
+    assert raised.free_slots == searched
+    task = raised.write(PATIENT)[0]
+    assert isinstance(task["input"], list)
+    assert {"type": fhir.concept(codes.INPUT, "free-slots"), "valueUri": searched} in task["input"]
+
+
+def test_a_program_without_groups_names_none() -> None:
+    story = missing_monday()
+    (raised,) = [each for each in only(story.until(NOON), EscalationRaised) if each.escalation.reason == SHORT]
+    assert raised.free_slots == ""
 
 
 def test_the_first_week_of_a_stay_is_partial_and_nobody_is_asked() -> None:
