@@ -85,4 +85,12 @@ NOT_FIT = Course(
     level="2.7",
     rules=("R5", "R12", "R14"),
 )
+MEMBER = Course(
+    letter="G",
+    label="one of eight in a group of which nothing is reported for a morning",
+    facts=UNQUIET.facts,
+    needs=IOP_NEEDS,
+    level="2.1",
+    rules=UNQUIET.rules,
+)
 COURSES = (QUIET, UNQUIET, NOT_FIT)

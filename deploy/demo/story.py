@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from functools import partial
 
-from deploy.demo import forms, pager
+from deploy.demo import forms, pager, silence
 from deploy.demo.courses import ALUMNI, NOT_FIT, QUIET, UNQUIET
 from deploy.demo.pager import Page
 from deploy.demo.stay import WEEKS_IN_IOP, ZONE, Clinic, Stay
@@ -30,6 +30,7 @@ def begin(clinic: Clinic, run: str) -> dict[str, Stay]:
     _discharges(clinic, stays["A"], stays["B"])
     _consents(clinic, stays["A"])
     put(local(LAST_WEEK + 1, 0, 15), partial(_no_group, stays["B"]))
+    silence.begin(clinic, run)
     return stays
 
 

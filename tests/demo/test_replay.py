@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -9,6 +10,7 @@ import pytest
 
 from deploy import embedded_postgres
 from deploy.commands.replay import Journals, ask, lines, merged, require_some, suppose
+from deploy.demo.silence import MEMBERS
 from deploy.embedded_postgres import RunningPostgres
 from deploy.failure import CannotContinueError
 from shared.path.transaction.consequences import Change
@@ -19,6 +21,8 @@ from tests.demo.conftest import Demo
 from tests.house.test_rooms import SERVICES
 from tests.service import DEPLOY
 
+SILENT_FROM = datetime(2025, 9, 26, 13, 0, tzinfo=UTC)
+"""Nine in the morning of the day on which the feed stands still."""
 FLIP = """UPDATE journal SET content = overlay(content placing '#' from length(content) / 2 for 1)
     WHERE sequence = (SELECT max(sequence) FROM journal WHERE outcome = 'decided') RETURNING sequence, key"""
 
@@ -106,9 +110,12 @@ async def test_another_time_of_grace_moves_the_one_missed_session_of_its_window(
     program = other(tmp_path, "grace_minutes = { value = 15,", "grace_minutes = { value = 30,")
     (found,) = suppose(journals(demo, postgres, "attendance"), Supposed(Asked(), program), 2)
     moved = "2025-08-04 13:16 attendance/missed-session|2026.2 time: 2025-08-04 13:16:00Z -> 2025-08-04 13:30:00Z"
-    assert [_named(change) for change in found.changes] == [moved]
+    silent = [change for change in found.changes if change.at >= SILENT_FROM]
+    assert [_named(change) for change in found.changes if change not in silent] == [moved]
     (later,) = suppose(journals(demo, postgres, "attendance"), Supposed(Asked(), program, last_days=3), 1)
-    assert later.changes == []
+    assert later.changes == silent
+    assert {(change.rule, change.kind) for change in silent} == {("attendance/missed-session|2026.2", "more")}
+    assert len(silent) == MEMBERS, "at another time their feed is held to have spoken"
 
 
 def _named(change: Change) -> str:
