@@ -1,6 +1,6 @@
 """However an EHR books, sends again and reports, each session is held once, and ends as it says last.
 
-It says nothing twice that it takes back: only in which order, and how often, is drawn.
+It reports nothing twice that it takes back: only in which order, and how often, is drawn.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from tests.story import only
 
 HOUR = timedelta(hours=1)
 STARTS = [evening(0, weekday, hour) for weekday in (1, 3) for hour in (9, 11, 13)]
-SAYS: dict[str, tuple[OfOneSession, str]] = {
+REPORTED: dict[str, tuple[OfOneSession, str]] = {
     "nothing": (PLANNED, "missed"),
     "arrived": (ConfirmAttendance(session_id="", held=False), "present"),
     "ill": (CancelSession(session_id="", reason="illness"), "excused"),
@@ -42,14 +42,14 @@ SAYS: dict[str, tuple[OfOneSession, str]] = {
 AFTERWARDS = evening(0, 5, 9)
 
 
-def reports(number: int, said: str) -> list[Command]:
+def reports(number: int, reported: str) -> list[Command]:
     """Booked within a quarter of an hour of each other, though they were sent twice."""
     start = STARTS[number]
     found: list[Command] = [
         booking(start + timedelta(minutes=apart), minutes=60, report=report)
-        for apart, report in ((0, PLANNED), (number % 3 * 5, SAYS[said][0]))
+        for apart, report in ((0, PLANNED), (number % 3 * 5, REPORTED[reported][0]))
     ]
-    if said == "came":
+    if reported == "came":
         encounter = name_id(NAMES, f"came {number}")
         found.append(
             CheckIn(session_ids=(), encounter_id=encounter, periods=((start, start + HOUR),), kind="individual")
@@ -59,8 +59,8 @@ def reports(number: int, said: str) -> list[Command]:
 
 @some.composite
 def courses(draw: some.DrawFn) -> tuple[list[str], list[Command]]:
-    ends = [draw(some.sampled_from(list(SAYS))) for _ in STARTS]
-    sent = [each for number, said in enumerate(ends) for each in reports(number, said)]
+    ends = [draw(some.sampled_from(list(REPORTED))) for _ in STARTS]
+    sent = [each for number, reported in enumerate(ends) for each in reports(number, reported)]
     return ends, draw(some.permutations([*sent, *sent]))
 
 
@@ -74,7 +74,7 @@ def test_in_any_order_and_sent_again_each_session_is_held_once_and_ends_the_same
     story.until(AFTERWARDS)
     story.then(*sent)
     story.until(AFTERWARDS + 2 * HOUR)
-    assert outcomes(story) == [SAYS[each][1] for each in ends]
+    assert outcomes(story) == [REPORTED[each][1] for each in ends]
     assert story.state.episode is not None
     assert overlapping(story.state.episode, story.state.sessions, story.now - timedelta(days=30)) == []
 
