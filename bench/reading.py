@@ -38,7 +38,7 @@ FIRST_SEED = 70_000
 P99 = Goal(
     50,
     at_most=True,
-    reason="Two hundred check-ins a second take a core, half of it in attendance's own process, where a page waits its turn.",
+    reason="Two hundred check-ins a second take a core, half of it in attendance's process: a page waits its turn.",
 )
 Address = tuple[str, Mapping[str, str]]
 """A type, and what is asked of it."""
