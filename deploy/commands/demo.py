@@ -1,4 +1,4 @@
-"""`iop demo`: twelve weeks of three synthetic patients, on a hub of their own."""
+"""`iop demo`: twelve weeks of synthetic patients, on a hub of their own."""
 
 from pathlib import Path
 from typing import Annotated
