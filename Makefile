@@ -39,9 +39,9 @@ storm: setup
 	$(BIN)/python -m pytest --hypothesis-profile=many tests/*/test_laws.py tests/shared/rules \
 		tests/journey/test_database_gone.py tests/shared/path/test_replicas_on_kafka.py
 
-# PATIENTS=100 WEEKS=12 SEED=2: a smaller one, or another.
+# PATIENTS=100 WEEKS=12 SEED=2: a smaller one, or another. Its servers' files are too many for memory.
 year: setup
-	$(BIN)/python -m pytest -s tests/year/whole_year.py
+	PYTEST_DEBUG_TEMPROOT=$${TMPDIR:-/tmp} $(BIN)/python -m pytest -s tests/year/whole_year.py
 
 conformance: setup
 	$(BIN)/python -m tests.conformance.hapi

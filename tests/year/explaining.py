@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deploy.paths import REPOSITORY
 
-SECONDS_MOST = 60
+SECONDS_MOST = 120
 
 
 def explained(data: Path, identity: str) -> list[str]:
@@ -14,5 +14,10 @@ def explained(data: Path, identity: str) -> list[str]:
     if not identity:
         return ["(nothing at the hub to ask about)"]
     command = (sys.executable, "-m", "deploy.cli", "why", identity, "--data", str(data))
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=SECONDS_MOST, check=False)
+    try:
+        done = subprocess.run(
+            command, cwd=REPOSITORY, capture_output=True, text=True, timeout=SECONDS_MOST, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return [f"(`iop why {identity}` took longer than {SECONDS_MOST} s)"]
     return (done.stdout + done.stderr).splitlines()
