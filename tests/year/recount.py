@@ -36,6 +36,15 @@ class Visit:
     periods: dict[str, tuple[datetime, datetime | None]] = field(default_factory=dict)
     answered: set[str] = field(default_factory=set)
     missed_at: list[datetime] = field(default_factory=list)
+    shared: timedelta = timedelta(0)
+    """Time that several of its Encounters reported, before one of them was corrected."""
+
+    def report(self, name: str, came: datetime, left: datetime | None) -> None:
+        known = self.periods.get(name)
+        if known is not None and known[1] is not None and known != (came, left):
+            each = [min(end, self.end) - max(start, self.start) for start, end in self.periods.values() if end]
+            self.shared = max(self.shared, sum(each, timedelta(0)) - self.present())
+        self.periods[name] = (came, left)
 
     @property
     def length(self) -> timedelta:
@@ -370,9 +379,8 @@ class Stay:
                 case "encounter":
                     if visit.is_miss:
                         visit.answered.clear()
-                    visit.periods[act["name"]] = (act["came"], act["left"])
-                case "withdraw":
-                    visit.periods.pop(act["name"], None)
+                    visit.report(act["name"], act["came"], act["left"])
+                case "withdraw" if visit.periods.pop(act["name"], None) is not None:
                     if not visit.periods and visit.mark not in PRESENT:
                         self._undecided(visit, at)
                 case "decline":
@@ -433,6 +441,8 @@ class Stay:
             case "booked":
                 if visit.periods or visit.mark == "noshow" or (visit.mark == "" and visit.is_concluded):
                     return False
+                if visit.mark != "" and self.discharged is not None:
+                    return False  # of a stay that is over an EHR puts it as noshow
                 if visit.mark != "":
                     visit.mark = ""
                     self._undecided(visit, at)

@@ -94,3 +94,21 @@ def test_a_missed_miss_a_false_one_and_a_late_one_are_each_a_difference() -> Non
     assert len(list(differences(silent, hub(seen("SessionMissed", MONDAY + HOUR)), until))) == 1
     assert len(list(differences(silent, hub(), until))) == 1
     assert len(list(differences(present, hub(false), until))) == 1
+
+
+def test_an_encounter_withdrawn_twice_is_listened_to_anew_once() -> None:
+    gone = {"name": "1", "came": None, "did": "withdraw"}
+    came, back = report(MONDAY, MONDAY, MONDAY + 3 * HOUR), report(MONDAY + 4 * HOUR, MONDAY, None, **gone)
+    monday = counted(came, back, back).visits[0]
+    assert (monday.status, monday.missed_at) == ("missed", [MONDAY + 4 * HOUR + HOUR / 2])
+
+
+def test_what_an_overlapping_encounter_adds_may_be_less_once_the_other_is_corrected() -> None:
+    until, end = MONDAY + 4 * HOUR, MONDAY + 3 * HOUR
+    first, second = report(end, MONDAY, MONDAY + 2 * HOUR), report(end, MONDAY, end, name="2", came=MONDAY + HOUR)
+    (one,) = recount(days(first, second, report(until, MONDAY, MONDAY + HOUR), until=until))
+    stale = Seen("monday", MONDAY, "group", "SessionAttended", {"1": 60, "2": 60}, [MONDAY + HOUR / 2])
+    assert (one.visits[0].minutes(), one.visits[0].shared) == (180, HOUR)
+    assert list(differences(one, hub(stale), until)) == []
+    stale.encounters["2"] = 30
+    assert len(list(differences(one, hub(stale), until))) == 1
