@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 
+import msgspec
 from hypothesis import strategies as some
 
 from services.attendance import messages as w
+from services.attendance.group import ALONE, ANY, LEFT
 from shared.events.envelope import Command
+from tests.attendance.given import EPISODE
+from tests.attendance.grouping_story import EVENING_A, EVENING_B, plan
 from tests.attendance.story import Story
 from tests.attendance.test_laws import command, stories
 from tests.reopening import reopenings
@@ -21,6 +25,13 @@ def _asked(*done: str) -> Callable[[Story], some.SearchStrategy[Command]]:
     return of
 
 
+def _choices(story: Story) -> some.SearchStrategy[Command]:
+    """In a program that has groups from now on."""
+    story.settings = msgspec.structs.replace(story.settings, groups={EVENING_A: plan()})
+    chosen = some.sampled_from([EVENING_A, EVENING_B, ALONE, LEFT, ANY])
+    return some.builds(w.ChooseGroup, episode_id=some.just(EPISODE), group=chosen, by=some.just("primary-therapist-1"))
+
+
 COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] = {
     w.CheckIn: _asked("come", "come late", "come again", "come unnamed"),
     w.WithdrawCheckIn: _asked("withdraw"),
@@ -31,6 +42,7 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.ReinstateSession: _asked("reinstate"),
     w.MarkMissed: _asked("miss"),
     w.MoveSession: _asked("move"),
+    w.ChooseGroup: _choices,
     w.BookSession: _asked("book", "book held"),
     w.MakeUpMiss: _asked("make up"),
     w.WithdrawBooking: _asked("withdraw booking"),
