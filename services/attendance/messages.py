@@ -83,6 +83,7 @@ __all__ = [
     "ActOnEscalation",
     "AnswerFeed",
     "AttendanceCorrected",
+    "BookReportedSession",
     "BookSession",
     "BookedUntil",
     "BookingNumber",
@@ -386,9 +387,13 @@ class BookSession(Command, frozen=True, kw_only=True, tag=True):
     makes_up: str = ""
 
 
-OfSession = CheckIn | WithdrawCheckIn | OfOneSession | MoveSession | BookSession | MakeUpMiss
+class BookReportedSession(BookSession, frozen=True, kw_only=True, tag=True):
+    """The same, where its Appointment says who came: by this name it is a report of the program's feed."""
+
+
+OfSession = CheckIn | WithdrawCheckIn | OfOneSession | MoveSession | BookSession | BookReportedSession | MakeUpMiss
 Commands = OfSession | ChooseGroup | EscalationCommand | ReopenEscalation | RecordOutreach
-REPORTS = (CheckIn, WithdrawCheckIn, ConfirmAttendance, MarkMissed)
+REPORTS = (CheckIn, WithdrawCheckIn, ConfirmAttendance, MarkMissed, BookReportedSession)
 """By these a program's feed says who came: what else is sent of sessions, plans and cancellations, may come from others
 while it stands still."""
 StateEvents = (

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from services.attendance.edge import interpret
-from services.attendance.messages import BookingNumber, BookSession, ReinstateSession
+from services.attendance.messages import REPORTS, BookingNumber, BookSession, ReinstateSession
 from services.attendance.record import BY_ITSELF, SessionSlot
 from shared.edge import fhir
 from shared.edge.contract import Context
@@ -17,6 +17,8 @@ from shared.edge.fhir import Answered
 from shared.edge.outcome import HttpRefusal
 from shared.edge.resolving import Submission
 from shared.events import codes
+from shared.events.internal import NEVER
+from shared.path.transaction import reports
 from tests.attendance.given import MONDAY, evening, session
 from tests.attendance.test_edge import CONTEXT, ENCOUNTER, SEEDED, SUBJECT, TASK
 from tests.attendance.test_read_again import coded, sent, started
@@ -197,6 +199,23 @@ async def test_where_the_hub_planned_it_the_answer_names_that_one(start_service:
     answered = await created(service, appointment(subject, MONDAY + timedelta(minutes=10), "group", end=end))
     assert answered == ("200 OK", session(MONDAY))
     assert len(await service.found("Appointment")) == len(before)
+
+
+@pytest.mark.parametrize(
+    ("status", "speaks"),
+    [("fulfilled", True), ("arrived", True), ("noshow", True), ("booked", False), ("cancelled", False)],
+)
+async def test_one_that_says_who_came_as_it_is_created_is_a_report_of_the_feed(
+    start_service: StartService, status: str, speaks: bool
+) -> None:
+    service, subject = await ahead(start_service)
+    now = TUESDAY + 2 * HOUR
+    service.set_clock(now)
+    await created(service, appointment(subject, status=status))
+    names = [each.__name__ for each in REPORTS]
+    async with service.pool.acquire() as connection:
+        last = await reports.last(connection, "demo", names, now)
+    assert last == (now if speaks else NEVER)
 
 
 async def test_one_that_is_put_with_a_miss_makes_it_up_and_says_so(start_service: StartService) -> None:

@@ -17,6 +17,7 @@ from services.attendance.messages import (
     AcceptSession,
     AcknowledgeEscalation,
     ActOnEscalation,
+    BookReportedSession,
     BookSession,
     CallOffSession,
     CancelSession,
@@ -31,7 +32,6 @@ from services.attendance.messages import (
     MakeUpMiss,
     MarkMissed,
     MoveSession,
-    OfOneSession,
     PatientDied,
     PatientIdentified,
     RecordOutreach,
@@ -214,7 +214,7 @@ def command(story: Story, attempt: Attempt) -> Command:
             return MoveSession(session_id=named, start=came_at + timedelta(minutes=(minutes or 60) * 60))
         case "book" | "book held":
             start = (came_at + timedelta(minutes=15 * (minutes or 0))).replace(second=0, microsecond=0)
-            return booking(start, place, ConfirmAttendance(session_id="", held=True) if done == "book held" else None)
+            return booking(start, place, is_held=done == "book held")
         case "make up":
             missed = [each for each in sessions if each.counts_as_missed]
             other = missed[(minutes or 0) % len(missed)] if missed else chosen
@@ -239,14 +239,15 @@ def command(story: Story, attempt: Attempt) -> Command:
             return ResolveEscalation(escalation_id=raised, reason="reached")
 
 
-def booking(start: datetime, number: int, report: OfOneSession | None = None) -> BookSession:
+def booking(start: datetime, number: int, *, is_held: bool) -> BookSession:
     """By the EHR, of one of a few kinds and lengths."""
     kind, minutes = SESSION_KINDS[number % 3], 30 + 30 * (number % 4)
     slot = SessionSlot(kind, BY_ITSELF, "", minutes, room=f"room-{number}")
     identity = name_id(NAMES, f"booking {start} {number}")
-    return BookSession(
-        appointment_id=identity, start=start, slot=slot, report=report or ReinstateSession(session_id="")
-    )
+    if is_held:
+        held = ConfirmAttendance(session_id="", held=True)
+        return BookReportedSession(appointment_id=identity, start=start, slot=slot, report=held)
+    return BookSession(appointment_id=identity, start=start, slot=slot, report=ReinstateSession(session_id=""))
 
 
 @some.composite

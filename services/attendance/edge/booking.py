@@ -4,7 +4,14 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from services.attendance.messages import BookingNumber, BookSession, OfOneSession
+from services.attendance.messages import (
+    BookingNumber,
+    BookReportedSession,
+    BookSession,
+    ConfirmAttendance,
+    MarkMissed,
+    OfOneSession,
+)
 from services.attendance.record import BY_ITSELF, MINUTES_MOST, SessionSlot
 from shared.edge.conditional import sought_by
 from shared.edge.contract import Context
@@ -26,7 +33,8 @@ _OPAQUE = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 def booking(entry: BundleEntry, context: Context, report: OfOneSession) -> BookSession:
     """`report` is what its status reports. Raises HttpRefusal 422."""
     start = _instant(entry, "start")
-    return BookSession(
+    books = BookReportedSession if isinstance(report, ConfirmAttendance | MarkMissed) else BookSession
+    return books(
         appointment_id=str(entry.id),
         start=start,
         slot=_slot(entry, _minutes(entry, start), context),
