@@ -5,7 +5,6 @@ for each channel. What a script says may reach somebody else, so none names the 
 result (42 CFR 2.13); tests hold the table to it.
 """
 
-from hashlib import sha256
 from pathlib import Path
 from string import Formatter
 
@@ -58,14 +57,9 @@ def read(file: Path) -> dict[str, Scripts]:
 TABLE = read(FILE)
 
 
-def definitions() -> dict[tuple[str, str], fhir.Element]:
-    """By type and id, with a version of its own for each content."""
-    made = (_plan(name, scripts) for name, scripts in TABLE.items())
-    return {(each["resourceType"], each["id"]): each | {"meta": {"versionId": _digest(each)}} for each in made}
-
-
-def _digest(resource: fhir.Element) -> str:
-    return sha256(msgspec.json.encode(resource)).hexdigest()[:16]
+def plans() -> list[fhir.Element]:
+    """Each as a PlanDefinition."""
+    return [_plan(name, scripts) for name, scripts in TABLE.items()]
 
 
 def _plan(name: str, scripts: Scripts) -> fhir.Element:

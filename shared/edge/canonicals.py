@@ -46,8 +46,8 @@ def search(definitions: Definitions, kind: str, parameters: Sequence[Parameter])
 
 
 def _is(definition: Json, name: str, value: str) -> bool:
-    """Tokens of no system, as a version and an id are; a url is compared whole."""
+    """Tokens of no system, as a version and an id are; a url is compared whole. Not each has a version."""
     if name == "url":
         return bool(definition["url"] == value)
-    stands = definition["id" if name == "_id" else name]
+    stands = definition.get("id" if name == "_id" else name)
     return any(not system and text == stands for system, text in tokens(value))

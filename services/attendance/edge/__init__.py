@@ -3,6 +3,7 @@ answers and outreach."""
 
 from collections.abc import Sequence
 
+from services.attendance.definitions import definitions
 from services.attendance.edge.appointments import another_time, appointment, made_up, reported, response
 from services.attendance.edge.booking import booking
 from services.attendance.edge.encounters import encounter
@@ -11,7 +12,6 @@ from services.attendance.edge.grouping import chosen, is_choice, require_known
 from services.attendance.edge.outreach import task
 from services.attendance.edge.slots import OF_GROUP, slot
 from services.attendance.edge.week import week
-from services.attendance.scripts import definitions
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.search import (

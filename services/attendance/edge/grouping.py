@@ -18,7 +18,7 @@ CHOOSE = "choose-group"
 GROUP, INSTEAD = "group", "group-choice"
 UNKNOWN = "-unknown"
 """What decides it refuses it: no group has such a name."""
-_INSTEAD = {"individual-therapy": ALONE, "leave": LEFT, "any": ANY}
+INSTEAD_OF_GROUP = {"individual-therapy": ALONE, "leave": LEFT, "any": ANY}
 
 
 def is_choice(entry: BundleEntry, context: Context) -> bool:
@@ -61,7 +61,7 @@ def _group(entry: BundleEntry, context: Context) -> str:
     if len(stated) != 1 or stated[0] is None:
         text = (
             f"One output is required: {GROUP} with the reference of a Group, or {INSTEAD} with one of"
-            f" {', '.join(_INSTEAD)} ({codes.GROUP_CHOICE})."
+            f" {', '.join(INSTEAD_OF_GROUP)} ({codes.GROUP_CHOICE})."
         )
         raise refuse(422, "required", f"{entry.place}.output", text)
     return stated[0]
@@ -69,7 +69,7 @@ def _group(entry: BundleEntry, context: Context) -> str:
 
 def _stated(name: str | None, output: Json, context: Context) -> str | None:
     if name == INSTEAD:
-        return _INSTEAD.get(code_in(output.get("valueCodeableConcept"), codes.GROUP_CHOICE) or "")
+        return INSTEAD_OF_GROUP.get(code_in(output.get("valueCodeableConcept"), codes.GROUP_CHOICE) or "")
     named = output.get("valueReference", {})
     identifier, identity = named.get("identifier", {}), target(named, "Group")
     stated = identifier.get("value") if identifier.get("system") == codes.GROUP else None
