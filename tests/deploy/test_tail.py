@@ -74,6 +74,7 @@ def test_an_event_is_one_line_a_person_understands(emitted: Sequence[ConsumerRec
         PATIENT[:8],
         "Appointment",
         "status=noshow",
+        "serviceCategory=in-person",
         "serviceType=group",
         "start=2026-03-02T14:00",
         "end=2026-03-02T17:00",
