@@ -210,15 +210,17 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
             return self
         return msgspec.structs.replace(self, template=(*known[:index], slot, *known[index + 1 :]))
 
-    def replanned(self, planned: tuple[TemplateSlot, ...], at: datetime) -> Self:
-        """With the week of this template from then on, but where a later one is known. What was booked before still is
-        by its slot, so none goes."""
+    def replanned(self, planned: tuple[TemplateSlot, ...], at: datetime, tracks: tuple[str, ...] = ()) -> Self:
+        """With the week of this template, and these tracks where they are known, from then on, but where a later one is
+        known. What was booked before still is by its slot, so none goes."""
         if at < (self.planned_at or self.admitted_at):
             return self
         template = dict.fromkeys(SessionSlot.of(each) for each in planned)
         whole = (*self.template, *(each for each in template if each not in self.template))
         week = tuple(whole.index(each) for each in template)
-        return msgspec.structs.replace(self, template=whole, week=week, week_of_care=None, planned_at=at)
+        return msgspec.structs.replace(
+            self, template=whole, week=week, week_of_care=None, planned_at=at, tracks=tracks or self.tracks
+        )
 
     @property
     def slots_of_care(self) -> tuple[int, ...]:

@@ -240,7 +240,8 @@ def _moved(episode: Episode, event: OfEpisode) -> Episode:
             StageAdvanced(episode_id=episode_id, template=template, advanced_at=at)
             | EpisodeStepped(episode_id=episode_id, template=template, stepped_at=at)
         ):
-            return episode.replanned(template, at) if episode_id == episode.id and event.plan_id else episode
+            tracks = (event.track, *event.other_tracks) if event.track else ()
+            return episode.replanned(template, at, tracks) if episode_id == episode.id and event.plan_id else episode
         case WeekOfGroup(episode_id=episode_id, slots=slots, at=at):
             return episode.grouped(slots, at) if episode_id == episode.id else episode
         case PatientDied(died_at=died_at, reported_at=reported_at):

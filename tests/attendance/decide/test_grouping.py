@@ -248,6 +248,35 @@ def test_a_step_to_a_week_without_groups_frees_the_seat() -> None:
     assert [each.kind for each in anna.week] == ["individual"]
 
 
+@pytest.mark.parametrize(
+    ("tracks", "group"),
+    [
+        ({"track": "dual-diagnosis"}, EVENING_A),
+        ({"track": "substance", "other_tracks": ("dual-diagnosis",)}, EVENING_A),
+        ({"track": "mental-health"}, ""),
+    ],
+    ids=["the first", "another", "none of the group's"],
+)
+def test_a_step_to_another_track_opens_the_groups_of_that_track(tracks: dict[str, Any], group: str) -> None:
+    program = ProgramStory({EVENING_A: plan(track="dual-diagnosis")})
+    anna = program.admits("anna")
+    program.until(program.now + DAY)
+    assert (anna.group, "group-seat" in anna.escalations) == ("", True)
+    program.then(anna.patient, replace(step(anna, program, *EVENINGS), **tracks))
+    assert (anna.group, "group-seat" in anna.escalations) == (group, not group)
+
+
+@pytest.mark.parametrize(("track", "group"), [("mental-health", EVENING_B), ("", EVENING_A)])
+def test_a_stage_moves_a_patient_to_the_group_of_its_track_and_without_one_changes_nothing(
+    track: str, group: str
+) -> None:
+    program = ProgramStory({EVENING_A: plan(track="substance"), EVENING_B: plan(track="mental-health")})
+    anna = program.admits("anna")
+    program.until(program.now + DAY)
+    program.then(anna.patient, replace(advanced(anna, program, EVENINGS), track=track))
+    assert anna.group == group
+
+
 def test_a_later_week_with_fewer_days_is_that_of_the_group_on_these_days() -> None:
     program = ProgramStory({EVENING_A: plan()})
     anna = program.admits("anna")
