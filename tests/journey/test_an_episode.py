@@ -11,6 +11,7 @@ import pytest
 
 from deploy.commands.replay import Journals, ask
 from deploy.demo.partner import Partners
+from services.attendance.feed_events import FEED
 from services.intake.capacity import SEATS
 from shared.events import fhir
 from shared.path.transaction.replaying import Asked
@@ -171,5 +172,5 @@ async def every_decision_is_made_again_without_difference(clinic: Clinic) -> Non
     found = await asyncio.to_thread(ask, journals, Asked(), 1)
     whole = [(each.differences, each.left_out, each.other_code, each.without_digest) for each in found]
     assert whole == [([], {}, {}, 0)] * len(hub.postgres)
-    assert [each.others for each in found if each.others] == [{SEATS: 1}]
+    assert [each.others for each in found if each.others] == [{SEATS: 1}, {FEED: 1}]
     assert {each.keys - sum(each.others.values()) for each in found} == {3}
