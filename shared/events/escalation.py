@@ -99,6 +99,8 @@ class EscalationEvent(Event, frozen=True, kw_only=True):
     details: tuple[Detail, ...] = ()
     free_slots: str = ""
     """The search that finds sessions in which a make-up may be held, whenever it is asked."""
+    groups: tuple[str, ...] = ()
+    """The ids of those that are asked for a seat; none has one yet."""
 
     def write(self, patient: str) -> list[Resource]:
         return _write(self, patient)
@@ -299,6 +301,9 @@ def _inputs(event: EscalationEvent, signals: Sequence[fhir.Element]) -> list[fhi
     inputs += [{"type": fhir.concept(INPUT, each.code), "valueInteger": each.minutes} for each in event.details]
     if event.free_slots:
         inputs.append({"type": fhir.concept(INPUT, "free-slots"), "valueUri": event.free_slots})
+    inputs += [
+        {"type": fhir.concept(INPUT, "group"), "valueReference": fhir.reference("Group", each)} for each in event.groups
+    ]
     return inputs
 
 
@@ -451,6 +456,10 @@ class _Task(reading.Read, frozen=True):
         return next((each.value_uri or "" for each in self.inputs["free-slots"]), "")
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        return tuple(reading.required(each.value_reference).id for each in self.inputs["group"])
+
+    @property
     def inputs(self) -> defaultdict[str, list[_Input]]:
         """By code."""
         found = defaultdict[str, list[_Input]](list)
@@ -513,7 +522,12 @@ def _read(resources: Sequence[reading.Read]) -> tuple[_Task, Escalation, datetim
 def read_raised(resources: Sequence[reading.Read]) -> EscalationRaised:
     task, escalation, at = _read(resources)
     return EscalationRaised(
-        escalation=escalation, at=at, assigned=task.assigned, details=task.details, free_slots=task.free_slots
+        escalation=escalation,
+        at=at,
+        assigned=task.assigned,
+        details=task.details,
+        free_slots=task.free_slots,
+        groups=task.groups,
     )
 
 
@@ -528,6 +542,7 @@ def read_updated(resources: Sequence[reading.Read]) -> EscalationUpdated:
         assigned=task.assigned,
         details=task.details,
         free_slots=task.free_slots,
+        groups=task.groups,
         accepted=task.status == "accepted",
         overdue=OVERDUE in stands,
         acted=next((each for each in stands if each not in (OVERDUE, UPDATED)), ""),
@@ -575,6 +590,7 @@ def _resolved(resources: Sequence[reading.Read]) -> EscalationResolved:
         assigned=task.assigned,
         details=task.details,
         free_slots=task.free_slots,
+        groups=task.groups,
         reason=reading.required(task.status_reason).code,
         by=reading.author_of(provenances),
         client=reading.transmitter_of(provenances),
@@ -593,6 +609,7 @@ def read_reopened(resources: Sequence[reading.Read]) -> EscalationReopened:
         assigned=step.assigned,
         details=step.details,
         free_slots=step.free_slots,
+        groups=step.groups,
         reason=step.reason,
         by=step.by or f"{CLIENT}{step.client}",
         client=step.client,
@@ -611,6 +628,7 @@ def read_retracted(resources: Sequence[reading.Read]) -> EscalationRetracted:
         assigned=task.assigned,
         details=task.details,
         free_slots=task.free_slots,
+        groups=task.groups,
         reason=reason,
     )
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
+
 from services.attendance import requests
 from services.attendance.decide import meetings, week_of_groups
 from services.attendance.decide.course import Course
@@ -22,7 +24,7 @@ from services.attendance.fitting import (
     week_of_care,
 )
 from services.attendance.group import ALONE, ANY, LEFT, GroupAsk, GroupSeat
-from services.attendance.group_plan import GROUP, group_key
+from services.attendance.group_plan import GROUP, group_id, group_key
 from services.attendance.messages import (
     ChooseGroup,
     Emits,
@@ -42,6 +44,7 @@ from services.attendance.settings import Settings
 from services.attendance.state import State, evolve
 from services.attendance.walk_outs import KIND as LEAVES_GROUPS
 from shared.events.envelope import Command, Event
+from shared.events.escalation import EscalationEvent, is_closed
 from shared.events.internal import To
 from shared.rules.decision import Moment, Refused
 from shared.rules.packing import instant, pack_id
@@ -117,7 +120,17 @@ def followed(
     course.emit(*emitted)
     _follow(course)
     meetings.followed(course, before)
-    return course.emitted
+    return [_with_groups(each, before, course) for each in course.emitted]
+
+
+def _with_groups(event: Emits, before: State, course: Course) -> Emits:
+    """What is said of a seat that is wanted names the groups that were asked; once it is closed, those asked before."""
+    if not isinstance(event, EscalationEvent) or event.escalation.reason != SEAT_WANTED:
+        return event
+    seat = before.seat if is_closed(event) else course.state.seat
+    program = course.moment.program
+    asked = () if seat is None else tuple(group_id(program, each.group) for each in seat.asks)
+    return msgspec.structs.replace(event, groups=asked)
 
 
 def _follow(course: Course) -> None:

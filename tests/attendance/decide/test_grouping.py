@@ -8,7 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from services.attendance import groups
+from services.attendance.group_plan import group_id
 from services.attendance.messages import (
+    AcknowledgeEscalation,
     DischargeWithdrawn,
     EpisodePaused,
     EpisodeResumed,
@@ -19,8 +21,9 @@ from services.attendance.messages import (
     StageAdvanced,
     WeeklyHoursFellShort,
 )
+from shared.events import codes, fhir
 from shared.events.envelope import name_id
-from shared.events.escalation import EscalationRaised, EscalationResolved
+from shared.events.escalation import EscalationEvent, EscalationRaised, EscalationResolved
 from shared.events.intake import TemplateSlot
 from tests.attendance.given import ADMISSION, EVENINGS, NAMES, admitted, discharged, evening
 from tests.attendance.grouping_story import (
@@ -145,6 +148,22 @@ def test_a_seat_that_a_discharge_frees_goes_to_whoever_waits_longest_and_the_tas
     assert ben.groups_of(ben.booked) == {EVENING_A}
     assert [each.reason for each in only(ben.all_emitted, EscalationResolved)] == ["seat-given"]
     assert (ben.escalations, cara.escalations) == ({}, {"group-seat": 1})
+
+
+def test_the_task_names_the_groups_that_had_no_seat_as_long_as_it_stands() -> None:
+    full = {EVENING_A: plan(seats=1), EVENING_B: plan(seats=1), "by-day": plan(time="day")}
+    program = ProgramStory(full)
+    anna, _, cara = (program.admits(each) for each in ("anna", "ben", "cara"))
+    asked = tuple(group_id("demo", each) for each in (EVENING_A, EVENING_B))
+    (raised,) = only(cara.all_emitted, EscalationRaised)
+    inputs: Any = raised.write(cara.patient)[0]["input"]
+    named = [
+        each["valueReference"]["reference"] for each in inputs if each["type"] == fhir.concept(codes.INPUT, "group")
+    ]
+    assert (raised.groups, named) == (asked, [f"Group/{each}" for each in asked])
+    program.then(cara.patient, AcknowledgeEscalation(escalation_id=raised.escalation.id))
+    ends(program, anna)
+    assert [each.groups for each in only(cara.all_emitted, EscalationEvent)] == [asked] * 3
 
 
 def test_where_one_group_is_full_the_next_that_fits_is_asked_and_only_one_seat_is_taken() -> None:
