@@ -80,9 +80,10 @@ class _List(reading.Read, frozen=True):
 
 @reading.reads(_List)
 def read_coverage_recorded(resources: Sequence[reading.Read]) -> CoverageRecorded:
+    """Raises ValueError for an id that is none of the hub's own: those of the Coverages are made from it."""
     (listing,) = reading.of_type(resources, _List)
     return CoverageRecorded(
-        list_id=listing.id,
+        list_id=fhir.own_id(listing.id),
         recorded_at=reading.utc(listing.date),
         payers=tuple(_span(each) for each in listing.contained),
     )
