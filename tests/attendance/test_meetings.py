@@ -179,6 +179,16 @@ def test_off_where_it_is_moved_to_it_takes_place_there_alone_though_its_first_ti
     assert (group.outcomes(WEDNESDAY), group.outcomes(THURSDAY)) == (["cancelled"], ["planned"])
 
 
+def test_off_and_moved_at_once_it_is_read_as_called_off_where_it_went() -> None:
+    group = GroupWithMembers(ANNA, BEN)
+    group.put(WEDNESDAY, at=THURSDAY, takes_place=False)
+    for each in (ANNA, BEN):
+        emitted = (one for one in group.story(each).emitted if isinstance(one, SessionCancelled))
+        assert [(one.start, one.reason) for one in emitted] == [(WEDNESDAY, "moved"), (THURSDAY, "called-off")]
+    group.put(WEDNESDAY, at=THURSDAY)
+    assert starts(group.story(ANNA).emitted, SessionScheduled) == [THURSDAY]
+
+
 def test_who_hears_late_of_a_move_has_missed_nothing_where_it_was_not_held() -> None:
     """As after a bug: what was decided of the group waited for this patient."""
     group = GroupWithMembers(ANNA)

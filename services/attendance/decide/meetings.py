@@ -12,7 +12,7 @@ import msgspec
 
 from services.attendance.decide.course import Course
 from services.attendance.decide.replanning import held
-from services.attendance.decide.sessions import MOVED, cancelled, scheduled, undecided, without_presence
+from services.attendance.decide.sessions import MOVED, cancelled, undecided, without_presence
 from services.attendance.hours import sessions_between
 from services.attendance.messages import Emits
 from services.attendance.record import BY_THE_GROUP, PRESENT, Session, moment_of, where_it_went
@@ -121,6 +121,4 @@ def _move(course: Course, session: Session, there: Session, *, off: bool) -> Non
     now = undecided(course.episode, there, course.moment)
     now = msgspec.structs.replace(now, mark="off", stated=BY_THE_GROUP) if off else now
     events: list[Emits] = [cancelled(course.episode, left, MOVED)] if booked else []
-    if now.outcome == "planned":
-        events.append(scheduled(course.episode, now))
-    course.change([left, now], events, MOVED)
+    course.change([left, now], [*events, without_presence(course.episode, now)], MOVED)
