@@ -101,7 +101,7 @@ class RecordConditions(Command, frozen=True, kw_only=True, tag=True):
 class RecordCoverage(Command, frozen=True, kw_only=True, tag=True):
     """A Coverage says who pays in [since, until), None being always, for good: a payer of the program's table, or ""
     where nobody could read it. `place` is its order among several, the least pays first. `cancelled_at` is when that
-    became known of one without an end; one that is withdrawn is not in force, or was entered in error."""
+    became known of one that had not ended; one that is withdrawn is not in force, or was entered in error."""
 
     coverage_id: str
     payer: str = ""

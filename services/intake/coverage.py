@@ -53,7 +53,7 @@ def coverages_after(known: Coverages, command: messages.RecordCoverage) -> Cover
 
 
 def _until(command: messages.RecordCoverage, before: Coverage | None) -> int | None:
-    """One that is cancelled without an end has ended when that was known first."""
+    """One that is cancelled, and has not ended by then, has ended when that was known first."""
     if command.cancelled_at is None:
         return seconds(command.until)
     at = seconds(command.cancelled_at)

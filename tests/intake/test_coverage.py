@@ -120,13 +120,15 @@ async def test_one_that_was_entered_in_error_says_nothing_any_more(intake: Servi
     assert await paying(intake) == []
 
 
-async def test_one_that_is_cancelled_ends_when_that_is_known_first(intake: ServiceOnPostgres) -> None:
-    identity = await intake.post(coverage(period={"start": "2026-01-01"}))
-    await intake.put(coverage(status="cancelled", period={"start": "2026-01-01"}) | {"id": identity})
+@pytest.mark.parametrize("end", [{}, {"end": "2026-12-31"}], ids=["without an end", "before its end"])
+async def test_one_that_is_cancelled_ends_when_that_is_known_first(intake: ServiceOnPostgres, end: Json) -> None:
+    period = {"start": "2026-01-01", **end}
+    identity = await intake.post(coverage(period=period))
+    await intake.put(coverage(status="cancelled", period=period) | {"id": identity})
     ended = await paying(intake)
     assert [each[2] for each in ended] == [f"{MONDAY:%Y-%m-%dT%H:%M:%SZ}"]
     intake.set_clock(MONDAY + 3 * DAY)
-    again = coverage(status="cancelled", period={"start": "2026-01-01"}, subscriberId="another") | {"id": identity}
+    again = coverage(status="cancelled", period=period, subscriberId="another") | {"id": identity}
     await intake.put_thrice(again)
     assert await paying(intake) == ended
 

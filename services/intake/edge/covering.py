@@ -17,15 +17,16 @@ def coverage(entry: BundleEntry, entries: Sequence[BundleEntry], context: Contex
     """What it says now. Raises HttpRefusal 422."""
     resource, place = entry.resource, f"{entry.place}.period"
     bounds = resource.get("period", {})
-    since, until = bounds.get("start"), bounds.get("end")
+    since, end = bounds.get("start"), bounds.get("end")
     is_withdrawn = resource["status"] in _NOT_IN_FORCE
-    is_ended = resource["status"] == "cancelled" and until is None
+    until = planned_until(end, f"{place}.end", context.time) if end and not is_withdrawn else None
+    is_ended = resource["status"] == "cancelled" and (until is None or until > context.now)
     return RecordCoverage(
         coverage_id=str(entry.id),
         payer="" if is_withdrawn else _payer(resource, entries, context),
         place=min(resource.get("order", LAST), LAST),
         since=planned(since, f"{place}.start", context.time) if since and not is_withdrawn else None,
-        until=planned_until(until, f"{place}.end", context.time) if until and not is_withdrawn else None,
+        until=until,
         cancelled_at=context.now if is_ended else None,
         is_withdrawn=is_withdrawn,
     )
