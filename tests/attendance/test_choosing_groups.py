@@ -103,10 +103,23 @@ def test_what_does_not_say_it_is_refused_with_its_place(sent: Json, refusal: tup
     assert (refused.value.status, issue.code, issue.expression[0].rpartition(".")[2]) == refusal
 
 
-def test_a_completed_one_that_says_otherwise_is_refused() -> None:
+@pytest.mark.parametrize(
+    "sent", [task(instead("leave")), task(BY_ID, status="entered-in-error"), task(BY_ID, status="requested")]
+)
+def test_a_completed_one_that_says_otherwise_is_refused(sent: Json) -> None:
+    """The seat stays: nobody may think that the choice was taken back."""
     with pytest.raises(HttpRefusal) as refused:
-        commands(task(instead("leave")), task(BY_ID))
+        commands(sent, task(BY_ID))
     assert refused.value.status == 409
+
+
+@pytest.mark.parametrize("status", ["requested", "completed"])
+def test_a_choice_becomes_no_task_of_the_hub(status: str) -> None:
+    other = task(BY_ID, status=status) | {"code": fhir.concept(codes.ESCALATION, "missed-session")}
+    with pytest.raises(HttpRefusal) as refused:
+        commands(other, task(BY_ID, status=status))
+    (issue,) = refused.value.issues
+    assert (refused.value.status, issue.expression) == (422, ("Task.code",))
 
 
 def test_a_task_of_the_hub_becomes_no_choice_whatever_code_it_is_sent_with() -> None:

@@ -72,6 +72,21 @@ def test_an_appointment_that_is_created_is_a_booking() -> None:
     assert isinstance(command.report, ReinstateSession)
 
 
+def test_a_report_that_names_what_its_own_transaction_books_is_refused_with_the_way() -> None:
+    """Which session that is, is known by the answer alone."""
+    single = fhir.single("POST", "Appointment", None, appointment(SUBJECT), {})
+    booked = msgspec.structs.replace(single, id=str(uuid4()))
+    named = {"reference": f"Appointment/{booked.id}"}
+    came: Json = {"status": "in-progress", "class": {"code": "AMB"}, "subject": SUBJECT, "appointment": [named]}
+    answered: Json = {"participantStatus": "declined", "actor": SUBJECT, "appointment": named}
+    for kind, report in (("Encounter", came), ("AppointmentResponse", answered)):
+        with pytest.raises(HttpRefusal) as refused:
+            interpret([fhir.single("POST", kind, None, {"resourceType": kind, **report}, {}), booked], CONTEXT)
+        (issue,) = refused.value.issues
+        assert (refused.value.status, issue.expression) == (422, (f"{kind}.appointment",))
+        assert "first" in issue.diagnostics
+
+
 def test_it_is_in_person_where_nothing_else_is_stated() -> None:
     assert booking(serviceCategory=None).slot.modality == ""
 

@@ -24,7 +24,7 @@ from shared.path.inbound.readiness import Check
 from shared.path.transaction.replaying import Asked, replay
 from shared.platform.clients import registered
 from tests.attendance.given import ADMISSION, GRACE, MONDAY, WEDNESDAY, evening
-from tests.attendance.grouping_story import EVENING_A
+from tests.attendance.grouping_story import EVENING_A, EVENING_B
 from tests.attendance.test_last_seats_of_a_group import SEATS, admits, internal_lane, states, with_group
 from tests.service import DEPLOY, ServiceOnPostgres, StartService
 from tests.shared.edge.conftest import AUDIENCE, Issuer
@@ -163,6 +163,7 @@ async def test_a_session_that_was_missed_is_called_off_and_nobody_has_missed_it(
         ({"status": "entered-in-error"}, "Slot.status"),
         ({"start": "2026-01-05T12:00:00Z", "end": "2026-01-05T15:00:00Z"}, "Slot.start"),
         ({"end": "2026-01-08T00:00:00Z"}, "Slot.end"),
+        ({"schedule": {"reference": f"Schedule/{schedule_id('demo', EVENING_B)}"}}, "Slot.schedule"),
         ({"start": "2026-01-09T22:00:00Z", "end": "2026-01-10T01:00:00Z"}, "Slot.start"),
     ],
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from services.attendance.definitions import definitions
 from services.attendance.edge.appointments import another_time, appointment, made_up, reported, response
-from services.attendance.edge.booking import booking
+from services.attendance.edge.booking import booking, require_answered
 from services.attendance.edge.encounters import encounter
 from services.attendance.edge.feed import OF_FEED, answer, is_of_feed
 from services.attendance.edge.grouping import chosen, is_choice, require_known
@@ -49,6 +49,7 @@ TAKES: dict[str, ResourceSupport] = {
 
 def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretation:
     """The commands in these entries."""
+    require_answered(entries)
     commands: list[Command] = []
     for entry in entries:
         commands.extend(_commands(entry, context))
@@ -69,7 +70,7 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
         case "Task" if is_choice(entry, context):
             return chosen(entry, context)
         case "Slot":
-            return slot(entry)
+            return slot(entry, context)
         case _ if is_of_feed(entry, context):
             return (answer(entry, context),)
         case _:

@@ -44,6 +44,17 @@ def booking(entry: BundleEntry, context: Context, report: OfOneSession) -> BookS
     )
 
 
+def require_answered(entries: Sequence[BundleEntry]) -> None:
+    """Which session a booking is, its answer says: no report names it before. Raises HttpRefusal 422."""
+    booked = {str(each.id) for each in entries if (each.method, each.type) == ("POST", "Appointment")}
+    for entry in entries:
+        named = entry.resource.get("appointment", ())
+        for each in named if isinstance(named, list) else [named] if named else ():
+            if target(each, "Appointment") in booked:
+                text = "Must name a session that stands: send the Appointment first, then name the one of its answer."
+                raise refuse(422, "business-rule", f"{entry.place}.appointment", text)
+
+
 def _kind(meant: Sequence[str], place: str) -> str:
     """The one kind of session among these. Raises HttpRefusal 422."""
     found = [each for each in meant if each in SESSION_KINDS]

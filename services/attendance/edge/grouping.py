@@ -38,20 +38,26 @@ def require_known(entry: BundleEntry) -> None:
 
 
 def chosen(entry: BundleEntry, context: Context) -> Sequence[ChooseGroup]:
-    """Sent again it is no second decision, for another may have followed. Raises HttpRefusal 409 where a completed one
-    says otherwise now."""
-    task = entry.resource
-    if task["status"] != "completed":
-        return ()
-    before = context.stored.get((entry.type, str(entry.id)))
-    if before is not None and before.body.get("status") == "completed":
-        if before.body.get("output") != task.get("output"):
-            raise refuse(409, "conflict", f"{entry.place}.output", "It was completed: another choice is another Task.")
+    """Sent again it is no second decision, for another may have followed. Raises HttpRefusal."""
+    task, before = entry.resource, context.stored.get((entry.type, str(entry.id)))
+    if before is not None:
+        _require_same(entry, before.body)
+    if task["status"] != "completed" or (before is not None and before.body["status"] == "completed"):
         return ()
     episode_id = target(task.get("focus"), "EpisodeOfCare")
     if episode_id is None:
         raise refuse(422, "required", f"{entry.place}.focus", "Must refer to the EpisodeOfCare of the stay.")
     return (ChooseGroup(episode_id=episode_id, group=_group(entry, context), by=person(entry, context)),)
+
+
+def _require_same(entry: BundleEntry, before: Mapping[str, Any]) -> None:
+    """Raises HttpRefusal: it becomes no Task of another kind, and a completed one that says otherwise now takes nothing
+    back."""
+    if not _is_choice(entry.resource):
+        raise refuse(422, "business-rule", f"{entry.place}.code", f"Must stay {CHOOSE} ({codes.TASK}).")
+    for name in ("status", "output") if before["status"] == "completed" else ():
+        if before.get(name) != entry.resource.get(name):
+            raise refuse(409, "conflict", f"{entry.place}.{name}", "It was completed: another choice is another Task.")
 
 
 def _group(entry: BundleEntry, context: Context) -> str:

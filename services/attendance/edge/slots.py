@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from services.attendance.group_plan import GROUP, group_key
 from services.attendance.messages import ChangeMeeting
-from shared.edge.contract import OtherKey
+from shared.edge.contract import Context, OtherKey
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import planned_exactly
+from shared.edge.fhir.elements import planned_exactly, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events.envelope import Command
@@ -15,9 +15,13 @@ OFF = "busy-unavailable"
 STATUSES = ("free", "busy", OFF)
 
 
-def slot(entry: BundleEntry) -> Sequence[Command]:
+def slot(entry: BundleEntry, context: Context) -> Sequence[Command]:
     """Whether a seat of it is free is for the hub to know: `free` and `busy` both say that it takes place."""
-    sent = entry.resource
+    sent, stored = entry.resource, context.stored.get((entry.type, str(entry.id)))
+    named = target(sent["schedule"], "Schedule")
+    if stored is not None and named not in (None, target(stored.body["schedule"], "Schedule")):
+        text = "Must be the Schedule of its group: a session moves to another time, not into another group."
+        raise refuse(422, "business-rule", f"{entry.place}.schedule", text)
     if sent["status"] not in STATUSES:
         text = f"Must be free or busy (it takes place) or {OFF} (it is called off)."
         raise refuse(422, "business-rule", f"{entry.place}.status", text)
