@@ -19,6 +19,7 @@ from shared.edge.contract import Context
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes
 from shared.events import fhir as fhir_events
+from shared.rules.packing import pack_id
 from tests.intake import bundles
 from tests.intake.bundles import MONDAY, MRN_SYSTEM
 from tests.intake.given import SETTINGS
@@ -334,7 +335,7 @@ def test_whoever_pays_at_an_instant_is_whom_the_first_of_those_that_hold_then_na
         for each in newest
         if not each.is_withdrawn and (each.since or at) <= at and (each.until is None or at < each.until)
     ]
-    holds.sort(key=lambda each: each.coverage_id)
+    holds.sort(key=lambda each: pack_id(each.coverage_id))
     holds.sort(key=lambda each: each.since or datetime.min.replace(tzinfo=UTC), reverse=True)
     holds.sort(key=lambda each: each.place)
     spans = payers_of(known)
