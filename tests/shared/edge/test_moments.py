@@ -216,7 +216,8 @@ def with_time(element: TimeElement, kind: str, text: str) -> BundleEntry:
 
 REQUIRED = {"status": "final", "intent": "order", "code": {}, "subject": WHO, "patient": WHO}
 REQUIRED |= {name: REQUIRED["code"] for name in ("medicationCodeableConcept", "class", "scope", "vaccineCode")}
-REQUIRED |= {name: [] for name in ("category", "participant", "payor")} | {"beneficiary": WHO}
+REQUIRED |= {name: [] for name in ("category", "participant", "payor")} | {"beneficiary": WHO, "schedule": WHO}
+REQUIRED |= dict.fromkeys(("start", "end"), "2026-01-05T14:00:00Z")
 
 
 @pytest.mark.parametrize("element", TIMES, ids=lambda each: f"{each.type}.{each.path}")
