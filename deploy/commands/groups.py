@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from deploy import hubfile, queries
 from deploy.commands.common import DEFAULT_DATA, Data, Settings, database, out, settings_of
+from deploy.commands.seats import table
 from deploy.hubfile import Hub
 from deploy.queries import Place
 from shared.platform.settings import numbers, programs
@@ -20,15 +19,10 @@ KIND = "group"
 def groups(settings: Settings = None, data: Data = DEFAULT_DATA) -> None:
     """Print each group with its seats: taken, counted in program.toml, and who waits."""
     counted, known = seats(settings_of(data, settings)), asyncio.run(_groups(hubfile.read(data)))
-    names = sorted({*counted, *known})
-    if not names:
+    if not counted and not known:
         out.print("no group has seats: program.toml has no table [program.NAME.attendance.groups.GROUP]")
         return
-    table = Table("group", "taken", "seats", "waiting")
-    for name in names:
-        found = known.get(name, Place(0, 0))
-        table.add_row(name, str(found.taken), str(counted.get(name, "")), str(found.waiting))
-    out.print(table)
+    out.print(table("group", "seats", counted, known))
 
 
 def seats(settings: Path) -> Mapping[str, int]:

@@ -16,15 +16,19 @@ from shared.platform.settings import numbers, programs
 def seats(settings: Settings = None, data: Data = DEFAULT_DATA) -> None:
     """Print each place with its seats: taken, counted in program.toml, and who waits."""
     capacity, known = counted(settings_of(data, settings)), asyncio.run(_places(hubfile.read(data)))
-    places = sorted({*capacity, *known})
-    if not places:
+    if not capacity and not known:
         out.print("no seats are counted: program.toml has no line in [program.NAME.intake.capacity]")
         return
-    table = Table("place", "taken", "counted", "waiting")
-    for place in places:
-        found = known.get(place, Place(0, 0))
-        table.add_row(place, str(found.taken), str(capacity.get(place, "")), str(found.waiting))
-    out.print(table)
+    out.print(table("place", "counted", capacity, known))
+
+
+def table(name: str, seats: str, counted: Mapping[str, int], known: Mapping[str, Place]) -> Table:
+    """A line for each that is counted or known; `name` and `seats` are the heads of their columns."""
+    found = Table(name, "taken", seats, "waiting")
+    for each in sorted({*counted, *known}):
+        place = known.get(each, Place(0, 0))
+        found.add_row(each, str(place.taken), str(counted.get(each, "")), str(place.waiting))
+    return found
 
 
 def counted(settings: Path) -> Mapping[str, int]:
