@@ -31,6 +31,7 @@ from shared.edge.submissions import Submissions
 from shared.events import wire
 from shared.events.catalogue import OPEN_ESCALATIONS
 from shared.events.envelope import Command, Envelope, Event
+from shared.path.inbound.internal import InternalLane
 from shared.path.outbound import destinations
 from shared.path.outbound.lane import WakeUp
 from shared.path.transaction.delivery import Answer, AnyDelivery, Commanded, Consumed, Expected, Unreadable
@@ -238,6 +239,22 @@ def commanded(
 
 
 StartService = Callable[[Callable[[Keys], ServiceAssembly], str, datetime], Awaitable[ServiceOnPostgres]]
+
+
+@asynccontextmanager
+async def internal_lane(here: ServiceOnPostgres, seconds: int = 60) -> AsyncIterator[None]:
+    """The lane, until nothing is left of it: within so many seconds."""
+    task = asyncio.create_task(InternalLane(here.inbox, here.wake_up).run(here.dsn))
+    try:
+        yield
+        for _ in range(seconds * 100):
+            if not await here.count("outbox WHERE lane = 'internal'"):
+                return
+            await asyncio.sleep(0.01)
+        pytest.fail("lane internal was not drained")
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ from shared.platform.keys import Identifier
 from tests.attendance.given import ADMISSION, EPISODE, PATIENT, admitted
 from tests.attendance.grouping_story import EVENING_A, EVENING_B, ProgramStory, plan, stay_of
 from tests.attendance.test_edge import CONTEXT, entry
-from tests.attendance.test_last_seats_of_a_group import internal_lane, with_group
-from tests.service import ServiceOnPostgres, StartService
+from tests.attendance.test_last_seats_of_a_group import with_group
+from tests.service import ServiceOnPostgres, StartService, internal_lane
 
 Json = dict[str, Any]
 TASK = "4a4f3c1e-0000-4000-8000-000000000011"

@@ -12,11 +12,11 @@ from shared.events import codes
 from shared.events.group_listed import GroupListed
 from tests.attendance.given import ADMISSION, discharged
 from tests.attendance.grouping_story import EVENING_A
-from tests.attendance.test_last_seats_of_a_group import SEATS, admits, internal_lane, stay_id
+from tests.attendance.test_last_seats_of_a_group import SEATS, admits, stay_id
 from tests.attendance.test_slots import MEMBERS, Clinic, Json
 from tests.attendance.test_slots import clinic as clinic
 from tests.attendance.test_slots import issuer as issuer
-from tests.service import caller, consumed
+from tests.service import caller, consumed, internal_lane
 
 GROUP = group_id("demo", EVENING_A)
 NEWCOMER = MEMBERS[0].replace(MEMBERS[0][:8], "00000000")

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import NAMESPACE_URL, uuid5
 
@@ -20,7 +18,7 @@ from shared.platform.keys import Keys
 from shared.process import ServiceAssembly
 from tests.attendance.given import ADMISSION, admitted, discharged
 from tests.attendance.grouping_story import EVENING_A, plan
-from tests.service import ServiceOnPostgres, StartService, consumed
+from tests.service import ServiceOnPostgres, StartService, consumed, internal_lane
 
 SEATS = 14
 AT_ONCE = asyncio.Semaphore(32)
@@ -43,22 +41,6 @@ def with_group(keys: Keys) -> ServiceAssembly:
 @pytest.fixture
 async def attendance(start_service: StartService) -> ServiceOnPostgres:
     return await start_service(with_group, "attendance", ADMISSION)
-
-
-@asynccontextmanager
-async def internal_lane(here: ServiceOnPostgres) -> AsyncIterator[None]:
-    """The lane, until nothing is left of it."""
-    task = asyncio.create_task(InternalLane(here.inbox, here.wake_up).run(here.dsn))
-    try:
-        yield
-        for _ in range(6000):
-            if not await here.count("outbox WHERE lane = 'internal'"):
-                return
-            await asyncio.sleep(0.01)
-        pytest.fail("lane internal was not drained")
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def admits(here: ServiceOnPostgres, patient: str) -> None:

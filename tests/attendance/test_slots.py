@@ -25,8 +25,8 @@ from shared.path.transaction.replaying import Asked, replay
 from shared.platform.clients import registered
 from tests.attendance.given import ADMISSION, GRACE, MONDAY, WEDNESDAY, evening
 from tests.attendance.grouping_story import EVENING_A, EVENING_B
-from tests.attendance.test_last_seats_of_a_group import SEATS, admits, internal_lane, states, with_group
-from tests.service import DEPLOY, ServiceOnPostgres, StartService
+from tests.attendance.test_last_seats_of_a_group import SEATS, admits, states, with_group
+from tests.service import DEPLOY, ServiceOnPostgres, StartService, internal_lane
 from tests.shared.edge.conftest import AUDIENCE, Issuer
 from tests.shared.edge.conftest import issuer as issuer
 

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import NAMESPACE_URL, uuid5
 
@@ -16,12 +15,11 @@ from services.intake.messages import SignPlacement
 from services.intake.planned import episode_id
 from services.intake.seats import Seats
 from services.intake.state import State
-from shared.path.inbound.internal import InternalLane
 from shared.path.transaction.replaying import Asked, replay
 from shared.platform.keys import Keys
 from shared.process import ServiceAssembly
 from tests.intake.given import IOP_NEEDS, MONDAY, assessment, referral
-from tests.service import ServiceOnPostgres, StartService
+from tests.service import ServiceOnPostgres, StartService, internal_lane
 
 PATIENTS = [str(uuid5(NAMESPACE_URL, f"asker-{number}")) for number in range(40)]
 SEAT_COUNT = 5
@@ -42,22 +40,6 @@ def counted(keys: Keys) -> ServiceAssembly:
 @pytest.fixture
 async def intake(start_service: StartService) -> ServiceOnPostgres:
     return await start_service(counted, "intake", MONDAY)
-
-
-@asynccontextmanager
-async def internal_lane(here: ServiceOnPostgres) -> AsyncIterator[None]:
-    """The lane, until nothing is left of it."""
-    task = asyncio.create_task(InternalLane(here.inbox, here.wake_up).run(here.dsn))
-    try:
-        yield
-        for _ in range(2000):
-            if not await here.count("outbox WHERE lane = 'internal'"):
-                return
-            await asyncio.sleep(0.01)
-        pytest.fail("lane internal was not drained")
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def refer(here: ServiceOnPostgres, patient: str) -> SignPlacement:
@@ -82,7 +64,7 @@ async def place(here: ServiceOnPostgres) -> Seats:
 
 
 async def signed(here: ServiceOnPostgres, signatures: Sequence[tuple[str, SignPlacement]]) -> None:
-    async with internal_lane(here):
+    async with internal_lane(here, 20):
         await asyncio.gather(*(here.command(patient, signature) for patient, signature in signatures))
 
 
@@ -107,7 +89,7 @@ async def test_a_process_that_dies_between_the_signature_and_the_seat_loses_noth
     patient = PATIENTS[0]
     await intake.command(patient, await refer(intake, patient))
     assert (await states(intake))[patient].episode is None  # the process dies here
-    async with internal_lane(intake):
+    async with internal_lane(intake, 20):
         pass
     stay = (await states(intake))[patient].episode
     assert stay is not None and stay.id == episode_id(str(uuid5(NAMESPACE_URL, patient)))
