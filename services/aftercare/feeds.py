@@ -11,7 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from services.aftercare.meetings import Meeting, parse
+from services.aftercare.meetings.meeting import Meeting
+from services.aftercare.meetings.meeting_guide import parse
 from services.aftercare.settings import Settings
 from shared.events import codes, fhir
 from shared.events.aftercare import meeting_id

@@ -5,7 +5,8 @@ from functools import cached_property, lru_cache, partial
 
 import msgspec
 
-from services.aftercare.meetings import Meeting, Wishes, match
+from services.aftercare.meetings.matching import Wishes, match
+from services.aftercare.meetings.meeting import Meeting
 from shared.rules.consent import Partner
 from shared.rules.escalation import Times
 from shared.rules.numbers import Count, Days, DaysOrNone, Hours, MinutesOrNone, Percent

@@ -65,7 +65,7 @@ from shared.rules import escalation
 from shared.rules.assigning import Team
 from shared.rules.escalation import Open
 
-VERSION = 8
+VERSION = 9
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):

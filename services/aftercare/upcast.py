@@ -50,7 +50,8 @@ UPCAST: dict[int, Callable[[Any], Any]] = {
     5: _whose_turn,
     6: _last_contact,
     7: lambda stored: stored,
+    8: lambda stored: stored,
 }
-"""Versions 2, 4 and 8 only add, at the ends: why a referral is on hold and until when, more of the plan; then who took
-an open escalation on, whether the patient is reported dead, which partners were tried, and what was sent lately; then
-the answers to partners that referred, and who looks after the patient."""
+"""Versions 2, 4, 8 and 9 only add, at the ends: why a referral is on hold and until when, more of the plan; then who
+took an open escalation on, whether the patient is reported dead, which partners were tried, and what was sent lately;
+then the answers to partners that referred, and who looks after the patient."""

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.aftercare.meetings import Meeting
+from services.aftercare.meetings.meeting import Meeting
 from services.aftercare.messages import (
     AskReferral,
     ConsentRevoked,

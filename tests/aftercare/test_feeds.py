@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from services.aftercare import feeds
-from services.aftercare.meetings import Meeting, parse
+from services.aftercare.meetings.meeting import Meeting
+from services.aftercare.meetings.meeting_guide import parse
 from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,

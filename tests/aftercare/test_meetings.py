@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from services.aftercare.meetings import LANGUAGES, MEETINGS_MOST, Meeting, Wishes, match, parse
+from services.aftercare.meetings.matching import Wishes, match
+from services.aftercare.meetings.meeting import LANGUAGES, Meeting
+from services.aftercare.meetings.meeting_guide import MEETINGS_MOST, parse
 from shared.events.wire import Unreadable
 from tests.aftercare.given import meeting
 from tests.laws import examples

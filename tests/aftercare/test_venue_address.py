@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from services.aftercare.venue_address import address, is_attended_in_person
+from services.aftercare.meetings.venue_address import address, is_attended_in_person
 from tests.laws import examples
 
 LESS = settings(max_examples=examples(100))

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from services.aftercare.follow_ups import first_number
-from services.aftercare.meetings import Wishes
+from services.aftercare.meetings.matching import Wishes
 from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,

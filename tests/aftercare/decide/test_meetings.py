@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from services.aftercare.meetings import Wishes
+from services.aftercare.meetings.matching import Wishes
 from services.aftercare.messages import ContactKnown, EpisodeAdmitted, MeetingListPrepared
 from shared.events.escalation import EscalationRaised
 from tests.aftercare.given import ADMITTED, IDENTIFIED, PLAN, SETTINGS, admitted, discharged, meeting

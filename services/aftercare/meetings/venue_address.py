@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import Any
 
-from services.aftercare import street
+from services.aftercare.meetings import street
 
 CLOSED_FOR_NOW, ONLINE = "TC", "ONL"
 _ATTENDED = frozenset({"in person", "inperson", "hybrid"})

@@ -1,0 +1,35 @@
+"""Foreign FHIR as commands: referrals asked for by ServiceRequest, follow-ups and escalations by Task."""
+
+from collections.abc import Sequence
+
+from services.aftercare.edge.referrals import asked
+from services.aftercare.edge.tasks import task
+from shared.edge.contract import Context, Edge, Interpretation
+from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
+from shared.edge.search import AUDITS, DIRECTORY, FINDINGS, PARAMETERS, TASKS, WITHOUT_STATUS
+from shared.events.envelope import Command
+
+_READ: tuple[Interaction, ...] = ("read", "search-type")
+
+TAKES: dict[str, ResourceSupport] = {
+    "ServiceRequest": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
+    "Task": ResourceSupport((*_READ, "update", "patch"), TASKS),
+    "CarePlan": ResourceSupport(_READ, PARAMETERS),
+    "Communication": ResourceSupport(_READ, PARAMETERS),
+    "HealthcareService": ResourceSupport(_READ, DIRECTORY),
+    "DetectedIssue": ResourceSupport(_READ, FINDINGS),
+    "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
+    "AuditEvent": ResourceSupport(_READ, AUDITS),
+}
+
+
+def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretation:
+    """The commands in these entries. Nothing is stored as received: aftercare writes referral and Task itself."""
+    return Interpretation(tuple(_command(entry, context) for entry in entries))
+
+
+def _command(entry: BundleEntry, context: Context) -> Command:
+    return asked(entry, context) if entry.type == "ServiceRequest" else task(entry, context)
+
+
+EDGE = Edge(takes=TAKES, interpret=interpret, order=("ServiceRequest", "Task"))
