@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from services.aftercare.meetings.meeting import Meeting
-from services.aftercare.meetings.meeting_guide import parse
+from services.aftercare.meetings.meeting import Meeting, Source
+from services.aftercare.meetings.meeting_guide import read
 from services.aftercare.settings import Settings
 from shared.events import codes, fhir
 from shared.events.aftercare import meeting_id
@@ -31,11 +31,11 @@ def load(deploy: Path, feeds: Iterable[str]) -> tuple[Meeting, ...]:
     found: list[Meeting] = []
     for name in feeds:
         try:
-            feed = parse(name, (deploy / "meetings" / f"{name}.json").read_bytes())
+            feed = read(Source(feed=name), (deploy / "meetings" / f"{name}.json").read_bytes())
         except (OSError, Unreadable) as wrong:
             log.get().error("meeting feed unreadable", id=name, error=type(wrong).__name__)
             continue
-        for reason, count in sorted(feed.lacking.items()):
+        for reason, count in sorted({**feed.left_out, **feed.lacking}.items()):
             log.get().warning("meetings lack", id=name, code=reason, count=count)
             metrics.MEETINGS_LACKING.labels(name, reason).set(count)
         found.extend(feed.meetings)

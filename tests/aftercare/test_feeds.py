@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from services.aftercare import feeds
-from services.aftercare.meetings.meeting import Meeting
-from services.aftercare.meetings.meeting_guide import parse
+from services.aftercare.meetings.meeting import Meeting, Source
+from services.aftercare.meetings.meeting_guide import read as read_feed
 from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
@@ -50,7 +50,7 @@ def test_each_meeting_is_valid_fhir(meeting: Meeting) -> None:
 
 def test_what_a_feed_calls_a_type_need_not_be_a_code() -> None:
     entry = {"name": "a", "slug": "b", "types": ["O", "not a code", " ", "two  spaces"]}
-    (meeting,) = parse("riverbend", json.dumps([entry]).encode()).meetings
+    (meeting,) = read_feed(Source(feed="riverbend"), json.dumps([entry]).encode()).meetings
     assert validate(read(msgspec.json.encode(feeds.written(meeting)))) == ()
 
 

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.aftercare.meetings.matching import Wishes, match
-from services.aftercare.meetings.meeting import LANGUAGES, Meeting
-from services.aftercare.meetings.meeting_guide import MEETINGS_MOST, parse
+from services.aftercare.meetings.meeting import LANGUAGES, Feed, Meeting, Source
+from services.aftercare.meetings.meeting_guide import MEETINGS_MOST
+from services.aftercare.meetings.meeting_guide import read as read_feed
 from shared.events.wire import Unreadable
 from tests.aftercare.given import meeting
 from tests.laws import examples
@@ -33,8 +34,12 @@ ENTRY: dict[str, Any] = {
 }
 
 
+def parse(content: bytes) -> Feed:
+    return read_feed(Source(feed="riverbend"), content)
+
+
 def read(*entries: Any) -> tuple[Meeting, ...]:
-    return parse("riverbend", json.dumps(entries).encode()).meetings
+    return parse(json.dumps(entries).encode()).meetings
 
 
 def one(**changes: Any) -> Meeting:
@@ -59,6 +64,18 @@ def test_an_entry_becomes_a_meeting() -> None:
     assert one().id == "riverbend|first-step"
 
 
+def test_what_is_printed_of_a_meeting_shows_no_secret_of_its_group() -> None:
+    found = Meeting(
+        feed="riverbend",
+        slug="a",
+        name="A",
+        link="https://x.example/?pwd=TOPSECRET",
+        phone="TOPSECRET",
+        notes="TOPSECRET",
+    )
+    assert "TOPSECRET" not in repr(found) and "name='A'" in repr(found)
+
+
 @pytest.mark.parametrize(
     "bad",
     [
@@ -74,8 +91,8 @@ def test_an_entry_becomes_a_meeting() -> None:
     ],
 )
 def test_a_bad_entry_is_skipped_and_counted(bad: Any) -> None:
-    feed = parse("riverbend", json.dumps([bad, ENTRY]).encode())
-    assert (len(feed.meetings), feed.lacking) == (1, {"name-or-slug": 1})
+    feed = parse(json.dumps([bad, ENTRY]).encode())
+    assert (len(feed.meetings), feed.left_out) == (1, {"name-or-slug": 1})
 
 
 def test_only_name_and_slug_are_required() -> None:
@@ -84,9 +101,9 @@ def test_only_name_and_slug_are_required() -> None:
 
 
 def test_of_two_entries_with_one_slug_the_first_stands() -> None:
-    feed = parse("riverbend", json.dumps([ENTRY, {**ENTRY, "name": "Again"}]).encode())
+    feed = parse(json.dumps([ENTRY, {**ENTRY, "name": "Again"}]).encode())
     assert [each.name for each in feed.meetings] == ["First Step"]
-    assert feed.lacking == {"slug-repeated": 1}
+    assert feed.left_out == {"slug-repeated": 1}
 
 
 @pytest.mark.parametrize(
@@ -146,7 +163,7 @@ def test_the_address_of_an_online_room_is_never_kept() -> None:
 )
 def test_a_place_without_a_door_is_no_place_to_go_to(no_address: dict[str, Any]) -> None:
     assert one(**no_address, conference_url="https://meet.example.org/1").venues == ("online",)
-    feed = parse("riverbend", json.dumps([{**ENTRY, **no_address}]).encode())
+    feed = parse(json.dumps([{**ENTRY, **no_address}]).encode())
     assert feed.lacking == {"place-and-link": 1}
 
 
@@ -171,13 +188,13 @@ def test_an_exact_address_or_coordinates_stated_exact_are_a_door(exact: dict[str
     ],
 )
 def test_a_day_or_time_that_cannot_be_read_makes_no_meeting_by_appointment(entry: dict[str, Any], reason: str) -> None:
-    feed = parse("riverbend", json.dumps([{**ENTRY, **entry}]).encode())
-    assert (feed.meetings, feed.lacking) == ((), {reason: 1})
+    feed = parse(json.dumps([{**ENTRY, **entry}]).encode())
+    assert (feed.meetings, feed.left_out) == ((), {reason: 1})
 
 
 @pytest.mark.parametrize("day", [["1", "x"], [1, 9], [1, None], [True, 1]])
 def test_of_days_half_read_the_readable_stand_and_the_rest_is_counted(day: list[Any]) -> None:
-    feed = parse("riverbend", json.dumps([{**ENTRY, "day": day}]).encode())
+    feed = parse(json.dumps([{**ENTRY, "day": day}]).encode())
     assert (feed.meetings[0].weekdays, feed.lacking) == ((1,), {"day-partly-unreadable": 1})
 
 
@@ -191,28 +208,28 @@ def test_where_none_is_near_those_of_any_area_are_offered() -> None:
 @pytest.mark.parametrize("content", [b"", b"{}", b"null", b"[", b"\xff\xfe", b"[" * 100_000])
 def test_what_is_no_array_is_unreadable_and_echoes_nothing(content: bytes) -> None:
     with pytest.raises(Unreadable) as wrong:
-        parse("riverbend", content)
+        parse(content)
     assert wrong.value.place == "meeting feed riverbend"
 
 
 def test_nul_and_lone_surrogates_end_in_no_database() -> None:
     content = b'[{"name": "a\\u0000b\\ud800", "slug": "s\\u0000"}]'
-    (found,) = parse("riverbend", content).meetings
+    (found,) = parse(content).meetings
     assert (found.name, found.slug) == ("a b", "s")
 
 
 def test_a_byte_order_mark_is_forgiven() -> None:
-    assert parse("riverbend", b"\xef\xbb\xbf" + json.dumps([ENTRY]).encode()).meetings
+    assert parse(b"\xef\xbb\xbf" + json.dumps([ENTRY]).encode()).meetings
 
 
 def test_a_feed_beyond_the_limit_is_cut_and_counted() -> None:
     many = [{"name": "a", "slug": str(number)} for number in range(MEETINGS_MOST + 5)]
-    feed = parse("riverbend", json.dumps(many).encode())
-    assert (len(feed.meetings), feed.lacking["too-many"]) == (MEETINGS_MOST, 5)
+    feed = parse(json.dumps(many).encode())
+    assert (len(feed.meetings), feed.left_out["too-many"]) == (MEETINGS_MOST, 5)
 
 
 def test_the_demo_feed_lacks_only_the_place_that_is_closed_for_now() -> None:
-    feed = parse("riverbend", DEMO.read_bytes())
+    feed = parse(DEMO.read_bytes())
     assert feed.lacking == {"place-and-link": 1} and len(feed.meetings) >= 40
 
 
@@ -228,9 +245,8 @@ anything = some.recursive(
     some.lists(some.dictionaries(some.sampled_from([*ENTRY, "slug", "name", "conference_url"]), anything), max_size=4)
 )
 def test_any_array_is_read_and_each_entry_is_kept_or_counted(entries: list[dict[str, Any]]) -> None:
-    feed = parse("riverbend", json.dumps(entries).encode())
-    left_out = len(entries) - len(feed.meetings)
-    assert left_out <= sum(feed.lacking.values())
+    feed = parse(json.dumps(entries).encode())
+    assert feed.entries == len(entries) == len(feed.meetings) + feed.merged + sum(feed.left_out.values())
     match(feed.meetings, Wishes(newcomer=True, area="Riverbend"), 12)
 
 

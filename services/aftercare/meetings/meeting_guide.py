@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.aftercare.meetings import venue_address
-from services.aftercare.meetings.meeting import Feed, Meeting, Venue
+from services.aftercare.meetings.meeting import Feed, Meeting, Source, Venue
 from shared.events.wire import Unreadable
 
 MEETINGS_MOST = 20_000
@@ -20,7 +20,7 @@ TEXT_CHARACTERS_MOST = 255
 TEXTS_MOST = 50
 
 
-def parse(feed: str, content: bytes) -> Feed:
+def read(source: Source, content: bytes) -> Feed:
     """Read a Meeting Guide array leniently: only name and slug are required. What an entry lacks is counted; one whose
     day or time can't be read is left out, for it is no meeting by appointment.
 
@@ -29,43 +29,45 @@ def parse(feed: str, content: bytes) -> Feed:
     try:
         entries = json.loads(content.decode("utf-8-sig", errors="replace"))
     except (ValueError, RecursionError) as wrong:
-        raise Unreadable(f"meeting feed {feed}") from wrong
+        raise Unreadable(f"meeting feed {source.feed}") from wrong
     if not isinstance(entries, list):
-        raise Unreadable(f"meeting feed {feed}")
+        raise Unreadable(f"meeting feed {source.feed}")
     meetings: dict[str, Meeting] = {}
-    lacking = Counter({"too-many": max(len(entries) - MEETINGS_MOST, 0)})
+    left_out = Counter({"too-many": max(len(entries) - MEETINGS_MOST, 0)})
+    lacking: Counter[str] = Counter()
     for entry in entries[:MEETINGS_MOST]:
-        meeting = _meeting(feed, entry)
-        lacking.update(_lacking(entry, meeting, meetings))
-        if meeting is not None and not _is_unreadable(entry, meeting):
-            meetings.setdefault(meeting.slug, meeting)
-    return Feed(tuple(meetings.values()), +lacking)
+        meeting = _meeting(source, entry)
+        if meeting is None:
+            left_out["name-or-slug"] += 1
+        elif reason := _why_left_out(entry, meeting, meetings):
+            left_out[reason] += 1
+        else:
+            lacking.update(_lacking(entry, meeting))
+            meetings[meeting.slug] = meeting
+    return Feed(meetings=tuple(meetings.values()), entries=len(entries), merged=0, left_out=+left_out, lacking=lacking)
 
 
-def _lacking(entry: Any, meeting: Meeting | None, known: Collection[str]) -> list[str]:
-    """What an entry lacks, or why it is left out."""
-    if meeting is None:
-        return ["name-or-slug"]
+def _why_left_out(entry: dict[str, Any], meeting: Meeting, known: Collection[str]) -> str | None:
     if meeting.slug in known:
-        return ["slug-repeated"]
+        return "slug-repeated"
+    if _given(entry, "day") and not meeting.weekdays:
+        return "day-unreadable"
+    return "time-unreadable" if _given(entry, "time") and meeting.start is None else None
+
+
+def _lacking(entry: dict[str, Any], meeting: Meeting) -> list[str]:
     found = {
-        "day-unreadable": _given(entry, "day") and not meeting.weekdays,
         "day-partly-unreadable": bool(meeting.weekdays) and not all(map(_is_day, _days(entry["day"]))),
-        "time-unreadable": _given(entry, "time") and meeting.start is None,
         "place-and-link": not meeting.venues,
     }
     return [reason for reason, lacks in found.items() if lacks]
-
-
-def _is_unreadable(entry: dict[str, Any], meeting: Meeting) -> bool:
-    return (_given(entry, "day") and not meeting.weekdays) or (_given(entry, "time") and meeting.start is None)
 
 
 def _given(entry: dict[str, Any], member: str) -> bool:
     return entry.get(member) not in (None, "", [])
 
 
-def _meeting(feed: str, entry: Any) -> Meeting | None:
+def _meeting(source: Source, entry: Any) -> Meeting | None:
     if not isinstance(entry, dict):
         return None
     name, slug = _text(entry.get("name")), _text(entry.get("slug"))
@@ -73,13 +75,14 @@ def _meeting(feed: str, entry: Any) -> Meeting | None:
         return None
     start = _time(entry.get("time"))
     return Meeting(
-        feed=feed,
+        feed=source.feed,
         slug=slug,
         name=name,
         weekdays=_weekdays(entry.get("day")),
         start=start,
         end=_time(entry.get("end_time")) or _an_hour_after(start),
-        timezone=_text(entry.get("timezone")),
+        timezone=_text(entry.get("timezone")) or source.zone,
+        fellowship=source.fellowship,
         venues=_ways_in(entry),
         address=venue_address.address(entry),
         types=_texts(entry.get("types")),
