@@ -1,12 +1,15 @@
 """Composition root: `python -m services.aftercare.app`."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 
-from services.aftercare import feeds, form
+from services.aftercare import form
 from services.aftercare.decide import decide, react
 from services.aftercare.edge import EDGE
+from services.aftercare.feeds import files
+from services.aftercare.feeds.snapshot import Snapshots
 from services.aftercare.messages import Commands, ConsentDenied, ConsentGiven, ConsentRevoked, Internal
 from services.aftercare.settings import Settings
 from services.aftercare.state import UPCAST, VERSION, State, due, evolve, lives
@@ -17,6 +20,7 @@ from shared.process import ServiceAssembly, main
 
 
 def assemble(keys: Keys) -> ServiceAssembly:
+    snapshots = Snapshots()
     service = Service(
         name="aftercare",
         deciders={
@@ -43,7 +47,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         settings=settings,
         elsewhere=("partners", "meetings"),
         form=lambda deploy: form.of(organizations(deploy), zones(deploy), keys.open),
-        prepare=feeds.trusted,
+        prepare=partial(files.trusted, snapshots),
     )
 
 
@@ -57,7 +61,7 @@ def settings(process: Process) -> Mapping[str, Settings]:
         program: msgspec.structs.replace(
             each,
             partners=tuple(partner for partner in known if program in partner.programs),
-            meetings=feeds.load(process.deploy, each.feeds),
+            meetings=files.load(process.deploy, each.feeds),
         )
         for program, each in numbers.items()
     }

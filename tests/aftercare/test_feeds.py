@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services.aftercare import feeds
+from services.aftercare.feeds import directory, files
+from services.aftercare.feeds.snapshot import Snapshots
 from services.aftercare.meetings.meeting import Meeting, Source
 from services.aftercare.meetings.meeting_guide import read as read_feed
 from services.aftercare.messages import (
@@ -43,22 +44,22 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 SPARSE = Meeting(feed="riverbend", slug="by appointment", name="By appointment")
 
 
-@pytest.mark.parametrize("meeting", [*feeds.load(DEPLOY, ["riverbend"]), SPARSE], ids=lambda each: each.slug)
+@pytest.mark.parametrize("meeting", [*files.load(DEPLOY, ["riverbend"]), SPARSE], ids=lambda each: each.slug)
 def test_each_meeting_is_valid_fhir(meeting: Meeting) -> None:
-    assert validate(read(msgspec.json.encode(feeds.written(meeting)))) == ()
+    assert validate(read(msgspec.json.encode(directory.written(meeting)))) == ()
 
 
 def test_what_a_feed_calls_a_type_need_not_be_a_code() -> None:
     entry = {"name": "a", "slug": "b", "types": ["O", "not a code", " ", "two  spaces"]}
     (meeting,) = read_feed(Source(feed="riverbend"), json.dumps([entry]).encode()).meetings
-    assert validate(read(msgspec.json.encode(feeds.written(meeting)))) == ()
+    assert validate(read(msgspec.json.encode(directory.written(meeting)))) == ()
 
 
 def test_a_feed_that_cannot_be_read_leaves_the_others(tmp_path: Path) -> None:
     (tmp_path / "meetings").mkdir()
     (tmp_path / "meetings" / "broken.json").write_text("{")
     (tmp_path / "meetings" / "good.json").write_text('[{"name": "a", "slug": "b"}]')
-    assert [each.id for each in feeds.load(tmp_path, ["broken", "missing", "good"])] == ["good|b"]
+    assert [each.id for each in files.load(tmp_path, ["broken", "missing", "good"])] == ["good|b"]
 
 
 def of(count: int) -> tuple[Meeting, ...]:
@@ -79,19 +80,21 @@ def of(count: int) -> tuple[Meeting, ...]:
 def test_a_feed_that_is_empty_or_less_than_half_of_its_last_good_copy_is_not_trusted(
     read: int, copy: int, doubt: str | None
 ) -> None:
-    assert feeds.why_not_trusted(of(read), of(copy), 50) == doubt
+    assert files.why_not_trusted(of(read), of(copy), 50) == doubt
 
 
 def test_a_person_who_has_looked_trusts_it_by_a_setting() -> None:
-    assert feeds.why_not_trusted(of(1), of(10), 0) is None
+    assert files.why_not_trusted(of(1), of(10), 0) is None
 
 
 async def test_the_last_good_copy_counts_until_a_feed_can_be_trusted_again(aftercare_alone: Aftercare) -> None:
-    pool, now = aftercare_alone.pool, aftercare_alone.inbox.clock.now()
+    pool, now, snapshots = aftercare_alone.pool, aftercare_alone.inbox.clock.now(), Snapshots()
 
     async def counts(read: int, percent_least: int = 50) -> int:
         settings = msgspec.structs.replace(SETTINGS, meetings=of(read), feed_percent_least=percent_least)
-        return len((await feeds.trusted(pool, {"another": settings}, now))["another"].meetings)
+        counted = (await files.trusted(snapshots, pool, {"another": settings}, now))["another"].meetings
+        assert snapshots.current("another") == counted
+        return len(counted)
 
     assert [await counts(each) for each in (0, 10, 0, 4, 9, 4, 5)] == [0, 10, 10, 10, 9, 9, 5]
     assert await counts(1, percent_least=0) == await counts(0) == 1
@@ -109,12 +112,12 @@ def test_a_feed_cut_in_half_or_of_another_format_or_with_one_id_has_fewer_meetin
     }
     for name, text in broken.items():
         (tmp_path / "meetings" / f"{name}.json").write_text(text)
-    counts = {name: len(feeds.load(tmp_path, [name])) for name in broken}
+    counts = {name: len(files.load(tmp_path, [name])) for name in broken}
     assert counts == {"cut": 0, "other": 0, "rows": 0, "repeated": 1, "none": 0}
 
 
 def test_everything_aftercare_says_is_valid_fhir() -> None:
-    patient = Story(IDENTIFIED, settings=msgspec.structs.replace(SETTINGS, meetings=feeds.load(DEPLOY, ["riverbend"])))
+    patient = Story(IDENTIFIED, settings=msgspec.structs.replace(SETTINGS, meetings=files.load(DEPLOY, ["riverbend"])))
     emitted = patient.then(admitted())
     emitted += patient.then(discharged())
     alumni, clinic = only(emitted, ReferralPrepared)
