@@ -1,6 +1,6 @@
 """The week that runs: the minutes it will have if what is planned is held, and those that can still be given. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -64,21 +64,27 @@ def looked_at(state: State, known: Projection, now: datetime, settings: Settings
     episode = state.episode
     assert episode is not None
     sessions = [each for each in state.sessions if known.start <= each.minute < known.end]
-    minutes = counted(episode, sessions)
-    begun_by_now = minute_of(now) >= known.start
-    owed = spans.minutes_planned(episode, (each for each in sessions if each.mark not in NOT_OWED))
-    owed += minutes_without_seat(episode, seat_of_stay(episode, state.seat), settings)
-    lacks = minutes.projected < known.minimum_minutes <= owed
-    short = lacks and begun_by_now and not episode.is_over and episode.paused_at is None
+    is_judged = minute_of(now) >= known.start and not episode.is_over and episode.paused_at is None
     found = msgspec.structs.replace(known, phase=_phase(known, now))
-    if not short:
+    if not is_judged or not _lacks(state, known, sessions, settings):
         return msgspec.structs.replace(found, finding="", delivered=0, projected=0, bookable=0, answered=None)
+    minutes = counted(episode, sessions)
     if (known.finding, known.delivered, known.projected) == ("short", *minutes):
         return found
     left = bookable(state, moment_of(known.end * 60), now, settings)
     return msgspec.structs.replace(
         found, finding="short", delivered=minutes.delivered, projected=minutes.projected, bookable=left
     )
+
+
+def _lacks(state: State, known: Projection, sessions: Sequence[Session], settings: Settings) -> bool:
+    """What is owed is looked at of a week that will have too little: of most that is none."""
+    episode = state.episode
+    assert episode is not None
+    if spans.minutes_expected(episode, sessions, _may_be_whole) >= known.minimum_minutes:
+        return False
+    owed = spans.minutes_planned(episode, (each for each in sessions if each.mark not in NOT_OWED))
+    return known.minimum_minutes <= owed + minutes_without_seat(episode, seat_of_stay(episode, state.seat), settings)
 
 
 def counted(episode: Episode, sessions: Iterable[Session]) -> Minutes:

@@ -62,7 +62,7 @@ from services.attendance.messages import (
     WithdrawCheckIn,
 )
 from services.attendance.settings import Settings
-from services.attendance.state import State
+from services.attendance.state import State, evolve
 from shared.events.envelope import Command, Event
 from shared.rules.assigning import assigned
 from shared.rules.decision import Moment, Refused
@@ -79,7 +79,11 @@ def _followed(
     state: State, cause: Event | Command, decided: Sequence[Emits], moment: Moment[Settings]
 ) -> Sequence[Emits]:
     """And what follows from it for the patient's seat, then for the week."""
-    return projecting.followed(state, cause, grouping.followed(state, cause, decided, moment), moment)
+    course = Course(evolve(state, cause), moment)
+    course.emit(*decided)
+    grouping.followed(course, state)
+    projecting.followed(course, state)
+    return projecting.detailed(course, state)
 
 
 def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:

@@ -41,9 +41,8 @@ from services.attendance.messages import (
 from services.attendance.misses import NOWHERE
 from services.attendance.record import Episode
 from services.attendance.settings import Settings
-from services.attendance.state import State, evolve
+from services.attendance.state import State
 from services.attendance.walk_outs import KIND as LEAVES_GROUPS
-from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationEvent, is_closed
 from shared.events.internal import To
 from shared.rules.decision import Moment, Refused
@@ -109,18 +108,13 @@ def answered(state: State, event: SeatAnswers, moment: Moment[Settings]) -> list
     return [*before, given]
 
 
-def followed(
-    before: State, cause: Event | Command, emitted: Sequence[Emits], moment: Moment[Settings]
-) -> Sequence[Emits]:
-    """What was decided, and what follows for the patient's seat."""
-    is_chosen = any(isinstance(each, GroupChosen) for each in emitted)
-    if before.seat is None and not moment.settings.groups and not is_chosen:
-        return emitted
-    course = Course(evolve(before, cause), moment)
-    course.emit(*emitted)
+def followed(course: Course, before: State) -> None:
+    """What follows for the patient's seat from all that was decided since `before`."""
+    if course.state.seat is None and before.seat is None and not course.moment.settings.groups:
+        return
     _follow(course)
     meetings.followed(course, before)
-    return [_with_groups(each, before, course) for each in course.emitted]
+    course.emitted = [_with_groups(each, before, course) for each in course.emitted]
 
 
 def _with_groups(event: Emits, before: State, course: Course) -> Emits:

@@ -19,31 +19,23 @@ from services.attendance.messages import (
     WeeksChanged,
 )
 from services.attendance.record import Projection, moment_of
-from services.attendance.settings import Settings
-from services.attendance.state import State, evolve
-from shared.events.envelope import Command, Event
+from services.attendance.state import State
 from shared.events.escalation import Detail, EscalationEvent
-from shared.rules.decision import Moment
 
 WEEK_OVER, ENOUGH = "week-over", "hours-projected"
 
 
-def followed(
-    before: State, cause: Event | Command, emitted: Sequence[Emits], moment: Moment[Settings]
-) -> Sequence[Emits]:
-    """What was decided, and what follows for the running week. Each Task about it states its minutes."""
-    course = Course(evolve(before, cause), moment)
-    course.emit(*emitted)
+def followed(course: Course, before: State) -> None:
+    """What follows for the running week from all that was decided since `before`."""
     if _is_another_stay(before, course.state):
         course.emit(*_all_taken_back(before))
     if course.state.episode is None or not _may_differ(before, course):
-        return _detailed(course.emitted, before, course.state, moment)
-    _close_former(course, emitted)
+        return
+    _close_former(course)
     if course.episode.is_over or course.episode.paused_at is not None:
         _end(course)
     else:
         _look(course, is_repaid=before.paid != course.state.paid)
-    return _detailed(course.emitted, before, course.state, moment)
 
 
 def _is_another_stay(before: State, now: State) -> bool:
@@ -129,11 +121,12 @@ def _all_taken_back(state: State) -> list[WeeklyHoursCorrected]:
     return [_taken_back(state, known, start, end) for start, end in weeks]
 
 
-def _close_former(course: Course, emitted: Sequence[Emits]) -> None:
+def _close_former(course: Course) -> None:
     """Weeks that were looked at, now that they are over: what was projected of them stands no more. Where they are
     short indeed, that was emitted of the same issue."""
     known = course.state.projection
-    findings = {week.start: week.finding for each in emitted if isinstance(each, WeeksChanged) for week in each.weeks}
+    looked_at = (week for each in course.emitted if isinstance(each, WeeksChanged) for week in each.weeks)
+    findings = {week.start: week.finding for week in looked_at}
     if known is None or not (closed := [each for each in known.former if each[0] in findings]):
         return
     enough = (each for each in closed if not findings[each[0]])
@@ -151,8 +144,10 @@ def _end(course: Course) -> None:
     course.emit(ProjectionChanged(projection=None))
 
 
-def _detailed(emitted: Sequence[Emits], before: State, now: State, moment: Moment[Settings]) -> Sequence[Emits]:
-    """Events of escalations about a week state the minutes that it has, and needs, and where a make-up may be held."""
+def detailed(course: Course, before: State) -> Sequence[Emits]:
+    """What was emitted; events of escalations about a week state the minutes that it has, and needs, and where a
+    make-up may be held."""
+    emitted, moment = course.emitted, course.moment
     if not any(_is_about_week(each) for each in emitted):
         return emitted
     known = {
@@ -160,7 +155,7 @@ def _detailed(emitted: Sequence[Emits], before: State, now: State, moment: Momen
             _details(state.projection),
             projection.free_slots(state, state.projection, moment.program, moment.now, moment.settings),
         )
-        for state in (before, now)
+        for state in (before, course.state)
         if state.episode is not None and state.projection is not None
     }
     return [_with_details(each, known) if _is_about_week(each) else each for each in emitted]
