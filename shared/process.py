@@ -30,6 +30,7 @@ from shared.path.inbound.consumer import Consumer
 from shared.path.inbound.deadlines import run_deadlines
 from shared.path.inbound.gauges import Gauges
 from shared.path.inbound.internal import InternalLane
+from shared.path.inbound.lookups import LookupLane
 from shared.path.inbound.readiness import Readiness
 from shared.path.outbound import destinations
 from shared.path.outbound.gate import GatedLane
@@ -261,6 +262,7 @@ async def run(configured: Configuration, keys: Keys) -> None:
                 consumer.run(),
                 listening.run(),
                 InternalLane(inbox, wake_up).run(process.database_url),
+                *(LookupLane(each, inbox, wake_up).run(process.database_url) for each in service.lookups),
                 run_deadlines(inbox),
                 _housekeeping(configured, service),
                 Gauges(inbox, consumer, lambda: submissions.waiting, ready).watch(),

@@ -167,7 +167,7 @@ CHECKS: Sequence[Check] = (
     Check(
         "lanes",
         "the oldest row: 120 s in a topic's lane, 15 min in a partner's, 60 s of a page that rings",
-        "topic, internal: Kafka and the service's log. partner: try its address (partners.toml), call them. "
+        "topic, lookup, internal: Kafka and the service's log. partner: try its address (partners.toml), call them. "
         "partner:on-call: call who is on call (`iop rota who`), then its channel in oncall.toml; "
         "what cannot wait goes by telephone",
         data.lanes,

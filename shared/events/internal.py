@@ -1,6 +1,7 @@
 """Internal events: a deadline that came, what became of a disclosure, what only the state needs. Never on a topic."""
 
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import msgspec
 
@@ -35,6 +36,14 @@ class RetentionBegan(StateEvent, frozen=True, kw_only=True):
 class Listed(Event, frozen=True, kw_only=True):
     """What a key that is no patient (a group) has to show: its resources are read in their program alone, and are
     published on no topic."""
+
+
+class Lookup(Event, frozen=True, kw_only=True):
+    """What a decision asks that no state holds (which meetings fit). Its lane answers it by an internal event, so that
+    the decision about what was found is given it, and can be made again. Never on a topic."""
+
+    lane: ClassVar[str]
+    """`lookup:<name>`: the service's own, one for each type of question."""
 
 
 class OfSilence(Event, frozen=True, kw_only=True):

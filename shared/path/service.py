@@ -1,6 +1,6 @@
 """A service as data: what the path needs to know of its decisions. The path never imports a service."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -10,7 +10,7 @@ import msgspec
 
 from shared.events.catalogue import BY_NAME, CONSUMES
 from shared.events.envelope import Command, Event
-from shared.events.internal import To
+from shared.events.internal import Lookup, To
 from shared.platform.keys import Keys
 from shared.rules.decision import Moment, Refused
 
@@ -24,6 +24,8 @@ State = TypeVar("State")
 Upcast = Mapping[int, Callable[[Any], Any]]
 """From a stored version to the next one, on plain JSON."""
 Emissions = Sequence[Event | To]
+Answer = Callable[..., Awaitable[Event]]
+"""By the program and the question: the internal event that says what was found."""
 
 
 class NewerState(Exception):
@@ -78,10 +80,12 @@ class Service:
     commands: Any
     """Union of its commands, so that a parked one can be stored and decided again."""
     internal: Any
-    """Union of its internal events, so that lane `internal` can be read."""
+    """Union of its internal events, so that lane `internal` and those of its lookups can be read."""
     keys: Keys | None = None
     learns_contact: bool = False
     """Whether area and language, sealed for it with the Patient, enter its state (aftercare)."""
+    lookups: Mapping[type[Lookup], Answer] = field(default_factory=dict)
+    """Who answers what its decisions ask that no state holds, each in a lane of its own."""
 
     @property
     def consumes(self) -> str:

@@ -10,7 +10,7 @@ import pytest
 from shared.events.catalogue import BY_TYPE, ENTRIES
 from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationEvent
-from shared.events.internal import Listed, StateEvent, To
+from shared.events.internal import Listed, Lookup, StateEvent, To
 from tests.house.test_rooms import SERVICES
 
 
@@ -45,7 +45,7 @@ def state_events(service: str) -> set[type[Event]]:
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_emits_what_the_catalogue_says_it_produces(service: str) -> None:
     every = of_every_kind(service, "Emits") - state_events(service)
-    emitted = {each for each in every if not issubclass(each, Listed)}
+    emitted = {each for each in every if not issubclass(each, Listed | Lookup)}
     assert emitted >= concrete(EscalationEvent)
     produced, of_any = ({entry.event for entry in ENTRIES if entry.producer == each} for each in (service, "any"))
     assert emitted - of_any == produced
@@ -54,7 +54,8 @@ def test_a_service_emits_what_the_catalogue_says_it_produces(service: str) -> No
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_consumes_what_the_catalogue_says_and_its_internal_events(service: str) -> None:
     consumed = {entry.event for entry in ENTRIES if service in entry.consumers}
-    internal = concrete(messages(service).Internal) - state_events(service)
+    answered = {each for each in concrete(messages(service).Internal) if issubclass(each, Lookup)}
+    internal = concrete(messages(service).Internal) - state_events(service) - answered
     assert of_every_kind(service, "Consumes") == consumed | internal
 
 

@@ -55,7 +55,8 @@ class Gauges:
         self._waiting = waiting
         self._ready = ready
         self._service = inbox.service.name
-        self._lanes = [INTERNAL_LANE, *(each.lane for each in inbox.routes.destinations)]
+        lookups = (each.lane for each in inbox.service.lookups)
+        self._lanes = [INTERNAL_LANE, *lookups, *(each.lane for each in inbox.routes.destinations)]
         self._discloses = any(each.gate for each in inbox.routes.destinations)
         self._stall = 0.0
         self._declare()

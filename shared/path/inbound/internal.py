@@ -29,7 +29,7 @@ class InternalLane:
         self._fed: asyncio.Event = wake_up.listen(INTERNAL_LANE)
 
     async def run(self, dsn: str) -> None:
-        await run_lane(dsn, INTERNAL_LANE, _no_resource, self._turn)
+        await run_lane(dsn, INTERNAL_LANE, no_resource, self._turn)
 
     async def _turn(self, connection: Connection, _: None) -> None:
         rows = await connection.fetch(_NEXT, BATCH_MOST)
@@ -51,5 +51,5 @@ class InternalLane:
 
 
 @asynccontextmanager
-async def _no_resource() -> AsyncIterator[None]:
+async def no_resource() -> AsyncIterator[None]:
     yield None

@@ -132,7 +132,7 @@ def of_database(stored: Stored | None, limits: AgeLimits) -> dict[str, str]:
 
 
 def _must_drain(lane: str) -> bool:
-    return lane == INTERNAL_LANE or lane.startswith("topic:")
+    return lane == INTERNAL_LANE or lane.startswith(("topic:", "lookup:"))
 
 
 def wrong(checks: Sequence[Check]) -> list[Check]:

@@ -9,6 +9,7 @@ import msgspec
 
 from shared.events import wire
 from shared.events.envelope import Event, Resource, patient_id
+from shared.events.internal import Lookup
 from shared.path.destination import Routes
 from shared.path.transaction import resources
 from shared.path.transaction.delivery import Answer, AnyDelivery, Consumed, Internal
@@ -129,9 +130,11 @@ class Batch:
             self.outbox.append(OutboxRow(destination.lane, program, destination.key(event, patient), headers, text))
 
     def note(self, delivery: Internal) -> None:
-        """An internal event, for this key or another one: lane internal brings it back."""
+        """An internal event, for this key or another one: lane internal brings it back. A lookup goes to its own lane,
+        which brings its answer back."""
         headers, body = to_internal_lane(delivery)
-        self.outbox.append(OutboxRow(INTERNAL_LANE, delivery.program, delivery.key, headers, body.decode()))
+        lane = delivery.event.lane if isinstance(delivery.event, Lookup) else INTERNAL_LANE
+        self.outbox.append(OutboxRow(lane, delivery.program, delivery.key, headers, body.decode()))
 
     def accept(
         self,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shared.events import wire
 from shared.events.envelope import Command, Event
-from shared.events.internal import Listed, StandsFor, StateEvent, TimePassed, To
+from shared.events.internal import Listed, Lookup, StandsFor, StateEvent, TimePassed, To
 from shared.events.technical import OperationsEvent
 from shared.path.service import NewerState
 from shared.path.transaction import hold, sealed
@@ -47,7 +47,7 @@ class _Decision:
 
 
 Written = tuple[UUID, Event, wire.Written] | Internal
-"""One emission, ready to store: an event with its id and record, or an internal event for another key."""
+"""One emission, ready to store: an event with its id and record, or an internal event: for another key, or a lookup."""
 
 
 class Deciding:
@@ -212,19 +212,24 @@ class Deciding:
 
     def _written(self, emission: Event | To, delivery: Delivery, ordinal: int) -> Written:
         if isinstance(emission, To):
-            return Internal(
-                id=self._by.cause(delivery, ordinal),
-                key=emission.key,
-                kind=emission.kind,
-                program=delivery.program,
-                at=self._by.now,
-                producer=self._by.service.name,
-                correlation_id=delivery.correlation_id,
-                traceparent=delivery.traceparent,
-                event=emission.event,
-            )
+            return self._internal(emission, delivery, ordinal)
+        if isinstance(emission, Lookup):
+            return self._internal(To(kind=delivery.kind, key=delivery.key, event=emission), delivery, ordinal)
         identity, record = self._by.write(emission, delivery, ordinal)
         return identity, emission, record
+
+    def _internal(self, to: To, delivery: Delivery, ordinal: int) -> Internal:
+        return Internal(
+            id=self._by.cause(delivery, ordinal),
+            key=to.key,
+            kind=to.kind,
+            program=delivery.program,
+            at=self._by.now,
+            producer=self._by.service.name,
+            correlation_id=delivery.correlation_id,
+            traceparent=delivery.traceparent,
+            event=to.event,
+        )
 
     def _emit(self, written: Sequence[Written], delivery: Delivery, locked: LockedState) -> list[tuple[str, str]]:
         """Into the batch; the names of the resources that now stand."""
