@@ -36,8 +36,11 @@ ONE_IMPORTER = {
     # The second one makes its client, as every other client of Kafka.
     "faststream": {"shared/path/inbound/consumer.py", "shared/platform/kafka.py"},
     # The second one loads it without the colours of a terminal, and uses nothing of it; the third asks for Kafka's
-    # tokens.
-    "httpx": {"shared/path/outbound/http.py", "services/__init__.py", "shared/platform/kafka_tokens.py"},
+    # tokens, the fourth fetches what is public.
+    "httpx": {
+        *("shared/path/outbound/http.py", "services/__init__.py", "shared/platform/kafka_tokens.py"),
+        "shared/path/outbound/fetching.py",
+    },
     "fhir": {"shared/edge/fhir/models.py"},
     # The second one is the SDK, loaded where a collector is named.
     "opentelemetry": {"shared/platform/trace_export.py"},

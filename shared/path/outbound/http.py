@@ -1,4 +1,4 @@
-"""HTTP out of a service: the one importer of httpx. What is answered is read to a limit, in time and in bytes."""
+"""HTTP out of a service: what it posts, and small JSON. What is answered is read to a limit, in time and in bytes."""
 
 import asyncio
 import json
