@@ -105,8 +105,8 @@ class ServiceAssembly:
     elsewhere: tuple[str, ...] = ()
     """Which of them stand elsewhere than in program.toml."""
     form: Callable[[Path], Form] | None = None
-    prepare: Callable[[db.Pool, Mapping[str, Any], datetime], Awaitable[Mapping[str, Any]]] | None = None
-    """The settings with what only the database knows, before anything is decided."""
+    prepare: Callable[[Path, db.Pool, Mapping[str, Any], datetime], Awaitable[None]] | None = None
+    """What must be there before anything is decided, by the folder of program.toml, settings and clinic time."""
     routes: Callable[[Running], Sequence[BaseRoute]] = lambda _: ()
     tasks: Callable[[Running], Sequence[Coroutine[Any, Any, None]]] = lambda _: ()
 
@@ -244,7 +244,7 @@ async def run(configured: Configuration, keys: Keys) -> None:
         listening = Listening(pool, clock, timedelta(hours=process.catch_up_hours))
         await listening.start()
         if assembly.prepare is not None:
-            settings = await assembly.prepare(pool, settings, clock.now())
+            await assembly.prepare(process.deploy, pool, settings, clock.now())
         journal = Journal(process.database_url, settings)
         inbox = Inbox(service, routes, pool, journal, clock, listening, settings, wake_up.ring)
         submissions = Submissions(inbox, assembly.edge, keys)

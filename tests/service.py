@@ -294,7 +294,7 @@ async def _running(
         await listening.start()
         settings = parts.settings(process)
         if parts.prepare is not None:
-            settings = await parts.prepare(pool, settings, clock.now())
+            await parts.prepare(process.deploy, pool, settings, clock.now())
         form = parts.form and parts.form(process.deploy)
         routes = destinations.routes(parts.service.name, partners(process.deploy), form)
         journal = Journal(process.database_url, settings)

@@ -10,6 +10,8 @@ from services.aftercare.decide import decide, react
 from services.aftercare.edge import EDGE
 from services.aftercare.feeds import files
 from services.aftercare.feeds.snapshot import Snapshots
+from services.aftercare.matcher import Matcher
+from services.aftercare.meeting_lists import MeetingsAsked
 from services.aftercare.messages import Commands, ConsentDenied, ConsentGiven, ConsentRevoked, Internal
 from services.aftercare.settings import Settings
 from services.aftercare.state import UPCAST, VERSION, State, due, evolve, lives
@@ -40,19 +42,20 @@ def assemble(keys: Keys) -> ServiceAssembly:
         internal=Internal,
         keys=keys,
         learns_contact=True,
+        lookups={MeetingsAsked: Matcher(snapshots).answer},
     )
     return ServiceAssembly(
         service=service,
         edge=EDGE,
         settings=settings,
-        elsewhere=("partners", "meetings"),
+        elsewhere=("partners",),
         form=lambda deploy: form.of(organizations(deploy), zones(deploy), keys.open),
         prepare=partial(files.trusted, snapshots),
     )
 
 
 def settings(process: Process) -> Mapping[str, Settings]:
-    """Each program's numbers with its partners and a snapshot of its meeting feeds. A feed belongs to one program."""
+    """Each program's numbers with its partners. A feed belongs to one program."""
     numbers, known = load(process.deploy, "aftercare", Settings), partners(process.deploy).values()
     listed = [feed for each in numbers.values() for feed in each.feeds]
     if len(listed) != len(set(listed)):
@@ -61,7 +64,6 @@ def settings(process: Process) -> Mapping[str, Settings]:
         program: msgspec.structs.replace(
             each,
             partners=tuple(partner for partner in known if program in partner.programs),
-            meetings=files.load(process.deploy, each.feeds),
         )
         for program, each in numbers.items()
     }

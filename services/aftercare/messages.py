@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from services.aftercare.meeting_lists import MeetingsAsked, MeetingsMatched
 from shared.events.aftercare import (
     AftercareEnded,
     AftercarePlanned,
@@ -99,6 +100,8 @@ __all__ = [
     "HoldEscalated",
     "Internal",
     "MeetingListPrepared",
+    "MeetingsAsked",
+    "MeetingsMatched",
     "PartnerReferralChanged",
     "PatientDied",
     "PatientIdentified",
@@ -161,7 +164,7 @@ class HoldEscalated(StateEvent, frozen=True, kw_only=True, tag=True):
 Commands = AskReferral | WithdrawReferral | CompleteFollowUp | EscalationCommand | ReopenEscalation
 
 FromTheHub = ContactKnown | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp | TimePassed
-Internal = FromTheHub | CandidateDue | HoldEscalated
+Internal = FromTheHub | MeetingsMatched | MeetingsAsked | CandidateDue | HoldEscalated
 Consumes = (
     PatientIdentified
     | CareTeamChanged
@@ -177,10 +180,12 @@ Consumes = (
     | ConsentRevoked
     | ConsentsCurrent
     | FromTheHub
+    | MeetingsMatched
 )
 Emits = (
     AftercarePlanned
     | AftercareEnded
+    | MeetingsAsked
     | MeetingListPrepared
     | ReferralPrepared
     | ReferralSent

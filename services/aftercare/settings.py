@@ -1,12 +1,7 @@
-"""The numbers aftercare decides with (unit and source stand in deploy/program.toml), its partners and meetings."""
-
-from collections.abc import Callable
-from functools import cached_property, lru_cache, partial
+"""The numbers aftercare decides with (unit and source stand in deploy/program.toml), and its partners."""
 
 import msgspec
 
-from services.aftercare.meetings.matching import Wishes, match
-from services.aftercare.meetings.meeting import Meeting
 from shared.rules.consent import Partner
 from shared.rules.escalation import Times
 from shared.rules.numbers import Count, Days, DaysOrNone, Hours, MinutesOrNone, Percent
@@ -15,12 +10,10 @@ from shared.rules.staff import Staff
 PARTNERS_MOST = 12
 """Of one program: a patient has at most one open referral to each, and the state holds them all."""
 FOLLOW_UPS_MOST = 10
-LISTS_MOST = 1024
-"""Lists remembered at once, by what was wished for."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True, forbid_unknown_fields=True):
-    """What one program's aftercare decides with. `partners` are the program's, `meetings` a snapshot of the feeds."""
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one program's aftercare decides with. `partners` are the program's."""
 
     timezone: str
     ahead_minutes: MinutesOrNone
@@ -41,12 +34,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True, forbid_unkn
     sent_again_days: DaysOrNone
     """A partner is sent nothing again of itself for so long."""
     partners: tuple[Partner, ...] = ()
-    meetings: tuple[Meeting, ...] = ()
-
-    @cached_property
-    def meeting_list(self) -> Callable[[Wishes], tuple[str, ...]]:
-        """The list that fits these wishes. They are coarse, so most patients get one that was chosen before."""
-        return lru_cache(LISTS_MOST)(partial(match, self.meetings, most=self.meetings_most))
 
     def __post_init__(self) -> None:
         if len(self.follow_up_days) != len(self.follow_up_window_days):

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from services.aftercare import partner_answers
+from services.aftercare import meeting_lists, partner_answers
 from services.aftercare.choices import Choice, with_consent
 from services.aftercare.follow_ups import after_follow_up, last_contact, planned
 from services.aftercare.messages import (
@@ -31,6 +31,8 @@ from services.aftercare.messages import (
     FollowUpCompleted,
     FollowUpFellDue,
     HoldEscalated,
+    MeetingsAsked,
+    MeetingsMatched,
     PartnerReferralChanged,
     PatientDied,
     PatientIdentified,
@@ -95,6 +97,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """Of referrals that partners made: what these are answered."""
     team: Team = ()
     engaged: Engaged | None = None
+    lists_asked: tuple[str, ...] = ()
+    """Meeting lists that are looked for, by id (packed)."""
 
     @property
     def referrals(self) -> tuple[OnItsWay | OnHold, ...]:
@@ -208,8 +212,10 @@ def _consented(state: State, event: ConsentGiven | ConsentDenied | ConsentRevoke
 
 
 def _answered(state: State, event: Event | Command) -> State:
-    """What a partner that referred is answered."""
+    """What a partner that referred is answered; and which lists of meetings are looked for."""
     match event:
+        case MeetingsAsked() | MeetingsMatched():
+            return _with(state, lists_asked=meeting_lists.after(state.lists_asked, event))
         case PartnerReferralChanged():
             answers = partner_answers.changed(state.answers, event)
         case AnswerEvent():

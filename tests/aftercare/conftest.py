@@ -8,6 +8,7 @@ import pytest
 from services.aftercare import app
 from shared.path.inbound.deadlines import run_deadlines
 from shared.path.inbound.internal import InternalLane
+from shared.path.inbound.lookups import LookupLane
 from shared.path.outbound.gate import GatedLane
 from shared.platform.settings import partners
 from tests.aftercare.partner import Partner
@@ -40,7 +41,8 @@ async def aftercare(aftercare_alone: Aftercare) -> AsyncIterator[Aftercare]:
         for each in here.inbox.routes.destinations
         if each.gate is not None
     ]
-    running = [InternalLane(here.inbox, here.wake_up).run(here.dsn), run_deadlines(here.inbox), *lanes]
+    lookups = [LookupLane(each, here.inbox, here.wake_up).run(here.dsn) for each in here.inbox.service.lookups]
+    running = [InternalLane(here.inbox, here.wake_up).run(here.dsn), run_deadlines(here.inbox), *lookups, *lanes]
     tasks = [asyncio.create_task(each) for each in running]
     yield here
     for task in tasks:

@@ -60,7 +60,6 @@ SETTINGS = Settings(
     hold_answer_hours=72,
     sent_again_days=30,
     partners=(ALUMNI, CLINIC, HOUSE, FELLOWSHIP, HOSPITAL),
-    meetings=MEETINGS,
 )
 
 IDENTIFIED = PatientIdentified(digests=(), sealed=(), identified_at=ADMITTED)

@@ -1,9 +1,12 @@
 """A patient's story as aftercare decides it: facts come on the day of discharge, commands on the next."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from services.aftercare.decide import decide, react
-from services.aftercare.messages import ReferralPrepared, TimePassed
+from services.aftercare.matcher import matched
+from services.aftercare.meetings.meeting import Meeting
+from services.aftercare.messages import MeetingsAsked, ReferralPrepared, TimePassed
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, due, evolve
 from shared.events.envelope import Command, Event
@@ -11,6 +14,7 @@ from tests.aftercare.given import (
     ADMITTED,
     DISCHARGED,
     IDENTIFIED,
+    MEETINGS,
     NEXT_DAY,
     SETTINGS,
     admitted,
@@ -25,8 +29,20 @@ class Story(PatientStory[State, Settings]):
     patient = "patient"
     client = "case-manager"
 
-    def __init__(self, *happened: Event | Command, settings: Settings = SETTINGS) -> None:
+    def __init__(
+        self, *happened: Event | Command, settings: Settings = SETTINGS, meetings: Sequence[Meeting] = MEETINGS
+    ) -> None:
+        self._meetings = meetings
         super().__init__(*happened, state=State(), settings=settings, now=DISCHARGED, listening_since=ADMITTED)
+
+    def _step(self, happened: Event | Command, at: datetime | None) -> list[Event]:
+        """With what the lane answers to which meetings fit, at once."""
+        emitted = super()._step(happened, at)
+        asked = [each for each in emitted if isinstance(each, MeetingsAsked)]
+        answers = [matched(each, self._meetings, "") for each in asked]
+        answered = [event for each in answers for event in super(Story, self)._step(each, self.now)]
+        self.emitted = [*(each for each in emitted if not isinstance(each, MeetingsAsked)), *answered]
+        return self.emitted
 
     def happens_at(self, happened: Event | Command) -> datetime:
         return NEXT_DAY if isinstance(happened, Command) else DISCHARGED

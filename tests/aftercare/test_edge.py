@@ -14,6 +14,11 @@ from tests.service import caller
 async def test_the_meeting_list_can_be_read_in_full_by_a_person(aftercare: Aftercare) -> None:
     await identified(aftercare)
     await aftercare.learn(admission(aftercare))
+
+    async def is_listed() -> bool:
+        return bool(await aftercare.read("Communication"))
+
+    await aftercare.until(is_listed)
     (listed,) = await aftercare.read("Communication")
     assert 7 <= len(listed["payload"]) <= 12
     for each in listed["payload"]:

@@ -87,14 +87,18 @@ def test_a_person_who_has_looked_trusts_it_by_a_setting() -> None:
     assert files.why_not_trusted(of(1), of(10), 0) is None
 
 
-async def test_the_last_good_copy_counts_until_a_feed_can_be_trusted_again(aftercare_alone: Aftercare) -> None:
+async def test_the_last_good_copy_counts_until_a_feed_can_be_trusted_again(
+    aftercare_alone: Aftercare, tmp_path: Path
+) -> None:
     pool, now, snapshots = aftercare_alone.pool, aftercare_alone.inbox.clock.now(), Snapshots()
+    (tmp_path / "meetings").mkdir()
 
     async def counts(read: int, percent_least: int = 50) -> int:
-        settings = msgspec.structs.replace(SETTINGS, meetings=of(read), feed_percent_least=percent_least)
-        counted = (await files.trusted(snapshots, pool, {"another": settings}, now))["another"].meetings
-        assert snapshots.current("another") == counted
-        return len(counted)
+        entries = [{"name": str(each), "slug": str(each)} for each in range(read)]
+        (tmp_path / "meetings" / "riverbend.json").write_text(json.dumps(entries))
+        settings = msgspec.structs.replace(SETTINGS, feed_percent_least=percent_least)
+        await files.trusted(snapshots, tmp_path, pool, {"another": settings}, now)
+        return len(snapshots.current("another"))
 
     assert [await counts(each) for each in (0, 10, 0, 4, 9, 4, 5)] == [0, 10, 10, 10, 9, 9, 5]
     assert await counts(1, percent_least=0) == await counts(0) == 1
@@ -117,7 +121,7 @@ def test_a_feed_cut_in_half_or_of_another_format_or_with_one_id_has_fewer_meetin
 
 
 def test_everything_aftercare_says_is_valid_fhir() -> None:
-    patient = Story(IDENTIFIED, settings=msgspec.structs.replace(SETTINGS, meetings=files.load(DEPLOY, ["riverbend"])))
+    patient = Story(IDENTIFIED, meetings=files.load(DEPLOY, ["riverbend"]))
     emitted = patient.then(admitted())
     emitted += patient.then(discharged())
     alumni, clinic = only(emitted, ReferralPrepared)

@@ -39,7 +39,6 @@ from tests.aftercare.given import (
     DISCHARGED,
     EPISODE,
     IDENTIFIED,
-    MEETINGS,
     SECOND_EPISODE,
     SETTINGS,
     admitted,
@@ -266,7 +265,7 @@ def test_the_fullest_realistic_state_is_at_most_4_kb() -> None:
         msgspec.structs.replace(ALUMNI, name=f"a-partner-with-a-long-name-{kind}", identifier=kind, serves=(kind,))
         for kind in kinds
     )
-    patient = Story(IDENTIFIED, settings=msgspec.structs.replace(SETTINGS, partners=many, meetings=MEETINGS * 20))
+    patient = Story(IDENTIFIED, settings=msgspec.structs.replace(SETTINGS, partners=many))
     patient.then(ContactKnown(area="A" * 5000, language="x" * 5000))
     patient.then(admitted(flags=tuple(f"a-rather-long-flag-{number}" for number in range(400))))
     assert len(msgspec.json.encode(patient.state)) <= STATE_BYTES_MOST

@@ -6,7 +6,7 @@ from typing import assert_never
 
 import msgspec
 
-from services.aftercare.decide import answers, candidates, outcomes, plan, referrals, referrer_answers
+from services.aftercare.decide import answers, candidates, lists, outcomes, plan, referrals, referrer_answers
 from services.aftercare.decide.episode import admitted, died, discharged, lives, reopened, resumed
 from services.aftercare.messages import (
     AcknowledgeEscalation,
@@ -34,6 +34,7 @@ from services.aftercare.messages import (
     FollowUpCompleted,
     FollowUpFellDue,
     HandOverEscalation,
+    MeetingsMatched,
     PartnerReferralChanged,
     PatientDied,
     PatientIdentified,
@@ -94,6 +95,8 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> list[Emit
             return []  # what was sent cannot be recalled; what is asked for later the gate withholds
         case DisclosureMade() | DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
             return [*outcomes.came_of(state, event, moment), *referrer_answers.came_of(state, event, moment)]
+        case MeetingsMatched():
+            return lists.matched(state, event, moment)
         case TimePassed():
             return _time_passed(state, moment)
         case _:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from services.aftercare.decide import answers, plan, referrals
+from services.aftercare.decide import answers, lists, plan, referrals
 from services.aftercare.messages import (
     DischargeWithdrawn,
     Emits,
@@ -30,7 +30,7 @@ def admitted(state: State, event: EpisodeAdmitted, moment: Moment[Settings]) -> 
         *plan.over(state.plan, "readmitted", moment),
         *referrals.readmitted(state, "readmitted", moment),
         *escalation.close_all(answers.others(state.escalations), "readmitted", moment.now),
-        *plan.meeting_list(state, care, event.plan_id, moment, newcomer=True),
+        lists.asked(state, care, event.plan_id, moment, newcomer=True),
     ]
 
 
@@ -56,11 +56,7 @@ def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings])
         *closed,
         *withdrawn,
         *planned,
-        *(
-            listed
-            for each in planned
-            for listed in plan.meeting_list(state, care, each.plan_id, moment, newcomer=False)
-        ),
+        *(lists.asked(state, care, each.plan_id, moment, newcomer=False) for each in planned),
         *referrals.at_discharge(state, event.disposition, moment, event.admitted_at),
         *escalation.raise_or_update((), plan.asked_back(event), moment, moment.settings.escalation),
     ]
@@ -106,7 +102,7 @@ def resumed(state: State, event: DischargeWithdrawn, moment: Moment[Settings]) -
     ]
     if state.died:
         return emitted
-    return [*emitted, *plan.meeting_list(state, ended.care, event.plan_id, moment, newcomer=False)]
+    return [*emitted, lists.asked(state, ended.care, event.plan_id, moment, newcomer=False)]
 
 
 WITHDRAWN = "discharge-withdrawn"
@@ -155,4 +151,4 @@ def _still_asked(state: State, asked: Escalation) -> list[Signal]:
     if asked.reason == plan.RE_ENGAGEMENT:
         wanted = plan.asked_back(state.episode) if isinstance(state.episode, Discharged) else []
         return [each for trigger in wanted for each in trigger.signals if each in asked.signals]
-    return [each for each in asked.signals if plan.asks_for_list(state, each.evidence)]
+    return [each for each in asked.signals if lists.is_wanted(state, each.evidence)]

@@ -1,11 +1,10 @@
-"""The clinic's rules of continuing care (domain 5.2, 6): contacts after discharge, re-engagement, the meeting list."""
+"""The clinic's rules of continuing care (domain 5.2, 6): contacts after discharge, re-engagement."""
 
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from services.aftercare.follow_ups import first_number
-from services.aftercare.meetings.matching import Wishes
 from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
@@ -16,9 +15,8 @@ from services.aftercare.messages import (
     EscalationRetracted,
     FollowUpCompleted,
     FollowUpFellDue,
-    MeetingListPrepared,
 )
-from services.aftercare.record import CORRECTED, Ahead, Discharged, FollowUp, InCare, Plan
+from services.aftercare.record import CORRECTED, Ahead, Discharged, FollowUp, Plan
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, contact_of
 from shared.events.escalation import Signal
@@ -30,7 +28,6 @@ ASKED_BACK = frozenset({"ama", "lost-to-contact"})
 """Left against advice or lost to contact: re-engagement at T3 (domain 5.2)."""
 RE_ENGAGEMENT = "re-engagement"
 RE_ENGAGEMENT_TIER = 3
-NO_LIST_TIER = 1
 RULES_VERSION = "1"
 
 
@@ -179,42 +176,3 @@ def asked_back(ended: EpisodeDischarged | Discharged) -> list[Trigger]:
             signals=(signal,),
         )
     ]
-
-
-def asks_for_list(state: State, care_plan: str) -> bool:
-    """Whether the plan for which nothing was found still goes on: that of the discharge, or that of the care."""
-    if isinstance(state.episode, InCare):
-        return True
-    return state.plan is not None and care_plan == f"CarePlan/{state.plan.plan_id}"
-
-
-def meeting_list(
-    state: State, care: InCare | None, plan_id: str, moment: Moment[Settings], newcomer: bool
-) -> list[Emits]:
-    """A list for the patient, matched here; where nothing fits a person is asked. Who just came in is a newcomer."""
-    settings = moment.settings
-    track, flags = (care.track, care.flags) if care else ("", ())
-    wishes = Wishes(
-        newcomer=newcomer,
-        dual_diagnosis="dual-diagnosis" in (track, *flags),
-        attendance_proof="mandated" in flags,
-        wheelchair="wheelchair" in flags,
-        telehealth="telehealth" in flags,
-        evening="evening" in flags,
-        language=state.language or "en",
-        area=state.area,
-    )
-    found = settings.meeting_list(wishes)
-    identity = moment.new_id("meeting-list")
-    emitted = MeetingListPrepared(list_id=identity, plan_id=plan_id, meetings=found, prepared_at=moment.now)
-    if found:
-        return [emitted]
-    trigger = Trigger(
-        category="placement",
-        reason="no-meeting-list",
-        tier=NO_LIST_TIER,
-        owner="case-manager",
-        rule=rule_version("aftercare", "no-meeting-list", RULES_VERSION),
-        signals=(Signal("no-meeting-found", moment.now, f"CarePlan/{plan_id}"),),
-    )
-    return [*escalation.raise_or_update((), [trigger], moment, settings.escalation)]

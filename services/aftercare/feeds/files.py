@@ -39,23 +39,19 @@ def load(deploy: Path, feeds: Iterable[str]) -> tuple[Meeting, ...]:
 
 
 async def trusted(
-    snapshots: Snapshots, pool: Pool, settings: Mapping[str, Settings], now: datetime
-) -> dict[str, Settings]:
-    """Each program's settings with the meetings that count, which are its snapshot and in the read model too."""
-    found = {
-        program: msgspec.structs.replace(each, meetings=await _of_feeds(pool, program, each, now))
-        for program, each in settings.items()
-    }
-    for program, each in found.items():
-        snapshots.replace(program, each.meetings)
-    await directory.store(pool, {program: each.meetings for program, each in found.items()}, now)
-    return found
+    snapshots: Snapshots, deploy: Path, pool: Pool, settings: Mapping[str, Settings], now: datetime
+) -> None:
+    """The meetings that count of each program become its snapshot, and stand in the read model too."""
+    found = {program: await _of_feeds(deploy, pool, program, each, now) for program, each in settings.items()}
+    for program, meetings in found.items():
+        snapshots.replace(program, meetings)
+    await directory.store(pool, found, now)
 
 
-async def _of_feeds(pool: Pool, program: str, settings: Settings, now: datetime) -> tuple[Meeting, ...]:
+async def _of_feeds(deploy: Path, pool: Pool, program: str, settings: Settings, now: datetime) -> tuple[Meeting, ...]:
     found: list[Meeting] = []
     for feed in settings.feeds:
-        read = tuple(each for each in settings.meetings if each.feed == feed)
+        read = load(deploy, [feed])
         found.extend(await _trusted(pool, program, feed, read, settings.feed_percent_least, now))
     return tuple(found)
 
