@@ -7,6 +7,7 @@ async with Driver.of(data) as driver:
 """
 
 import asyncio
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -129,10 +130,21 @@ class Driver:
         """Move the clinic's manual clock forward."""
         clock.advance(self.data, moment)
 
-    async def settle(self, seconds_max: float = 60.0) -> None:
-        """Return when every event is sent and consumed and no deadline has passed. Raises CannotContinueError."""
+    async def settle(self, seconds_max: float = 60.0, consumers: Collection[str] | None = None) -> None:
+        """Return when every event is sent and consumed (by these `consumers`, where they are named) and no deadline has
+        passed. Raises CannotContinueError."""
         async with self._quiet:
-            await self._quiescence.settle(self.now, seconds_max)
+            await self._quiescence.settle(self.now, seconds_max, consumers)
+
+    async def decided(self, service: str, seconds_max: float = 60.0) -> None:
+        """Return when this service has decided all that fell due. Raises CannotContinueError."""
+        async with self._quiet:
+            await self._quiescence.decided(service, self.now, seconds_max)
+
+    async def heartbeat(self, service: str, seconds_max: float = 60.0) -> None:
+        """Return when this service has stored a heartbeat of the clinic's time now. Raises CannotContinueError."""
+        async with self._quiet:
+            await self._quiescence.heartbeat(service, self.now, seconds_max)
 
     def pid(self, service: str) -> int:
         """The service's process, as of now: the runner writes it anew when it starts one again."""

@@ -44,15 +44,21 @@ CONSUMED = """SELECT cause::text AS id FROM journal
 # A page that waits for its time has not been tried yet.
 _BACKS_OFF = """p.lane LIKE 'partner:%' AND (p.attempts > 0 OR p.lane LIKE 'partner:on-call%')
     AND p.not_before > now()"""
-UNSENT = f"""SELECT lane, count(*) AS rows FROM outbox o WHERE partition IS NULL AND NOT EXISTS
-    (SELECT 1 FROM outbox p WHERE (p.parked IS NOT NULL OR {_BACKS_OFF})
-        AND p.lane = o.lane AND p.key = o.key AND p.id <= o.id)
+_GOES_ON = f"""NOT EXISTS (SELECT 1 FROM outbox p WHERE (p.parked IS NOT NULL OR {_BACKS_OFF})
+        AND p.lane = o.lane AND p.key = o.key AND p.id <= o.id)"""
+UNSENT = f"""SELECT lane, count(*) AS rows FROM outbox o WHERE partition IS NULL AND {_GOES_ON}
     GROUP BY lane ORDER BY lane"""
 # Rows that a partner did not take and that wait for their next send, by lane.
 BACKING_OFF = f"""SELECT lane, count(*) AS rows FROM outbox p WHERE parked IS NULL AND {_BACKS_OFF}
     GROUP BY lane ORDER BY lane"""
 # How many deadlines have passed at this clinic time.
 PASSED = "SELECT count(*) FROM state WHERE due_at <= $1"
+# The same, and the internal events that wait: in one snapshot, as the one leads to the other in one transaction.
+UNDECIDED = f"""SELECT (SELECT count(*) FROM state WHERE due_at <= $1) AS "deadlines passed",
+    (SELECT count(*) FROM outbox o WHERE lane = 'internal' AND {_GOES_ON}) AS "in lane internal"
+"""
+# The clinic's time when the service last said that it listens.
+HEARTBEAT = "SELECT heartbeat_at FROM service"
 _COLUMNS = "sequence, id, key_kind, key, program, event, kind, class, place, at, headers, content"
 # Rows of a lane that could not be sent. Where even the headers can't be read, the id is the nil UUID.
 _LANES = f"""SELECT id AS sequence,
@@ -305,6 +311,18 @@ async def backing_off(connection: Connection) -> dict[str, int]:
 async def silent_feeds(connection: Connection) -> list[SilentFeed]:
     """Those that are silent now."""
     return [SilentFeed(**row) for row in await connection.fetch(SILENT_FEEDS)]
+
+
+async def undecided(connection: Connection, clinic_now: datetime) -> dict[str, int]:
+    """Deadlines that have passed, and internal events that wait; where there are any."""
+    row = await connection.fetchrow(UNDECIDED, clinic_now)
+    return {name: rows for name, rows in row.items() if rows}
+
+
+async def heartbeat(connection: Connection) -> datetime | None:
+    """The clinic's time when the service last said that it listens."""
+    at: datetime | None = await connection.fetchval(HEARTBEAT)
+    return at
 
 
 async def passed_deadlines(connection: Connection, clinic_now: datetime) -> int:

@@ -9,7 +9,7 @@ look was on its topic before the first, and was consumed.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -64,8 +64,11 @@ class Quiescence:
     ) -> None:
         await self.close()
 
-    async def settle(self, clinic_now: datetime, seconds_max: float = 60.0) -> tuple[str, ...]:
+    async def settle(
+        self, clinic_now: datetime, seconds_max: float = 60.0, consumers: Collection[str] | None = None
+    ) -> tuple[str, ...]:
         """Return once the hub is quiet at this time of the clinic, with a line for each partner's rows that back off.
+        With `consumers` only these services' topics are waited for; what is produced for the others may be on its way.
 
         Raises:
             CannotContinueError: it is not within `seconds_max` (machine time); the line says what is still going on.
@@ -73,7 +76,7 @@ class Quiescence:
         give_up_at = time.monotonic() + seconds_max
         before = Look(("not asked yet",), {})
         while True:
-            now = await self.look(clinic_now)
+            now = await self.look(clinic_now, consumers)
             if not now.unrest and not before.unrest and now.ends == before.ends:
                 return await self._backing_off()
             if time.monotonic() > give_up_at:
@@ -82,13 +85,51 @@ class Quiescence:
             before = now
             await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
 
-    async def look(self, clinic_now: datetime) -> Look:
+    async def decided(self, service: str, clinic_now: datetime, seconds_max: float = 60.0) -> None:
+        """Return once this service has decided all that fell due, by this time of the clinic; what it emitted may still
+        be on its way. Raises CannotContinueError as `settle` does."""
+
+        async def waits(connection: queries.Connection) -> str:
+            undecided = await queries.undecided(connection, clinic_now)
+            return ", ".join(f"{rows} {what}" for what, rows in undecided.items())
+
+        await self._until_nothing(waits, service, seconds_max)
+
+    async def heartbeat(self, service: str, clinic_now: datetime, seconds_max: float = 60.0) -> None:
+        """Return once a heartbeat of this service is stored that is as new as this time of the clinic. Raises
+        CannotContinueError as `settle` does."""
+
+        async def waits(connection: queries.Connection) -> str:
+            at = await queries.heartbeat(connection)
+            return "" if at is not None and at >= clinic_now else "no heartbeat of this time"
+
+        await self._until_nothing(waits, service, seconds_max)
+
+    async def _until_nothing(
+        self, waits: Callable[[queries.Connection], Awaitable[str]], service: str, seconds_max: float
+    ) -> None:
+        """Ask one service's database until nothing waits any more. While it does not answer it is asked again."""
+        give_up_at = time.monotonic() + seconds_max
+        while True:
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS_MOST):
+                    still = await waits(await self._database(service))
+            except TROUBLE as trouble:
+                await self.close()
+                still = await self._why(trouble)
+            if not still:
+                return
+            if time.monotonic() > give_up_at:
+                raise CannotContinueError(f"{service} is not ready after {seconds_max:g} s: {still}")
+            await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
+
+    async def look(self, clinic_now: datetime, consumers: Collection[str] | None = None) -> Look:
         """Look once: databases, then topics. A server that does not answer is not quiet, and is asked again."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MOST):
                 await self._open()
                 rows = await asyncio.gather(*(self._rows(name, clinic_now) for name in self._databases))
-                lag, ends = await self._lag()
+                lag, ends = await self._lag(self.consumed if consumers is None else consumers)
         except TROUBLE as trouble:
             await self.close()
             await asyncio.sleep(RETRY_SECONDS)
@@ -121,15 +162,19 @@ class Quiescence:
             await admin.close()
 
     async def _open(self) -> None:
-        for name, dsn in self.hub.postgres.items():
-            if name not in self._databases:
-                self._databases[name] = await queries.reading(dsn)
+        for name in self.hub.postgres:
+            await self._database(name)
         if self._consumer is None:
             self._consumer = self.hub.cluster.consumer()
             await self._consumer.start()
         if self._admin is None:
             self._admin = self.hub.cluster.admin()
             await self._admin.start()
+
+    async def _database(self, name: str) -> queries.Connection:
+        if name not in self._databases:
+            self._databases[name] = await queries.reading(self.hub.postgres[name])
+        return self._databases[name]
 
     async def _rows(self, name: str, clinic_now: datetime) -> list[str]:
         """What waits in one service's outbox, and its deadlines that have passed."""
@@ -138,8 +183,8 @@ class Quiescence:
         passed = await queries.passed_deadlines(connection, clinic_now)
         return [*unsent, f"{name}: {passed} deadlines passed"] if passed else unsent
 
-    async def _lag(self) -> tuple[list[str], Ends]:
-        """Per service, how many records of its topic it has not consumed yet; and where the topics end."""
+    async def _lag(self, consumers: Collection[str]) -> tuple[list[str], Ends]:
+        """Per consumer, how many records of its topic it has not consumed yet; and where the topics end."""
         assert self._consumer is not None
         if not self._partitions:
             await self._learn_partitions()
@@ -147,9 +192,9 @@ class Quiescence:
             self._partitions = {}
             return [f"topic {name} is absent" for name in sorted(absent)], {}
         ends: Ends = await self._consumer.end_offsets([each for known in self._partitions.values() for each in known])
-        not_consumed = await asyncio.gather(*(self._not_consumed(service, ends) for service in self.consumed))
+        not_consumed = await asyncio.gather(*(self._not_consumed(service, ends) for service in consumers))
         return [
-            f"{name}: {count} not consumed" for name, count in zip(self.consumed, not_consumed, strict=True) if count
+            f"{name}: {count} not consumed" for name, count in zip(consumers, not_consumed, strict=True) if count
         ], ends
 
     async def _learn_partitions(self) -> None:

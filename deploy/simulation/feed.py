@@ -49,7 +49,12 @@ class Feed:
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
 
-    async def refer(self, chart: Chart) -> None:
+    async def admit(self, chart: Chart) -> None:
+        """Referred, and the placement signed that is recommended."""
+        await self._refer(chart)
+        await self._sign(chart)
+
+    async def _refer(self, chart: Chart) -> None:
         """The referral with its assessment, in one transaction."""
         patient = forms.patient(chart.person.mrn, f"Patient {chart.person.number}")
         who, at = patient["fullUrl"], self.driver.now
@@ -67,7 +72,7 @@ class Feed:
         located = [each["response"]["location"].split("/")[-4:-2] for each in answer["entry"]]
         chart.id = next(identity for kind, identity in located if kind == "Patient")
 
-    async def sign(self, chart: Chart) -> None:
+    async def _sign(self, chart: Chart) -> None:
         """The clinician signs what is recommended: the patient is admitted."""
         asked = await self.driver.search("intake", f"Task?patient={chart.id}&status=requested")
         tasks = [each for each in asked if fhir.code_of(each["code"]) == "sign-placement"]

@@ -46,9 +46,9 @@ STEPS = (
 MIDDAY, BOOKED_ON = day_time(13), 3
 """When a session that the EHR books by itself begins, and on which weekday."""
 WAVE = day_time(9, 10)
-AT_ONCE = 24
-HEARTBEAT_SECONDS = 6.0
-"""So long the clock stands still before attendance is killed: a heartbeat of this instant is stored by then."""
+AT_ONCE = 10
+"""Patients. With more the EHR is slower: what its pool of connections costs grows with their square."""
+ATTENDANCE = "attendance"
 RESTART_SECONDS_MOST = 90.0
 SETTLE_SECONDS_MOST = 180.0
 ANSWERED_PERCENT = 30
@@ -110,6 +110,7 @@ class Days:
         for week in range(self.asked.weeks):
             for day in range(7):
                 await self._pass(week, day)
+            await self.driver.settle(SETTLE_SECONDS_MOST)
             line = f"week {week + 1} of {self.asked.weeks}: {self.sent} reports sent, {time.monotonic() - began:.0f} s"
             console.print(line, markup=False)
 
@@ -146,8 +147,9 @@ class Days:
         return True
 
     async def _step(self, at: datetime) -> None:
+        """The other services follow in their own time: nothing that they decide of it comes back to attendance."""
         self.driver.clock_set(at)
-        await self.driver.settle(SETTLE_SECONDS_MOST)
+        await self.driver.decided(ATTENDANCE, SETTLE_SECONDS_MOST)
         self.log.write(at, "step")
 
     async def _morning(self, day: date) -> None:
@@ -156,12 +158,11 @@ class Days:
         leaving = [
             each for each in self.charts if each.id and each.discharged_at is None and each.person.leaves_on <= day
         ]
-        await self._all(leaving, self._discharge)
         coming = [each for each in self.charts if not each.id and each.person.comes_on <= day]
-        await self._all(coming, self.feed.refer)
-        await self.driver.settle(SETTLE_SECONDS_MOST)
-        await self._all(coming, self.feed.sign)
-        await self.driver.settle(SETTLE_SECONDS_MOST)
+        await self._all(leaving, self._discharge)
+        await self._all(coming, self.feed.admit)
+        if leaving or coming:
+            await self.driver.settle(SETTLE_SECONDS_MOST, consumers=(ATTENDANCE,))
         for each in coming:
             stay = {"id": each.id, "evening": each.person.evening, "payer": each.person.payer}
             self.log.write(self.driver.now, "admitted", patient=each.person.number, **stay)
@@ -196,11 +197,21 @@ class Days:
         """Persons resolve some of what is asked of them."""
         by_id = {each.id: each for each in self.charts if each.id}
         of_patients = [each for each in await self.feed.open_tasks() if {"for", "reasonCode"} <= each.keys()]
+        by_patient: dict[str, list[Resource]] = {}
         for task in of_patients:
-            reason, chart = fhir.code_of(task["reasonCode"]), by_id[task["for"]["reference"].partition("/")[2]]
-            chance = self._chance(chart, f"{reason}:{self.driver.now}")
-            if reason in ANSWERED and chance.randrange(100) < ANSWERED_PERCENT:
-                await self._resolve(chart, task, reason, chance.choice(ANSWERS))
+            by_patient.setdefault(task["for"]["reference"].partition("/")[2], []).append(task)
+
+        async def of_one(patient: str) -> None:
+            for task in by_patient[patient]:
+                await self._perhaps_resolve(by_id[patient], task)
+
+        await self._all(list(by_patient), of_one)
+
+    async def _perhaps_resolve(self, chart: Chart, task: Resource) -> None:
+        reason = fhir.code_of(task["reasonCode"])
+        chance = self._chance(chart, f"{reason}:{self.driver.now}")
+        if reason in ANSWERED and chance.randrange(100) < ANSWERED_PERCENT:
+            await self._resolve(chart, task, reason, chance.choice(ANSWERS))
 
     async def _resolve(self, chart: Chart, task: Resource, reason: str, answer: str) -> None:
         about = await self.feed.session_of(task)
@@ -249,7 +260,7 @@ class Days:
 
     async def _send_while_killed(self, due: Sequence[tuple[Chart, Act]]) -> None:
         """Attendance is killed in the midst of what it is sent, as a power cut would: the EHR sends again."""
-        await asyncio.sleep(HEARTBEAT_SECONDS)
+        await self.driver.heartbeat(ATTENDANCE)
         already, wanted = self.sent, len(due) // 3
 
         async def kill() -> int:
@@ -265,24 +276,24 @@ class Days:
         """Attendance is away while the clinic goes on. What was to be sent meanwhile is sent once it is back."""
         self.outages += 1
         since = self.driver.now
-        await asyncio.sleep(HEARTBEAT_SECONDS)
+        await self.driver.heartbeat(ATTENDANCE)
         before = self._kill()
         self.driver.clock_set(since + length)
         await self._restarted(before)
         self.log.write(self.driver.now, "outage", since=since)
-        await self.driver.settle(SETTLE_SECONDS_MOST)
+        await self.driver.decided(ATTENDANCE, SETTLE_SECONDS_MOST)
         self.log.write(self.driver.now, "step")
         await self._send(self._due())
 
     def _kill(self) -> int:
-        pid = self.driver.pid("attendance")
+        pid = self.driver.pid(ATTENDANCE)
         os.kill(pid, signal.SIGKILL)
         return pid
 
     async def _restarted(self, before: int) -> None:
         """The runner has started another process, and it is ready."""
         async with asyncio.timeout(RESTART_SECONDS_MOST):
-            while self.driver.pid("attendance") == before:  # noqa: ASYNC110 (another process writes it, to a file)
+            while self.driver.pid(ATTENDANCE) == before:  # noqa: ASYNC110 (another process writes it, to a file)
                 await asyncio.sleep(0.05)
 
     async def _all(self, each_of: Sequence[T], do: Callable[[T], Awaitable[object]]) -> None:

@@ -1,5 +1,6 @@
 """A demo that cannot fail shows nothing: what was expected and is not so ends it, in one line."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -91,5 +92,5 @@ class Quiet(Driver):
     def clock_set(self, moment: datetime) -> None:
         self.stepped.append(moment)
 
-    async def settle(self, seconds_max: float = 60.0) -> None:
+    async def settle(self, seconds_max: float = 60.0, consumers: Collection[str] | None = None) -> None:
         """It is."""

@@ -15,7 +15,7 @@ from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
 from deploy.paths import free_port
 from deploy.quiescence import Quiescence
-from shared.events.catalogue import CONSUMES, INTAKE_EVENTS
+from shared.events.catalogue import CONSUMES, ESCALATIONS, INTAKE_EVENTS
 from shared.platform import db
 from tests.stalls import seconds_of
 
@@ -50,7 +50,7 @@ async def here(hub: Hub) -> AsyncIterator[Place]:
         await quiescence.settle(datetime.min.replace(tzinfo=UTC), seconds_max=30)
         yield Place(quiescence, intake, attendance, hub.kafka)
     for connection in (intake, attendance):
-        await connection.execute("TRUNCATE outbox, state")
+        await connection.execute("TRUNCATE outbox, state, service")
         await connection.close()
     await consume_all(hub.kafka)
 
@@ -132,6 +132,39 @@ async def test_an_event_nobody_has_heard_is_something_left_to_do_until_they_have
         await here.quiescence.settle(MONDAY, seconds_max=0.3)
     await consume_all(here.kafka)
     await here.quiescence.settle(MONDAY, seconds_max=10)
+
+
+async def test_who_asks_for_one_consumer_does_not_wait_for_another(here: Place) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=here.kafka) as producer:
+        await producer.send_and_wait(ESCALATIONS, b"{}", key=b"patient-1")
+
+    await here.quiescence.settle(MONDAY, seconds_max=10, consumers=("attendance",))
+    with pytest.raises(CannotContinueError, match=r": intake: 1 not consumed$"):
+        await here.quiescence.settle(MONDAY, seconds_max=0.3, consumers=("attendance", "intake"))
+
+
+async def test_a_service_has_decided_what_fell_due_though_what_it_emitted_is_on_its_way(here: Place) -> None:
+    await store(here.attendance, "topic:iop.attendance.events", "patient-1")
+    await here.intake.execute("INSERT INTO state (key, program, due_at) VALUES ('patient-1', 'demo', $1)", MONDAY)
+    await here.quiescence.decided("attendance", MONDAY, seconds_max=10)
+
+    await here.attendance.execute("INSERT INTO state (key, program, due_at) VALUES ('patient-1', 'demo', $1)", MONDAY)
+    await store(here.attendance, "internal", "patient-2")
+    await here.quiescence.decided("testing", MONDAY, seconds_max=10)
+    with pytest.raises(CannotContinueError, match=r"attendance .* s: 1 deadlines passed, 1 in lane internal"):
+        await here.quiescence.decided("attendance", MONDAY, seconds_max=0.2)
+    await here.attendance.execute("UPDATE outbox SET parked = 'bug: here' WHERE lane = 'internal'")
+    await here.quiescence.decided("attendance", MONDAY - timedelta(seconds=1), seconds_max=10)
+
+
+async def test_a_heartbeat_counts_where_it_is_as_new_as_the_clinics_clock(here: Place) -> None:
+    with pytest.raises(CannotContinueError, match="no heartbeat of this time"):
+        await here.quiescence.heartbeat("attendance", MONDAY, seconds_max=0.2)
+    await here.attendance.execute("INSERT INTO service (heartbeat_at, listening_since) VALUES ($1, $1)", MONDAY)
+
+    await here.quiescence.heartbeat("attendance", MONDAY, seconds_max=10)
+    with pytest.raises(CannotContinueError, match="no heartbeat of this time"):
+        await here.quiescence.heartbeat("attendance", MONDAY + timedelta(seconds=1), seconds_max=0.2)
 
 
 async def test_a_hub_whose_kafka_does_not_answer_is_not_quiet_and_says_what_to_look_at(hub: Hub) -> None:
