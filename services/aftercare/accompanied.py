@@ -8,6 +8,7 @@ from shared.events import codes, fhir
 from shared.events.envelope import Resource, name_id
 from shared.path.destination import Release
 from shared.rules.organization import Organization
+from shared.rules.partner_kinds import TERMS
 
 NOTICE = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
 """Statement 2, verbatim (42 CFR 2.32(a)(2)); it accompanies every disclosure made with consent."""
@@ -119,9 +120,10 @@ class Accompanied:
 
     def _scope(self, consent_id: str) -> str:
         until = f" until {self.permitted.until.astimezone(self.zone):%Y-%m-%d}" if self.permitted.until else ""
+        revocable = "not revocable before its event" if TERMS[self.partner.kind].own_paper else "revocable at any time"
         return (
             f"Consent {consent_id} permits telling {self.partner.identifier} {self.purport}: "
-            f"{', '.join(self.permitted.fields)}; for the purpose {self.partner.purpose}{until}; revocable at any time."
+            f"{', '.join(self.permitted.fields)}; for the purpose {self.partner.purpose}{until}; {revocable}."
         )
 
     def _url(self, kind: str) -> str:

@@ -67,16 +67,19 @@ class RecordConsent(Command, frozen=True, kw_only=True, tag=True):
     given_at: datetime
     starts_at: datetime | None = None
     expires_at: datetime | None = None
+    classes: tuple[str, ...] = ()
+    ends_with: str = ""
 
 
 class DenyConsent(Command, frozen=True, kw_only=True, tag=True):
     """The patient's no, or a yes narrower than can be understood: to these partners, for these purposes, all where none
-    is named."""
+    is named; or, where it names fields, to these alone."""
 
     consent_id: str
     recipients: tuple[str, ...]
     purposes: tuple[str, ...]
     denied_at: datetime
+    fields: tuple[str, ...] = ()
 
 
 class RevokeConsent(Command, frozen=True, kw_only=True, tag=True):

@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL
 from shared.events import codes, fhir
 from shared.events.envelope import Event, Resource, name_id
 
-THE_PATIENTS_NO = frozenset({"consent-revoked", "consent-denied"})
+THE_PATIENTS_NO = frozenset({"consent-revoked", "consent-denied", "consent-restricted"})
 """Reasons for which nobody is asked to obtain a consent."""
 ANOTHER_IS_ASKED, MAY_HAVE_BEEN_RECEIVED, GAVE_UP = "another-is-asked", "may-have-been-received", "gave-up"
 ASKS_NOBODY = THE_PATIENTS_NO | {ANOTHER_IS_ASKED}

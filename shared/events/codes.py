@@ -43,6 +43,7 @@ INTERIM = f"{HUB}/CodeSystem/interim-service"
 OPERATION = f"{HUB}/CodeSystem/operation"
 LIST = f"{HUB}/CodeSystem/list"
 DISCLOSURE = f"{HUB}/CodeSystem/disclosure"
+CONSENT_EVENT = f"{HUB}/CodeSystem/consent-event"
 
 DIGEST = f"{HUB}/NamingSystem/identifier-digest"
 PARTNER = f"{HUB}/NamingSystem/partner"
@@ -89,6 +90,14 @@ STATUS_REASON = f"{HUB}/StructureDefinition/status-reason"
 for it (its `event-statusReason` is for other resources)."""
 SHORTFALL = f"{HUB}/StructureDefinition/attendance-outcome"
 """The extension of an Appointment that was fulfilled late or in part (ATTENDANCE): FHIR R4 has no element for it."""
+ENDS_WITH = f"{HUB}/StructureDefinition/consent-ends-with"
+"""The extension of a Consent that names the event before which it can't be revoked (42 CFR 2.35; CONSENT_EVENT): FHIR
+R4 has an element for a date alone."""
+EVENT_CAME = f"{HUB}/StructureDefinition/consent-event-came"
+"""The extension of such a Consent that says when its event came: from then on it may end."""
+CONSENT_EVENTS = frozenset({"case-disposed", "supervision-ended", "treatment-ended"})
+"""With what a consent to a court may end: the case is disposed of, the conditional release or supervision is over, the
+treatment is."""
 RESOLUTIONS = frozenset(
     {
         "acted-on",

@@ -17,8 +17,9 @@ import msgspec
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.rules.consent import REFERRAL_STATE, Partner
+from shared.rules.consent import Partner, require_narrow
 from shared.rules.organization import Organization
+from shared.rules.partner_kinds import REFERRAL_STATE
 from shared.rules.staff import Member, Staff, require_staff
 
 T = TypeVar("T")
@@ -372,6 +373,9 @@ def partners(deploy: Path) -> dict[str, Partner]:
     """The partners of partners.toml by name. Raises ConfigurationError."""
     file = deploy / "partners.toml"
     known = read_each(file, "partner", lambda name, each: msgspec.convert({"name": name, **each}, type=Partner))
+    for name, partner in known.items():
+        with configuration(f"{file}: partner.{name}"):
+            require_narrow(partner)
     _require_referrers(known, file)
     return known
 
@@ -384,8 +388,8 @@ def _require_referrers(known: Mapping[str, Partner], file: Path) -> None:
         place = f"{file}: partner.{name}.refers_as"
         if not all(_IDENTIFIER.fullmatch(each) for each in partner.refers_as):
             raise ConfigurationError(f"{place}: must be identifiers, system|value.")
-        if partner.refers_as and (REFERRAL_STATE not in partner.fields or partner.kind == "mutual-help-group"):
-            raise ConfigurationError(f"{place}: needs {REFERRAL_STATE} in fields, and no mutual-help group refers.")
+        if partner.refers_as and REFERRAL_STATE not in partner.fields:
+            raise ConfigurationError(f"{place}: needs {REFERRAL_STATE} in fields.")
         for key in itertools.product(partner.programs, partner.refers_as):
             if seen.setdefault(key, name) != name:
                 raise ConfigurationError(f"{place}: names partner.{seen[key]} of the same program already.")

@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, assert_never
+from typing import assert_never
 
 import msgspec
 
 from shared.events.intake import ConsentDenied, ConsentGiven
-
-PartnerKind = Literal[
-    "program-ehr", "treating-provider", "alumni-group", "recovery-residence", "court-or-probation", "mutual-help-group"
-]
-REFERRAL_STATE = "referral-state"
-"""The field of `fields` that an answer to a referrer discloses: where its own referral stands, nothing else."""
-TREATMENT_PAYMENT_OPERATIONS = frozenset({"TREAT", "HPAYMT", "HOPERAT"})
-"""Only a consent for these, to a treating provider, may have no expiry (42 CFR 2.31(a)(7))."""
+from shared.rules.partner_kinds import (
+    COUNSELING_NOTES,
+    REFERRAL_STATE,
+    TERMS,
+    TREATMENT_PAYMENT_OPERATIONS,
+    PartnerKind,
+)
 
 
 class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +61,17 @@ class Withheld:
     until: datetime | None = None
 
 
+def require_narrow(partner: Partner) -> Partner:
+    """It may be told no more than its kind, and what it requires it may be told. Raises ValueError."""
+    beyond = sorted(set(partner.fields) - TERMS[partner.kind].fields)
+    if beyond:
+        allowed = ", ".join(sorted(TERMS[partner.kind].fields)) or "none"
+        raise ValueError(f"fields: kind {partner.kind} may be told {allowed}; not {', '.join(beyond)}")
+    if not set(partner.required) <= set(partner.fields):
+        raise ValueError("required: must be among fields")
+    return partner
+
+
 LACKS = "patient-lacks-"
 """Before the name of a field that the partner can't do without: the consent permits it, the Patient has none."""
 Consent = ConsentGiven | ConsentDenied
@@ -94,13 +104,21 @@ def may_disclose(
     """
     if program not in partner.programs:
         return Withheld("partner-of-another-program")
+    allowed = tuple(each for each in partner.fields if each in TERMS[partner.kind].fields)
     match partner.kind:
         case "program-ehr":
-            return Permitted(None, partner.fields)
+            return Permitted(None, allowed)
         case "mutual-help-group":
             return Withheld("mutual-help-receives-nothing")
-        case "treating-provider" | "alumni-group" | "recovery-residence" | "court-or-probation":
-            return _by_consent(consents, revoked, partner, now)
+        case (
+            "treating-provider"
+            | "alumni-group"
+            | "recovery-residence"
+            | "peer-organization"
+            | "named-person"
+            | "court-or-probation"
+        ):
+            return _by_consent(consents, revoked, msgspec.structs.replace(partner, fields=allowed), now)
         case _:
             assert_never(partner.kind)
 
@@ -110,7 +128,7 @@ def _by_consent(
 ) -> Permitted | Withheld:
     """The newest that is about this partner and purpose decides alone: a newer no, a narrower yes or a revoked one
     closes what older ones opened. Else the soonest moment from which one will permit it, else why not."""
-    about = [each for each in consents if is_about(each, partner)]
+    about = [each for each in consents if is_about(each, partner) and not _is_bound_before(each, consents, partner)]
     latest_revoked = max((each.given_at for each in revoked if is_about(each, partner)), default=None)
     standing = [each for each in about if latest_revoked is None or _signed(each) > latest_revoked]
     answer = _decided(standing, partner, now)
@@ -119,9 +137,32 @@ def _by_consent(
     begins = _will_permit_at(standing, partner, now)
     if begins is not None:
         return Withheld("consent-not-yet-in-force", begins)
-    if latest_revoked is not None and not standing:
+    if latest_revoked is not None and not any(not _restricts(each) for each in standing):
         return Withheld("consent-revoked")
     return answer or Withheld(_why_none(consents, standing, partner))
+
+
+def _is_bound_before(consent: Consent, consents: Sequence[Consent], partner: Partner) -> bool:
+    """Whether it is a no that came while a consent bound the patient until its event (42 CFR 2.35(c))."""
+    return isinstance(consent, ConsentDenied) and any(
+        binds(each, partner) and each.given_at < consent.denied_at < (each.expires_at or _ALWAYS)
+        for each in consents
+        if isinstance(each, ConsentGiven)
+    )
+
+
+def binds(consent: ConsentGiven, partner: Partner) -> bool:
+    """Whether it is this partner's own paper, which the patient can't take back before its event."""
+    return TERMS[partner.kind].own_paper and is_about(consent, partner) and _why_not_own(consent) is None
+
+
+def _why_not_own(consent: ConsentGiven) -> str | None:
+    """What keeps it from being a consent under 42 CFR 2.35; None where nothing does."""
+    if len({*consent.recipients, *consent.classes}) > 1 or len(set(consent.purposes)) > 1:
+        return "consent-not-for-this-alone"
+    if consent.expires_at is None:
+        return "consent-without-expiry"
+    return None if consent.ends_with else "consent-without-event"
 
 
 def _will_permit_at(about: Sequence[Consent], partner: Partner, now: datetime) -> datetime | None:
@@ -130,28 +171,50 @@ def _will_permit_at(about: Sequence[Consent], partner: Partner, now: datetime) -
 
 
 def _why_none(consents: Sequence[Consent], about: Sequence[Consent], partner: Partner) -> str:
-    ahead = [(_signed(each), _by_one(each, partner, _begins(each))) for each in about]
+    ahead = [(_signed(each), _by_one(each, about, partner, _begins(each))) for each in about if not _restricts(each)]
     reasons = [(signed, each.reason) for signed, each in ahead if isinstance(each, Withheld)]
     if reasons:
         return max(reasons)[1]
-    named = any(isinstance(each, ConsentGiven) and partner.identifier in each.recipients for each in consents)
-    return "consent-for-another-purpose" if named else "no-consent-names-this-partner"
+    named = [each for each in consents if isinstance(each, ConsentGiven) and reaches(each, partner)]
+    if any(not _is_of_notes_alone(each) for each in named):
+        return "consent-for-another-purpose"
+    return "counseling-notes-never-sent" if named else "no-consent-names-this-partner"
+
+
+def reaches(consent: ConsentGiven, partner: Partner) -> bool:
+    """Whether it names this partner: by its identifier or, for treatment, payment and operations alone, by its class
+    (42 CFR 2.31(a)(4)(i))."""
+    if partner.identifier in consent.recipients:
+        return True
+    is_tpo = TERMS[partner.kind].tpo and {partner.purpose, *consent.purposes} <= TREATMENT_PAYMENT_OPERATIONS
+    return is_tpo and partner.kind in consent.classes
 
 
 def is_about(consent: Consent, partner: Partner) -> bool:
-    """Whether it is about this partner and this purpose. A denial that names none is about all."""
+    """Whether it is about this partner and this purpose. A denial that names none is about all; a consent to counseling
+    notes alone is about nothing else."""
     if isinstance(consent, ConsentGiven):
-        return partner.identifier in consent.recipients and partner.purpose in consent.purposes
+        of_this = partner.purpose in consent.purposes and not _is_of_notes_alone(consent)
+        return of_this and reaches(consent, partner)
     return partner.identifier in (consent.recipients or (partner.identifier,)) and partner.purpose in (
         consent.purposes or (partner.purpose,)
     )
 
 
+def _is_of_notes_alone(consent: ConsentGiven) -> bool:
+    return set(consent.fields) == {COUNSELING_NOTES}
+
+
+def _restricts(consent: Consent) -> bool:
+    """Whether it is a no to some fields only (42 CFR 2.26): what else is permitted stays so."""
+    return isinstance(consent, ConsentDenied) and bool(consent.fields)
+
+
 def _decided(about: Sequence[Consent], partner: Partner, at: datetime) -> Permitted | Withheld | None:
     """What the newest one in force at this moment says; of several of the same instant what all of them permit."""
-    begun = [each for each in about if _begins(each) <= at]
+    begun = [each for each in about if _begins(each) <= at and not _restricts(each)]
     newest = max((_signed(each) for each in begun), default=None)
-    answers = [_by_one(each, partner, at) for each in begun if _signed(each) == newest]
+    answers = [_by_one(each, about, partner, at) for each in begun if _signed(each) == newest]
     narrowest = min(answers, key=_width, default=None)
     if not isinstance(narrowest, Permitted):
         return narrowest
@@ -166,8 +229,8 @@ def _in_common(narrowest: Permitted, all_of_them: Sequence[Permitted], partner: 
 
 
 def _enough(permitted: Permitted, partner: Partner) -> Permitted | Withheld:
-    """A referral without a field that the partner can't do without serves no purpose."""
-    if not set(partner.required) <= set(permitted.fields):
+    """Without any field, or without one that the partner can't do without, it serves no purpose."""
+    if not permitted.fields or not set(partner.required) <= set(permitted.fields):
         return Withheld("consent-lacks-a-field")
     return permitted
 
@@ -193,17 +256,39 @@ def _begins(consent: Consent) -> datetime:
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 
 
-def _by_one(consent: Consent, partner: Partner, at: datetime) -> Permitted | Withheld:
-    """What this consent alone permits at a moment at which it is in force."""
+def _by_one(consent: Consent, about: Sequence[Consent], partner: Partner, at: datetime) -> Permitted | Withheld:
+    """What this consent alone permits at a moment at which it is in force, without what a no of its time or a later one
+    restricts."""
     if isinstance(consent, ConsentDenied):
         return Withheld("consent-denied")
     if consent.expires_at is not None and consent.expires_at <= at:
         return Withheld("consent-expired")
+    if why := _why_defective(consent, partner):
+        return Withheld(why)
+    granted = tuple(each for each in partner.fields if each in consent.fields)
+    restricted = {
+        name
+        for each in about
+        if isinstance(each, ConsentDenied) and each.denied_at >= consent.given_at
+        for name in each.fields
+    }
+    fields = tuple(each for each in granted if each not in restricted)
+    answer = _enough(Permitted(consent.consent_id, fields, consent.expires_at), partner)
+    if isinstance(answer, Withheld) and isinstance(_enough(Permitted(None, granted), partner), Permitted):
+        return Withheld("consent-restricted")
+    return answer
+
+
+def _why_defective(consent: ConsentGiven, partner: Partner) -> str | None:
+    """Why it opens nothing at all for a partner of this kind; None where nothing is wrong with it."""
+    if COUNSELING_NOTES in consent.fields:
+        return "consent-combines-counseling-notes"
+    if TERMS[partner.kind].own_paper:
+        return _why_not_own(consent)
     if consent.expires_at is None and not _may_last(consent, partner):
-        return Withheld("consent-without-expiry")
-    fields = tuple(each for each in partner.fields if each in consent.fields)
-    return _enough(Permitted(consent.consent_id, fields, consent.expires_at), partner)
+        return "consent-without-expiry"
+    return None
 
 
 def _may_last(consent: ConsentGiven, partner: Partner) -> bool:
-    return partner.kind == "treating-provider" and set(consent.purposes) <= TREATMENT_PAYMENT_OPERATIONS
+    return TERMS[partner.kind].tpo and set(consent.purposes) <= TREATMENT_PAYMENT_OPERATIONS

@@ -14,7 +14,8 @@ from services.intake.decide.referrers import AS_ANSWERED
 from shared.edge.fhir import parse, validate
 from shared.events.intake.placement import ReferralState
 from shared.events.partner_answer import AnswerPrepared
-from shared.rules.consent import REFERRAL_STATE, Permitted, Withheld
+from shared.rules.consent import Permitted, Withheld
+from shared.rules.partner_kinds import REFERRAL_STATE
 from tests.aftercare.given import DISCHARGED
 from tests.aftercare.test_form import CONSENT_ID, PATIENT, PATIENT_ID, SENDER, UNTIL, ZONE, one, release
 from tests.laws import examples

@@ -381,9 +381,15 @@ EXAMPLES: tuple[Event, ...] = (
         given_at=MONDAY,
         starts_at=MONDAY,
         expires_at=NEXT_YEAR,
+        classes=("treating-provider",),
+        ends_with="supervision-ended",
     ),
     intake.ConsentDenied(
-        consent_id=named("denial"), recipients=("riverbend-alumni",), purposes=("alumni",), denied_at=NEXT_MONDAY
+        consent_id=named("denial"),
+        recipients=("riverbend-alumni",),
+        purposes=("alumni",),
+        denied_at=NEXT_MONDAY,
+        fields=("phone",),
     ),
     intake.ConsentRevoked(consent_id=named("consent"), revoked_at=NEXT_MONDAY),
     intake.ConsentsCurrent(),

@@ -235,6 +235,15 @@ def is_a_no(sent: Paper, partner: Partner) -> bool:
     return bool(denies or restricts) and about and (not purposes or partner.purpose in purposes)
 
 
+def limited_to(no: Paper) -> set[str]:
+    """The fields that a plain no names, each of which is known; all where there is none."""
+    restricted = set(no.provision) & {"provision", "class", "securityLabel", "dataPeriod"}
+    named = {code_of(each) for each in no.provision.get("code", [])}
+    known = {(codes.FIELD, each) for each in ("name", "phone", "area")}
+    is_plain = no.provision.get("type") == "deny" and not restricted and not list(all_of(no.body, "modifierExtension"))
+    return fields_of(no) if is_plain and named <= known else set()
+
+
 def first_moment(sent: Paper) -> datetime:
     text = sent.body["dateTime"]
     return datetime.fromisoformat(text if "T" in text else f"{text}T05:00:00Z").astimezone(UTC)
@@ -261,7 +270,7 @@ def objections(papers: Sequence[Paper], partner: Partner, permitted: Permitted) 
     for each in papers:
         if each is by or first_moment(each) < first_moment(by) or each.ended == "entered-in-error":
             continue
-        if is_a_no(each, partner):
+        if is_a_no(each, partner) and (limited_to(each) or set(permitted.fields)) & set(permitted.fields):
             yield "a newer no"
         if is_a_yes(each, partner) and fields_of(each) and each.ended:
             yield "a newer one was revoked"
@@ -310,11 +319,15 @@ def restricted(how: str) -> Any:
     return lambda sent: replace(sent, body=sent.body | {"provision": sent.provision | RESTRICTIONS[how]})
 
 
+def without_codes(sent: Paper) -> Json:
+    return {name: value for name, value in sent.provision.items() if name != "code"}
+
+
 WORSE: dict[str, Any] = {
     **{f"restricted by {how}": restricted(how) for how in RESTRICTIONS},
     "ended": lambda sent: replace(sent, ended=sent.ended or "inactive"),
     "modified": lambda sent: replace(sent, body=sent.body | {"modifierExtension": MODIFIER}),
-    "denied": lambda sent: replace(sent, body=sent.body | {"provision": sent.provision | {"type": "deny"}}),
+    "denied": lambda sent: replace(sent, body=sent.body | {"provision": without_codes(sent) | {"type": "deny"}}),
     "one field less": lambda sent: replace(
         sent, body=sent.body | {"provision": sent.provision | {"code": sent.provision["code"][:-1]}}
     ),
@@ -362,6 +375,15 @@ def test_a_part_that_cannot_be_read_never_opens_more(keys: Keys, chosen: Json, p
     for worse in made_unreadable(whole):
         after = opened(keys, [worse], partner)
         assert after is None or (before is not None and set(after.fields) <= set(before.fields))
+
+
+def test_a_no_to_one_field_leaves_the_others_and_to_one_that_nobody_knows_closes_all(keys: Keys) -> None:
+    no = USUAL | {"type": "deny", "date": DAYS[1], "period": ""}
+    found = opened(keys, [A_YES, paper(**no | {"fields": ["phone"]})], MODEST)
+    assert found is not None and found.fields == ("name",)
+    assert opened(keys, [A_YES, paper(**no | {"fields": ["phone", "unknown"]})], MODEST) is None
+    within = paper(**no | {"fields": ["phone"], "restriction": "within"})
+    assert opened(keys, [A_YES, within], MODEST) is None
 
 
 def test_what_was_entered_in_error_closes_nothing(keys: Keys) -> None:

@@ -187,7 +187,7 @@ def remark_of(keys: Keys, resource: Json, before: Json | None = None) -> str:
         ),
         (
             consent(provision=_DENIAL),
-            "information: Opens nothing, and closes what older consents opened for riverbend-alumni.",
+            "information: Opens nothing, and closes name, phone of what older consents opened for riverbend-alumni.",
         ),
         (consent(status="inactive"), "warning: Opens nothing. It has ended"),
         (consent(status="draft"), "warning: Opens nothing. Must be active."),

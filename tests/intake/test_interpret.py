@@ -15,6 +15,7 @@ from deploy import keys as key_files
 from services.intake import messages as w
 from services.intake.edge import answers, edge
 from services.intake.instruments import INSTRUMENTS, STATED, Question, question
+from services.intake.settings import Settings
 from shared.edge import fhir, patients
 from shared.edge.contract import Context, Interpretation, StoredResource
 from shared.edge.outcome import HttpRefusal
@@ -47,7 +48,12 @@ def commands_of(keys: Keys, *resources: Json, method: str = "POST", before: Json
 
 
 def interpreted(
-    keys: Keys, *resources: Json, method: str = "POST", before: Json | None = None, same_minute: Sequence[Json] = ()
+    keys: Keys,
+    *resources: Json,
+    method: str = "POST",
+    before: Json | None = None,
+    same_minute: Sequence[Json] = (),
+    numbers: Settings = SETTINGS,
 ) -> Interpretation:
     """What these resources mean, resolved as a submission is, with what is stored of the `same_minute`."""
     parsed = fhir.parse(json.dumps(bundles.transaction(*resources)).encode())
@@ -63,7 +69,7 @@ def interpreted(
         (each.type, str(each.id)): StoredResource(PATIENT, before or {}) for each in resolved if each.method == "PUT"
     }
     others = {each["id"]: StoredResource(PATIENT, each) for each in same_minute}
-    context = Context(CALLER, PATIENT, "demo", SETTINGS, MONDAY, stored, others)
+    context = Context(CALLER, PATIENT, "demo", numbers, MONDAY, stored, others)
     return edge(keys).read(resolved, context)
 
 

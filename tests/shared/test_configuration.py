@@ -67,7 +67,7 @@ REFERS = 'refers_as = ["http://hl7.org/fhir/sid/us-npi|9999999928"]'
         (
             'purpose = "mutual-help"',
             f'purpose = "mutual-help"\nfields = ["referral-state"]\n{REFERS}',
-            "no mutual-help",
+            "mutual-help-group may be told none",
         ),
         ('serves = ["alumni"]', f'serves = ["alumni"]\n{REFERS}', r"refers_as: needs referral-state in fields"),
         (

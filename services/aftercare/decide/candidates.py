@@ -15,7 +15,7 @@ from services.aftercare.record import Discharged, OnHold, OnItsWay, Referral
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, evolve
 from shared.events.aftercare import ANOTHER_IS_ASKED, MAY_HAVE_BEEN_RECEIVED
-from shared.rules.consent import Partner
+from shared.rules.consent import Partner, reaches
 from shared.rules.decision import Moment
 
 REFERRED: dict[str, frozenset[str]] = {
@@ -67,7 +67,7 @@ def consented(before: State, consent: ConsentGiven, moment: Moment[Settings]) ->
     """Of each kind the first that this consent names goes to the gate, which alone decides: one on hold, else one that
     nobody was asked for yet."""
     state = evolve(before, consent)
-    named = [each for each in moment.settings.partners if each.identifier in consent.recipients]
+    named = [each for each in moment.settings.partners if reaches(consent, each)]
     names = {each.name for each in named}
     emitted = go_again(state, [each for each in state.on_hold if each.partner in names], moment)
     busy = {each.kind for each in _sending(state)}

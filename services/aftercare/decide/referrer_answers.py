@@ -35,6 +35,7 @@ from services.aftercare.settings import Settings
 from services.aftercare.state import State, evolve
 from shared.events.aftercare import GAVE_UP
 from shared.events.envelope import name_id
+from shared.rules.consent import reaches
 from shared.rules.decision import Moment
 
 NOT_A_REFERRER = "partner-not-known"
@@ -96,7 +97,7 @@ def _hold_ends_at(answer: Answer, until: datetime | None, moment: Moment[Setting
 def consented(before: State, consent: ConsentGiven, moment: Moment[Settings]) -> list[Emits]:
     """The newest state of each referral of a partner that this consent names goes to the gate."""
     state = evolve(before, consent)
-    named = {each.name for each in moment.settings.partners if each.identifier in consent.recipients}
+    named = {each.name for each in moment.settings.partners if reaches(consent, each)}
     able = [each for each in record.current(state.answers) if each.step in ("on-hold", "waits")]
     return _go(state, [each for each in able if each.partner in named], moment)
 

@@ -46,6 +46,8 @@ def consent_given(command: messages.RecordConsent) -> messages.ConsentGiven:
         given_at=command.given_at,
         starts_at=command.starts_at,
         expires_at=command.expires_at,
+        classes=command.classes,
+        ends_with=command.ends_with,
     )
 
 
@@ -55,6 +57,7 @@ def consent_denied(command: messages.DenyConsent) -> messages.ConsentDenied:
         recipients=command.recipients,
         purposes=command.purposes,
         denied_at=command.denied_at,
+        fields=command.fields,
     )
 
 

@@ -10,7 +10,8 @@ from services.intake.edge.consenting import ConsentReading
 from services.intake.messages import ConsentDenied, ConsentGiven, DenyConsent, RecordConsent
 from shared.edge.contract import Context
 from shared.edge.outcome import Issue
-from shared.rules.consent import Partner, Permitted, is_about, may_disclose
+from shared.rules.consent import Partner, Permitted, is_about, may_disclose, reaches
+from shared.rules.partner_kinds import TERMS
 
 
 def remark(reading: ConsentReading, context: Context) -> Issue:
@@ -24,7 +25,7 @@ def remark(reading: ConsentReading, context: Context) -> Issue:
 
 
 def _opens(given: ConsentGiven, place: str, context: Context) -> Issue:
-    named = [each for each in context.settings.partners if each.identifier in given.recipients]
+    named = [each for each in context.settings.partners if reaches(given, each)]
     if not named:
         text = "Opens nothing. It names no partner of this program (partners.toml)."
         return Issue("warning", "business-rule", (f"{place}.provision.actor",), text)
@@ -47,8 +48,11 @@ def _closes(denied: ConsentDenied, place: str, context: Context) -> Issue:
     if not closed:
         text = "Opens nothing. It denies no purpose of a partner of this program (partners.toml)."
         return Issue("warning", "business-rule", (f"{place}.provision",), text)
-    text = f"Opens nothing, and closes what older consents opened for {', '.join(closed)}."
-    return Issue("information", "informational", (place,), text)
+    of_what = f"{', '.join(denied.fields)} of what" if denied.fields else "what"
+    text = f"Opens nothing, and closes {of_what} older consents opened for {', '.join(closed)}."
+    courts = [each.name for each in context.settings.partners if each.name in closed and TERMS[each.kind].own_paper]
+    bound = f" For {', '.join(courts)} not before the event of a consent that binds until then." if courts else ""
+    return Issue("information", "informational", (place,), f"{text}{bound}")
 
 
 def _until(end: datetime | None, context: Context) -> str:

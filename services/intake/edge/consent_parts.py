@@ -6,11 +6,14 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, target
 from shared.edge.json import Json
 from shared.events import codes
+from shared.rules.partner_kinds import TERMS
 
 RESTRICTIONS = ("provision", "class", "data", "dataPeriod", "securityLabel")
 """A provision that narrows itself by these states more than the hub understands."""
 MODIFIERS = ("modifierExtension", "implicitRules")
 """What stands under these may turn the meaning of all the rest into its opposite (FHIR R4, 2.4.0.1)."""
+BY_CLASS = tuple(kind for kind, terms in TERMS.items() if terms.tpo)
+"""Kinds of partner that a consent may name as a class."""
 UNREADABLE_PURPOSE = "unreadable"
 _PURPOSES = (codes.ACT_REASON, codes.PURPOSE)
 
@@ -28,9 +31,19 @@ def is_modified(part: object) -> bool:
 
 def recipients(provision: Json, entries: Sequence[BundleEntry]) -> tuple[str, ...]:
     """The partners named by the actors that receive (role IRCP), but for one that names two different ones."""
-    receiving = [each for each in provision.get("actor", ()) if code_in(each["role"], codes.PARTICIPATION) == "IRCP"]
-    plain = [each for each in receiving if not _contradicts_itself(each, entries)]
+    plain = [each for each in _receiving(provision) if not _contradicts_itself(each, entries)]
     return tuple(dict.fromkeys(name for each in plain for name in partners(each, entries)))
+
+
+def classes(provision: Json) -> tuple[str, ...]:
+    """The kinds of partner that an actor which receives names as a class: those that a consent can reach so."""
+    named = (each["reference"].get("identifier", {}) for each in _receiving(provision))
+    found = (each.get("value") for each in named if each.get("system") == codes.PARTNER_KIND)
+    return tuple(kind for kind in dict.fromkeys(found) if kind in BY_CLASS)
+
+
+def _receiving(provision: Json) -> list[Json]:
+    return [each for each in provision.get("actor", ()) if code_in(each["role"], codes.PARTICIPATION) == "IRCP"]
 
 
 def partners(actor: Json, entries: Sequence[BundleEntry]) -> list[str]:
@@ -72,6 +85,12 @@ def every_purpose(provision: Json) -> tuple[str, ...]:
 
 def _is_readable(purpose: Json) -> bool:
     return purpose.get("system") in _PURPOSES and "code" in purpose
+
+
+def fields(provision: Json) -> tuple[str, ...]:
+    """Those that can be read."""
+    found = (code_in(each, codes.FIELD) for each in provision.get("code", ()))
+    return tuple(dict.fromkeys(code for code in found if code))
 
 
 def is_without_known_period(provision: Json) -> bool:

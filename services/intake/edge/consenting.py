@@ -7,11 +7,14 @@ an Organization in the same Bundle. Display text never counts. A no is heard mor
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from services.intake.edge import denying
+from services.intake.edge import bound, denying
 from services.intake.edge.consent_parts import (
+    BY_CLASS,
     MODIFIERS,
     RESTRICTIONS,
+    classes,
     every_purpose,
+    fields,
     is_modified,
     is_privacy,
     is_without_known_period,
@@ -22,7 +25,7 @@ from services.intake.edge.disclosing import wrong_discloser
 from services.intake.messages import DenyConsent, RecordConsent, RevokeConsent
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, happened, has_code, planned, planned_until, target
+from shared.edge.fhir.elements import happened, has_code, planned, planned_until, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events import codes
@@ -43,8 +46,15 @@ class ConsentReading:
 def consented(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> ConsentReading:
     """What it opens or closes. An update that opens nothing closes what it may have opened before.
 
-    Raises HttpRefusal 422 where it would open again what was revoked: that stays so in every ledger.
+    Raises HttpRefusal 422 where it would open again what was revoked: that stays so in every ledger; or end what binds
+    until its event (`bound`).
     """
+    reading = _reading(entry, entries, context)
+    bound.require_end(entry, reading.command, context)
+    return reading
+
+
+def _reading(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> ConsentReading:
     if entry.resource["status"] in _ENDED:
         return _ended(entry, context)
     if (denial := denying.denial(entry, entries, context)) is not None:
@@ -84,10 +94,12 @@ def _opened(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context
         consent_id=str(entry.id),
         recipients=recipients(provision, entries),
         purposes=every_purpose(provision),
-        fields=_fields(provision),
+        fields=fields(provision),
         given_at=happened(entry.resource["dateTime"], f"{entry.place}.dateTime", time),
         starts_at=planned(start, place, time) if start else None,
         expires_at=planned_until(end, place, time) if end else None,
+        classes=classes(provision),
+        ends_with=bound.ends_with(entry.resource),
     )
 
 
@@ -98,11 +110,14 @@ def _faults(consent: Json, entries: Sequence[BundleEntry], context: Context) -> 
     if why := wrong_discloser(consent, entries, context):
         yield ".organization", why
     provision = consent.get("provision", {})
-    if not recipients(provision, entries):
-        yield ".provision.actor", f"An actor in role IRCP must be named by an identifier of {codes.PARTNER}."
+    if not (recipients(provision, entries) or classes(provision)):
+        text = (
+            f"An actor in role IRCP must be named by an identifier of {codes.PARTNER}, or by one of these classes of "
+        )
+        yield ".provision.actor", f"{text}{codes.PARTNER_KIND}: {', '.join(BY_CLASS)}."
     if not purposes(provision):
         yield ".provision.purpose", f"A purpose is required, of {codes.ACT_REASON} or {codes.PURPOSE}."
-    if not _fields(provision):
+    if not fields(provision):
         yield ".provision.code", f"The fields that may be told are required, as codes of {codes.FIELD}."
     if "dateTime" not in consent:
         yield ".dateTime", "The date of the signature is required (42 CFR 2.31(a)(9))."
@@ -139,8 +154,3 @@ def _not_signed(consent: Json) -> Iterator[tuple[str, str]]:
 def _signs(performer: Json) -> bool:
     by_identifier = performer.get("type") in _SIGNERS and performer.get("identifier", {}).get("value")
     return bool(by_identifier or any(target(performer, kind) for kind in _SIGNERS))
-
-
-def _fields(provision: Json) -> tuple[str, ...]:
-    found = (code_in(each, codes.FIELD) for each in provision.get("code", ()))
-    return tuple(dict.fromkeys(code for code in found if code))

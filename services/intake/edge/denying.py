@@ -7,6 +7,7 @@ from datetime import datetime
 
 from services.intake.edge.consent_parts import (
     RESTRICTIONS,
+    fields,
     is_modified,
     is_privacy,
     is_without_known_period,
@@ -16,9 +17,10 @@ from services.intake.edge.consent_parts import (
 from services.intake.messages import DenyConsent
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import happened, has_code, planned_until, target
+from shared.edge.fhir.elements import code_in, happened, has_code, planned_until, target
 from shared.edge.json import Json
 from shared.events import codes
+from shared.rules.partner_kinds import FIELDS
 
 _PERSONS = ("Patient", "RelatedPerson", "Practitioner", "PractitionerRole", "Device")
 _ALL: tuple[str, ...] = ()
@@ -37,6 +39,7 @@ def denial(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context)
         recipients=found,
         purposes=_purposes(consent),
         denied_at=_denied_at(entry, context),
+        fields=_fields(consent),
     )
 
 
@@ -108,6 +111,15 @@ def _purposes(consent: Json) -> tuple[str, ...]:
     found = _denials(consent) or [consent.get("provision", {})]
     named = [purposes(each) if len(purposes(each)) == len(each.get("purpose", ())) else _ALL for each in found]
     return _together(named) if all(named) else _ALL
+
+
+def _fields(consent: Json) -> tuple[str, ...]:
+    """To which it is limited, a restriction (42 CFR 2.26): a plain no each of whose codes is known; else all."""
+    provision = consent.get("provision", {})
+    found = {code_in(each, codes.FIELD) for each in provision.get("code", ())}
+    if provision.get("type") != "deny" or _is_narrowed(consent) or not found <= FIELDS:
+        return _ALL
+    return fields(provision)
 
 
 def _denied_at(entry: BundleEntry, context: Context) -> datetime:

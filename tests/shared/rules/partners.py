@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from shared.events.intake import ConsentGiven
-from shared.rules.consent import REFERRAL_STATE, Partner, PartnerKind
+from shared.rules.consent import Partner
+from shared.rules.partner_kinds import REFERRAL_STATE, TERMS, PartnerKind
 
 A_YEAR = timedelta(days=365)
 ALUMNI = Partner(
@@ -35,6 +36,7 @@ HOUSE = Partner(
     kind="recovery-residence",
     programs=("demo",),
     purpose="recovery-residence",
+    fields=("name", "phone"),
     serves=("recovery-residence",),
 )
 FELLOWSHIP = Partner(
@@ -88,5 +90,6 @@ def consent_to(partner: Partner, given_at: datetime, **but: Any) -> ConsentGiven
         fields=partner.fields,
         given_at=given_at,
         expires_at=given_at + A_YEAR,
+        ends_with="supervision-ended" if TERMS[partner.kind].own_paper else "",
     )
     return msgspec.structs.replace(consent, **but)

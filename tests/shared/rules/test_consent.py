@@ -10,10 +10,8 @@ from hypothesis import strategies as some
 
 from shared.events.intake import ConsentDenied, ConsentGiven
 from shared.rules.consent import (
-    REFERRAL_STATE,
     Consent,
     Partner,
-    PartnerKind,
     Permitted,
     Withheld,
     as_receiver,
@@ -21,6 +19,7 @@ from shared.rules.consent import (
     is_about,
     may_disclose,
 )
+from shared.rules.partner_kinds import REFERRAL_STATE, PartnerKind
 from tests.shared.rules.partners import A_YEAR, ALUMNI, CLINIC, COURT, EHR, FELLOWSHIP, consent_to, of_kind
 
 SIGNED = datetime(2025, 3, 3, 15, 0, tzinfo=UTC)
@@ -201,31 +200,32 @@ def test_of_two_of_the_same_instant_the_narrower_counts() -> None:
 
 
 def test_of_two_of_the_same_instant_only_what_both_permit_is_told() -> None:
-    partner = msgspec.structs.replace(ALUMNI, fields=("name", "phone", "moud"), required=())
-    ends_sooner = but(CONSENT, consent_id="c9", fields=("moud", "name"), expires_at=EXPIRES - MOMENT)
+    partner = msgspec.structs.replace(of_kind("recovery-residence"), fields=("name", "phone", "area"), required=())
+    ends_sooner = but(CONSENT, consent_id="c9", fields=("area", "name"), expires_at=EXPIRES - MOMENT)
     assert answer([CONSENT, ends_sooner], partner) == Permitted("c9", ("name",), EXPIRES - MOMENT)
-    apart = answer([CONSENT, but(CONSENT, consent_id="c9", fields=("moud",))], partner)
-    assert isinstance(apart, Permitted) and apart.fields == ()
+    apart = answer([CONSENT, but(CONSENT, consent_id="c9", fields=("area",))], partner)
+    assert apart == Withheld("consent-lacks-a-field")
     in_need = msgspec.structs.replace(partner, required=("name",))
-    assert isinstance(answer([CONSENT, but(CONSENT, fields=("name", "moud"))], in_need), Permitted)
+    assert isinstance(answer([CONSENT, but(CONSENT, fields=("name", "area"))], in_need), Permitted)
     in_need = msgspec.structs.replace(partner, required=("phone",))
-    assert answer([CONSENT, but(CONSENT, fields=("moud", "phone"))], in_need) == Permitted("c1", ("phone",), EXPIRES)
+    assert answer([CONSENT, but(CONSENT, fields=("area", "phone"))], in_need) == Permitted("c1", ("phone",), EXPIRES)
 
 
 @given(
-    some.lists(some.sets(some.sampled_from(("name", "phone", "moud", "area")), min_size=1), min_size=1, max_size=4),
-    some.sets(some.sampled_from(("name", "phone", "moud")), max_size=2),
+    some.lists(some.sets(some.sampled_from(("name", "phone", "area", "unknown")), min_size=1), min_size=1, max_size=4),
+    some.sets(some.sampled_from(("name", "phone", "area")), max_size=2),
     some.lists(some.integers(1, 400), min_size=5, max_size=5),
 )
 def test_another_consent_of_the_same_instant_never_opens_more(
     papers: list[set[str]], required: set[str], days: list[int]
 ) -> None:
-    partner = msgspec.structs.replace(ALUMNI, fields=("name", "phone", "moud"), required=tuple(sorted(required)))
+    house = of_kind("recovery-residence")
+    partner = msgspec.structs.replace(house, fields=("name", "phone", "area"), required=tuple(sorted(required)))
     before = [
         but(CONSENT, consent_id=f"c{at}", fields=tuple(sorted(fields)), expires_at=NOW + timedelta(days=days[at]))
         for at, fields in enumerate(papers)
     ]
-    narrower = answer([*before, but(CONSENT, fields=("name", "moud"))], partner)
+    narrower = answer([*before, but(CONSENT, fields=("name", "area"))], partner)
     wider = answer(before, partner)
     if isinstance(narrower, Permitted):
         assert isinstance(wider, Permitted) and narrower.until is not None and wider.until is not None
