@@ -35,6 +35,7 @@ DECIDERS: Mapping[str, Decider[Any]] = {
         decide=group_sessions.decide,
         evolve=groups.evolve,
         due=groups.due,
+        upcast=groups.UPCAST,
     ),
     FEED: Decider(
         state_type=Feed,

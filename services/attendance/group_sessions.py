@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from services.attendance import group_listing, groups, messages
+from services.attendance import group_guests, group_listing, groups, messages
 from services.attendance.groups import Group
 from services.attendance.settings import Settings
 from services.attendance.timetable import (
@@ -44,7 +44,12 @@ UNPLANNED = Refused("conflict", "The group does not meet then any more (program.
 
 def react(state: Group, event: messages.ConsumesOfGroups, moment: Moment[Settings]) -> Emissions:
     """What a group decides, and what follows for its sessions, for whoever is in it, and for whoever reads of it."""
-    emitted = followed(state, event, groups.react(state, event, moment), moment)
+    decided = (
+        group_guests.react(state, event, moment)
+        if isinstance(event, messages.OfGuests)
+        else groups.react(state, event, moment)
+    )
+    emitted = followed(state, event, decided, moment)
     return group_listing.followed(state, event, emitted, moment)
 
 
@@ -116,7 +121,7 @@ def followed(
     if plan is not None and (slots := tuple(_listed(before, then, moment))):
         schedule = schedule_id(moment.program, then.name)
         more.append(SlotsListed(group=then.name, schedule_id=schedule, kind=plan.kind, slots=slots))
-    return [*emitted, *more, *_notified(before, then, moment)]
+    return [*emitted, *more, *_notified(before, then, moment), *group_guests.notified(before, then)]
 
 
 def _after(before: Group, cause: Event | Command, emitted: Sequence[messages.EmitsOfGroups]) -> Group:
@@ -137,15 +142,16 @@ def _with_former(before: Group, after: Group, moment: Moment[Settings]) -> Timet
 def _listed(before: Group, then: Group, moment: Moment[Settings]) -> Iterator[GroupSlot]:
     """Those that are new or other than they were listed; of what has begun nobody asks whether a seat is free."""
     known = {each.minute: each for each in before.timetable.sessions}
-    schedule, was, now = schedule_id(moment.program, then.name), _has_seats(before), _has_seats(then)
+    schedule = schedule_id(moment.program, then.name)
     for each in then.timetable.sessions:
         is_other = known.get(each.minute) != each
+        was, now = _has_seats(before, each), _has_seats(then, each)
         if is_other or (was != now and each.start > moment.now and each.mark == ""):
             yield GroupSlot(slot_id(schedule, each.minute), _status(each, now), each.start, each.end)
 
 
-def _has_seats(group: Group) -> bool:
-    return len(group.members) < group.timetable.seats
+def _has_seats(group: Group, session: GroupSession) -> bool:
+    return len(group_guests.present(group, session)) < group.timetable.seats
 
 
 def _status(session: GroupSession, has_seats: bool) -> SlotStatus:

@@ -4,13 +4,17 @@ A key of its own kind (`group_key`), so that of two patients who ask for the las
 go to the patient's own key by `To`.
 """
 
+from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from services.attendance import messages
 from services.attendance.fitting import day_of
 from services.attendance.group_plan import GroupPlan
+from services.attendance.guest import Guest, guests_after
 from services.attendance.settings import Settings
 from services.attendance.timetable import Timetable
 from shared.events.envelope import Command, Event
@@ -19,7 +23,9 @@ from shared.path.service import PATIENT
 from shared.rules.decision import Moment
 from shared.rules.packing import pack_id, seconds, unpack_id
 
-VERSION = 1
+VERSION = 2
+UPCAST: dict[int, Callable[[Any], Any]] = {1: lambda stored: stored}
+"""Version 2 only adds, at the end: the guests."""
 WAITING_MOST = 40
 """In line for one group; whoever is beyond asks again later: a state stays below 4 KB."""
 LOOK_HOURS = 1
@@ -53,14 +59,19 @@ class Group(msgspec.Struct, frozen=True, array_like=True):
     timetable: Timetable = Timetable()
     listed: str = ""
     """Short for what was listed of it last."""
+    guests: tuple[Guest, ...] = ()
+    """Of single sessions, as long as these are in the timetable."""
 
 
-def react(state: Group, event: messages.ConsumesOfGroups, moment: Moment[Settings]) -> list[messages.EmitsOfGroups]:
+def react(
+    state: Group, event: messages.OfGroups | messages.TimePassed, moment: Moment[Settings]
+) -> list[messages.EmitsOfGroups]:
     """Whom free seats are given, and what the others are answered. Total: a repeat is deaf."""
     after = evolve(state, event)
     plan = moment.settings.groups.get(after.name)
     is_open = _is_open(plan, moment)
-    given = after.line[: max(plan.seats - len(after.members), 0)] if plan is not None and is_open else ()
+    free = 0 if plan is None else plan.seats - len(after.members) - _guests_at_once(after, moment)
+    given = after.line[: max(free, 0)] if is_open else ()
     changes: list[messages.OfGroupStates] = []
     if given:
         changes.append(messages.SeatsFilled(patients=tuple(each.patient for each in given)))
@@ -77,11 +88,19 @@ def react(state: Group, event: messages.ConsumesOfGroups, moment: Moment[Setting
     ]
 
 
+def _guests_at_once(group: Group, moment: Moment[Settings]) -> int:
+    """The most that any session ahead has: beside them nobody has a seat of it."""
+    ahead = {each.minute for each in group.timetable.sessions if each.start > moment.now}
+    members = {each.patient for each in group.members}
+    counted = Counter(each.minute for each in group.guests if each.minute in ahead and each.patient not in members)
+    return max(counted.values(), default=0)
+
+
 def _is_open(plan: GroupPlan | None, moment: Moment[Settings]) -> bool:
     return plan is not None and plan.is_open_on(day_of(moment.now, moment.settings))
 
 
-def _refusals(state: Group, event: messages.ConsumesOfGroups, then: Group) -> list[To]:
+def _refusals(state: Group, event: messages.OfGroups | messages.TimePassed, then: Group) -> list[To]:
     """To whoever came and waits, or came for nothing, and to those who are in line no more without a seat."""
     by = pack_id(event.patient) if isinstance(event, messages.OfGroups) else ""
     served = {*then.members, *then.line}
@@ -101,7 +120,7 @@ def _answer(to: Member, event: messages.SeatAnswers) -> To:
 
 
 def _looks_again(
-    then: Group, event: messages.ConsumesOfGroups, moment: Moment[Settings]
+    then: Group, event: messages.OfGroups | messages.TimePassed, moment: Moment[Settings]
 ) -> list[messages.EmitsOfGroups]:
     if (then.look_at is not None) == bool(then.line) and not isinstance(event, messages.TimePassed):
         return []
@@ -128,7 +147,13 @@ def evolve(state: Group, event: Event | Command) -> Group:
         case messages.GroupShown(form=form):
             return change(state, listed=form)
         case messages.TimetableChanged(timetable=timetable):
-            return change(state, timetable=timetable)
+            planned = {each.minute for each in timetable.sessions}
+            guests = tuple(each for each in state.guests if each.minute in planned)
+            return change(state, timetable=timetable, guests=guests)
+        case messages.GuestAsked(group=name):
+            return change(state, name=name)
+        case messages.GuestLeft() | messages.GuestSeated():
+            return change(state, guests=guests_after(state.guests, event))
         case _:
             return state
 

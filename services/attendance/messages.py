@@ -23,6 +23,20 @@ from services.attendance.group_events import (
     SeatSought,
     WeekOfGroup,
 )
+from services.attendance.guest_events import (
+    GuestAnswers,
+    GuestAsked,
+    GuestLeft,
+    GuestMeetingChanged,
+    GuestSeated,
+    GuestSeatGiven,
+    GuestSeatRefused,
+    GuestSeatReturned,
+    GuestSeatSought,
+    GuestSeatTaken,
+    OfGuests,
+    OfOwnGuestSeat,
+)
 from services.attendance.record import Period, Projection, Request, Session, SessionSlot, Week
 from services.attendance.timetable_events import ChangeMeeting, MeetingsChanged, TimetableChanged
 from shared.events.attendance import (
@@ -37,6 +51,7 @@ from shared.events.attendance import (
     SessionEvent,
     SessionExcused,
     SessionMissed,
+    SessionRequested,
     SessionScheduled,
     WeeklyHoursCorrected,
     WeeklyHoursFellShort,
@@ -126,6 +141,16 @@ __all__ = [
     "GroupFull",
     "GroupListed",
     "GroupShown",
+    "GuestAnswers",
+    "GuestAsked",
+    "GuestLeft",
+    "GuestMeetingChanged",
+    "GuestSeatGiven",
+    "GuestSeatRefused",
+    "GuestSeatReturned",
+    "GuestSeatSought",
+    "GuestSeatTaken",
+    "GuestSeated",
     "HandOverEscalation",
     "Internal",
     "LineEnded",
@@ -136,7 +161,9 @@ __all__ = [
     "MoveSession",
     "OfGroupStates",
     "OfGroups",
+    "OfGuests",
     "OfOneSession",
+    "OfOwnGuestSeat",
     "OfOwnSeat",
     "OfSession",
     "OutreachAttempted",
@@ -167,6 +194,7 @@ __all__ = [
     "SessionEvent",
     "SessionExcused",
     "SessionMissed",
+    "SessionRequested",
     "SessionScheduled",
     "SessionsChanged",
     "SignalsCorrected",
@@ -373,7 +401,8 @@ OfOneSession = (
 
 
 class BookSession(Command, frozen=True, kw_only=True, tag=True):
-    """A session of no week, from `start` on, as the EHR booked it under `appointment_id`.
+    """A session of no week, from `start` on, as the EHR booked it under `appointment_id`; where its slot names a group,
+    as a guest of that one.
 
     `numbers` are those it is known by there. `makes_up` is the session whose miss it makes up, "" for none.
     `report` is what its Appointment reports, of whichever session it is.
@@ -407,6 +436,7 @@ StateEvents = (
     | CalendarFollowed
     | ProjectionChanged
     | OfOwnSeat
+    | OfOwnGuestSeat
     | WeekOfGroup
     | RetentionBegan
     | EpisodeForgotten
@@ -417,6 +447,9 @@ Internal = (
     TimePassed
     | OfGroups
     | SeatAnswers
+    | OfGuests
+    | GuestAnswers
+    | GuestSeated
     | MeetingsChanged
     | AbsenceAsked
     | SilenceCounts
@@ -439,12 +472,14 @@ Consumes = (
     | EpisodeDischarged
     | DischargeWithdrawn
     | SeatAnswers
+    | GuestAnswers
     | SilenceCounts
     | MeetingsChanged
     | TimePassed
 )
 Emits = (
     SessionScheduled
+    | SessionRequested
     | SessionCheckedIn
     | CheckInWithdrawn
     | SessionAttended
@@ -463,8 +498,8 @@ Emits = (
     | StateEvents
     | To
 )
-ConsumesOfGroups = OfGroups | TimePassed
-EmitsOfGroups = OfGroupStates | TimetableChanged | SlotsListed | GroupListed | To
+ConsumesOfGroups = OfGroups | OfGuests | TimePassed
+EmitsOfGroups = OfGroupStates | GuestSeated | TimetableChanged | SlotsListed | GroupListed | To
 CommandsOfGroups = ChangeMeeting
 ConsumesOfFeeds = AbsenceAsked | TimePassed
 EmitsOfFeeds = FeedChanged | FeedQuestioned | FeedSilent | FeedSpoke | To

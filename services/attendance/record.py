@@ -33,16 +33,21 @@ Mark = Literal[
     "closed",
     "moved",
     "mistaken",
+    "asked",
+    "unseated",
 ]
 """What the session's Appointment, or the patient's answer to it, says last. `ended`: the stay ended before it.
 `replanned`: another week was planned before it. `closed`: the program's calendar holds it on no such day.
-`moved`: it is held at another time. `mistaken`: nobody booked it, or whoever did takes it back."""
+`moved`: it is held at another time. `mistaken`: nobody booked it, or whoever did takes it back.
+`asked`: a group is asked for a guest's seat of it, and has not answered. `unseated`: it gave none."""
 LATE: frozenset[Mark] = frozenset({"late", "declined-late"})
 PRESENT: frozenset[Mark] = frozenset({"arrived", "fulfilled"})
 _EXCUSED: frozenset[Mark] = frozenset({"excused", "declined"})
-NOT_OWED: frozenset[Mark] = frozenset({"ended", "replanned", "closed", "moved", "mistaken"})
-"""Called off for what became of the stay, by the calendar, for another time, or as none that ever was."""
+NOT_OWED: frozenset[Mark] = frozenset({"ended", "replanned", "closed", "moved", "mistaken", "asked", "unseated"})
+"""Called off for what became of the stay, by the calendar, for another time, or as none that ever was, or not yet."""
 CANCELLED: frozenset[Mark] = NOT_OWED | {"off"}
+AWAY: frozenset[SessionOutcome] = frozenset({"cancelled", "excused", "cancelled-late"})
+"""The outcomes of what does not take place for the patient."""
 BY_A_PERSON = "person"
 BY_THE_GROUP = "group"
 BY_ITSELF = -1
@@ -286,7 +291,7 @@ RequestKind = (
         "group-seat",
         "leaves-groups",
     ]
-    | Literal["late-or-partial", "week-short"]
+    | Literal["late-or-partial", "week-short", "guest-seat-refused"]
     | SilenceKind
 )
 

@@ -8,6 +8,7 @@ import msgspec
 from services.attendance import outcomes
 from services.attendance.cap import forgotten
 from services.attendance.group import GroupSeat, seat_after
+from services.attendance.guest import GuestSeat, guest_seats_after
 from services.attendance.messages import (
     BookedUntil,
     CalendarFollowed,
@@ -23,6 +24,7 @@ from services.attendance.messages import (
     EpisodeStepped,
     FlagsChanged,
     MeetingsChanged,
+    OfOwnGuestSeat,
     OfOwnSeat,
     OutreachAttempted,
     PatientDied,
@@ -59,7 +61,7 @@ from shared.events.escalation import EscalationActedOn, EscalationResolved
 from shared.events.intake import PayerSpan
 from shared.rules.assigning import Team
 
-VERSION = 10
+VERSION = 11
 GRADING = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
 """The flags a miss is graded by."""
 FITTING = frozenset({"evening", "telehealth", "special-assignment", "individual-only", "barrier-language"})
@@ -103,6 +105,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """When the missed sessions of the stay began that are forgotten, in minutes since 1970, in order of time."""
     projection: Projection | None = None
     """Of the running week, while sessions are owed."""
+    guests: tuple[GuestSeat, ...] = ()
+    """In single sessions of other groups."""
 
 
 def evolve(state: State, event: Event | Command) -> State:
@@ -130,13 +134,27 @@ def evolve(state: State, event: Event | Command) -> State:
         case MeetingsChanged(group=group, since=since, changes=changes):
             return msgspec.structs.replace(state, meetings=Meetings(group, since, changes))
         case EpisodeForgotten():
-            return State(escalations=state.escalations, left=True, team=state.team, seat=state.seat, paid=state.paid)
+            return State(
+                escalations=state.escalations,
+                left=True,
+                team=state.team,
+                seat=state.seat,
+                paid=state.paid,
+                guests=state.guests,
+            )
         case _ if isinstance(event, Moved):
             return _episode_moved(state, event)
-        case _ if isinstance(event, OfOwnSeat):
-            return msgspec.structs.replace(state, seat=seat_after(state.seat, event))
+        case _ if isinstance(event, OfOwnSeat | OfOwnGuestSeat):
+            return _seated(state, event)
         case _:
             return state
+
+
+def _seated(state: State, event: OfOwnSeat | OfOwnGuestSeat) -> State:
+    """As a member of a group, or as a guest."""
+    if isinstance(event, OfOwnSeat):
+        return msgspec.structs.replace(state, seat=seat_after(state.seat, event))
+    return msgspec.structs.replace(state, guests=guest_seats_after(state.guests, event))
 
 
 def _cared_for(state: State, event: CareTeamChanged | CoverageRecorded) -> State:
@@ -182,7 +200,14 @@ def _admitted(state: State, event: EpisodeAdmitted) -> State:
         week_start=event.admitted_at,
         tracks=(event.track, *event.other_tracks),
     )
-    return State(episode=episode, escalations=state.escalations, team=state.team, seat=state.seat, paid=state.paid)
+    return State(
+        episode=episode,
+        escalations=state.escalations,
+        team=state.team,
+        seat=state.seat,
+        paid=state.paid,
+        guests=state.guests,
+    )
 
 
 def _stored(flags: tuple[str, ...]) -> tuple[str, ...]:

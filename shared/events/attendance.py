@@ -96,6 +96,11 @@ class SessionEvent(Event, frozen=True, kw_only=True):
             yield fhir.reference("HealthcareService", self.group)
 
 
+def identifiers_of(session_id: str, numbers: tuple[BookingNumber, ...]) -> Mapping[str, list[Resource]]:
+    written: list[Resource] = [{"system": each.system, "value": each.value} for each in numbers]
+    return {session_id: written} if written else {}
+
+
 class SessionScheduled(SessionEvent, frozen=True, kw_only=True):
     """`numbers` are those of whoever booked it."""
 
@@ -103,8 +108,18 @@ class SessionScheduled(SessionEvent, frozen=True, kw_only=True):
     numbers: tuple[BookingNumber, ...] = ()
 
     def identifiers(self) -> Mapping[str, list[Resource]]:
-        written: list[Resource] = [{"system": each.system, "value": each.value} for each in self.numbers]
-        return {self.session_id: written} if written else {}
+        return identifiers_of(self.session_id, self.numbers)
+
+
+class SessionRequested(SessionEvent, frozen=True, kw_only=True):
+    """A seat of this session of a group is asked for, for whoever makes up a miss: it is booked once the group has
+    given it, else cancelled (`no-seat`). `numbers` are those of whoever asked for it."""
+
+    status: ClassVar[str] = "pending"
+    numbers: tuple[BookingNumber, ...] = ()
+
+    def identifiers(self) -> Mapping[str, list[Resource]]:
+        return identifiers_of(self.session_id, self.numbers)
 
 
 class SessionMissed(SessionEvent, frozen=True, kw_only=True):

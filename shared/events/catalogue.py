@@ -181,6 +181,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(intake.PlacementReviewWithdrawn, INTAKE_EVENTS, "intake", "Task"),
     CatalogueEntry(intake.PlacementReviewCompleted, INTAKE_EVENTS, "intake", "Task"),
     CatalogueEntry(attendance.SessionScheduled, ATTENDANCE_EVENTS, "attendance", "Appointment"),
+    CatalogueEntry(attendance.SessionRequested, ATTENDANCE_EVENTS, "attendance", "Appointment"),
     CatalogueEntry(attendance.SessionCancelled, ATTENDANCE_EVENTS, "attendance", "Appointment"),
     CatalogueEntry(attendance.SessionExcused, ATTENDANCE_EVENTS, "attendance", "Appointment"),
     CatalogueEntry(attendance.SessionCancelledLate, ATTENDANCE_EVENTS, "attendance", "Appointment"),

@@ -8,7 +8,7 @@ from uuid import uuid5
 
 import msgspec
 
-from services.attendance import groups
+from services.attendance import group_sessions, groups
 from services.attendance.group import GroupSeat
 from services.attendance.group_plan import GROUP, GroupPlan, group_key
 from services.attendance.groups import Group
@@ -146,7 +146,7 @@ class ProgramStory:
         cause = uuid5(NAMES, f"group decision {self._decisions}")
         moment = Moment(self.now, self.now, self.settings, cause, key, "demo")
         state = self.groups.get(key, Group())
-        emitted = groups.react(state, event, moment)  # type: ignore[arg-type]
+        emitted = group_sessions.react(state, event, moment)  # type: ignore[arg-type]
         state = groups.evolve(state, event)
         for each in emitted:
             if isinstance(each, To):

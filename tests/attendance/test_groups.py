@@ -23,6 +23,7 @@ from shared.rules.decision import Moment
 from tests.attendance.given import ADMISSION, SETTINGS
 from tests.laws import examples
 
+OfSeats = w.OfGroups | w.TimePassed
 EVENING = "evening-a"
 ANNA, BEN, CARA, DORA = (str(uuid5(NAMESPACE_URL, name)) for name in ("anna", "ben", "cara", "dora"))
 PATIENTS = (ANNA, BEN, CARA, DORA, *(str(uuid5(NAMESPACE_URL, f"patient-{each}")) for each in range(6)))
@@ -67,7 +68,7 @@ class GroupStory:
         self.settings = msgspec.structs.replace(SETTINGS, groups=configured)
         return self
 
-    def then(self, *events: w.ConsumesOfGroups) -> "GroupStory":
+    def then(self, *events: OfSeats) -> "GroupStory":
         for event in events:
             emitted = groups.react(self.state, event, self._moment())
             self.state = groups.evolve(self.state, event)
@@ -191,7 +192,7 @@ histories = some.lists(some.one_of(asks, asks, leaves), max_size=60)
 
 @settings_of_law(max_examples=examples(200))
 @given(histories, some.lists(some.integers(1, 6), min_size=1, max_size=4))
-def test_law_no_seat_is_given_beyond_the_seats(history: Sequence[w.ConsumesOfGroups], seats: Sequence[int]) -> None:
+def test_law_no_seat_is_given_beyond_the_seats(history: Sequence[OfSeats], seats: Sequence[int]) -> None:
     group = GroupStory(seats[0])
     for number, event in enumerate(history):
         group.lists(seats[number % len(seats)])
@@ -204,7 +205,7 @@ def test_law_no_seat_is_given_beyond_the_seats(history: Sequence[w.ConsumesOfGro
 @settings_of_law(max_examples=examples(200))
 @given(histories, some.integers(1, 6))
 def test_law_a_patient_is_in_the_group_once_and_the_line_stands_in_its_order(
-    history: Sequence[w.ConsumesOfGroups], seats: int
+    history: Sequence[OfSeats], seats: int
 ) -> None:
     group = GroupStory(seats).then(*history)
     everybody = [*group.members, *group.line]
@@ -215,7 +216,7 @@ def test_law_a_patient_is_in_the_group_once_and_the_line_stands_in_its_order(
 
 @settings_of_law(max_examples=examples(200))
 @given(histories, some.integers(1, 6))
-def test_law_a_repeat_changes_nothing_and_answers_nobody(history: Sequence[w.ConsumesOfGroups], seats: int) -> None:
+def test_law_a_repeat_changes_nothing_and_answers_nobody(history: Sequence[OfSeats], seats: int) -> None:
     group = GroupStory(seats)
     for event in history:
         group.then(event)
@@ -225,7 +226,7 @@ def test_law_a_repeat_changes_nothing_and_answers_nobody(history: Sequence[w.Con
 
 @settings_of_law(max_examples=examples(200))
 @given(histories, some.integers(1, 6))
-def test_law_the_last_answer_says_where_the_patient_is(history: Sequence[w.ConsumesOfGroups], seats: int) -> None:
+def test_law_the_last_answer_says_where_the_patient_is(history: Sequence[OfSeats], seats: int) -> None:
     """But for those who have left."""
     group = GroupStory(seats).then(*history)
     for where, answer in ((group.members, "given"), (group.line, "waits")):

@@ -405,6 +405,7 @@ EXAMPLES: tuple[Event, ...] = (
         group="evening-a",
         makes_up_id=named("missed"),
     ),
+    attendance.SessionRequested(**_SESSION, group="evening-b", makes_up_id=named("missed")),
     attendance.SessionCancelled(**_SESSION, reason="called-off"),
     attendance.SessionExcused(**_SESSION, reason="excused"),
     attendance.SessionCancelledLate(**_SESSION, reason="cancelled-late"),

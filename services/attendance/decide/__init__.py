@@ -8,6 +8,7 @@ from services.attendance.decide import (
     ehr_booking,
     episode,
     grouping,
+    guesting,
     making_up,
     marks,
     moving,
@@ -43,6 +44,9 @@ from services.attendance.messages import (
     EpisodeStepped,
     FlagsChanged,
     GroupFull,
+    GuestMeetingChanged,
+    GuestSeatGiven,
+    GuestSeatRefused,
     HandOverEscalation,
     MakeUpMiss,
     MarkMissed,
@@ -78,10 +82,11 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
 def _followed(
     state: State, cause: Event | Command, decided: Sequence[Emits], moment: Moment[Settings]
 ) -> Sequence[Emits]:
-    """And what follows from it for the patient's seat, then for the week."""
+    """And what follows from it for the patient's seats, then for the week."""
     course = Course(evolve(state, cause), moment)
     course.emit(*decided)
     grouping.followed(course, state)
+    guesting.followed(course)
     projecting.followed(course, state)
     return projecting.detailed(course, state)
 
@@ -112,6 +117,8 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[
             return episode.revived(state, event, moment)
         case SeatGiven() | GroupFull():
             return grouping.answered(state, event, moment)
+        case GuestSeatGiven() | GuestSeatRefused() | GuestMeetingChanged():
+            return guesting.answered(state, event, moment)
         case SilenceCounts():
             return silence_counts(state, event, moment)
         case TimePassed():

@@ -9,15 +9,16 @@ from services.attendance.decide import making_up, marks, reporting
 from services.attendance.decide.course import Course
 from services.attendance.decide.moving import TWO_ROOMS
 from services.attendance.decide.replanning import held
-from services.attendance.decide.sessions import closed_for, scheduled, undecided
+from services.attendance.decide.sessions import closed_for, requested, scheduled, undecided
+from services.attendance.fitting import seat_of_stay
 from services.attendance.hours import ends_of
 from services.attendance.messages import BookingNumber, BookSession, Emits, ReinstateSession, SlotAdded, StandsFor
-from services.attendance.record import BY_ITSELF, Mark, Session, SessionSlot, minute_of
+from services.attendance.record import AWAY, BY_ITSELF, Mark, Session, SessionSlot, minute_of
 from services.attendance.settings import Settings
 from services.attendance.state import State
 from shared.rules.decision import Moment, Refused
 
-PLACE = "Appointment.start"
+PLACE, SLOT = "Appointment.start", "Appointment.slot"
 BOOKED = "booked-by-ehr"
 SESSIONS_MOST = 150
 """Of a stay that are remembered at once, where the EHR books: more would not fit into a state."""
@@ -41,9 +42,16 @@ TOO_MANY_SLOTS = Refused(
     f"A patient has at most {SLOTS_MOST} sessions that differ in kind, length, topic, therapist or room.",
     "Appointment.serviceType",
 )
-_ELSEWHERE: frozenset[Mark] = frozenset({"moved", "replanned"})
+OTHER_GROUP = Refused("business-rule", "Must be the Slot of a group that holds sessions of this kind.", SLOT)
+NO_MAKE_UP = Refused(
+    "business-rule",
+    "A seat of one session is for a make-up: name the missed Appointment too (supportingInformation).",
+    SLOT,
+)
+BEGUN = Refused("conflict", "The session of this Slot has begun: choose a later one.", SLOT)
+OWN_GROUP = Refused("conflict", "The patient is a member of this group: choose a session of another one.", SLOT)
+_ELSEWHERE: frozenset[Mark] = frozenset({"moved", "replanned", "unseated"})
 """Of a session that is none any more at its time: another one may be booked there."""
-_AWAY = ("cancelled", "excused", "cancelled-late")
 
 
 def booked(state: State, command: BookSession, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
@@ -65,9 +73,11 @@ def booked(state: State, command: BookSession, moment: Moment[Settings]) -> Sequ
 
 def _session(course: Course, command: BookSession) -> Session | Refused:
     """The one that stands, or a new one; it makes up the miss that is named."""
-    found = standing(course, command.slot.kind, minute_of(command.start))
-    if found is None:
+    found, group = standing(course, command.slot.kind, minute_of(command.start)), command.slot.group
+    if found is None or (group and found.outcome in AWAY and found.mark != "asked"):
         return _new(course, command)
+    if group not in ("", course.episode.template[found.slot].group):
+        return TWO_ROOMS
     refused = making_up.link(course, found, command.makes_up) if command.makes_up else None
     return refused or found
 
@@ -76,6 +86,7 @@ def _new(course: Course, command: BookSession) -> Session | Refused:
     wanted = at(course, command.start, command.slot)
     about = f"Appointment/{command.appointment_id}"
     refused = may_be_held(course, wanted, command.slot, about) or _may_be_booked(course, wanted)
+    refused = refused or _may_be_guest(course, command)
     if refused is not None:
         return refused
     if command.makes_up:
@@ -83,7 +94,24 @@ def _new(course: Course, command: BookSession) -> Session | Refused:
         if isinstance(made, Refused):
             return made
         wanted = made
+    if command.slot.group:
+        wanted = msgspec.structs.replace(wanted, mark="asked")
     return book(course, wanted, command.slot, command.numbers)
+
+
+def _may_be_guest(course: Course, command: BookSession) -> Refused | None:
+    """A seat of one session is for whoever makes up a miss, and is in another group or in none."""
+    if not command.slot.group:
+        return None
+    plan = course.moment.settings.groups.get(command.slot.group)
+    if plan is None or plan.kind != command.slot.kind:
+        return OTHER_GROUP
+    if not command.makes_up:
+        return NO_MAKE_UP
+    if command.start <= course.moment.now:
+        return BEGUN
+    seat = seat_of_stay(course.episode, course.state.seat)
+    return OWN_GROUP if seat is not None and seat.group == command.slot.group else None
 
 
 def standing(course: Course, kind: str, minute: int) -> Session | None:
@@ -96,12 +124,12 @@ def standing(course: Course, kind: str, minute: int) -> Session | None:
         and episode.template[each.slot].kind == kind
         and each.mark not in _ELSEWHERE
     )
-    return min(near, key=lambda each: (each.outcome in _AWAY, abs(each.minute - minute), each.place), default=None)
+    return min(near, key=lambda each: (each.outcome in AWAY, abs(each.minute - minute), each.place), default=None)
 
 
 def _is_booked_again(course: Course, session: Session) -> bool:
     """What was agreed of a session that has begun stays so: that it was booked tells nothing of who was there."""
-    return session.outcome in _AWAY and session.start > course.moment.now
+    return session.outcome in AWAY and session.mark != "asked" and session.start > course.moment.now
 
 
 def at(course: Course, start: datetime, slot: SessionSlot) -> Session:
@@ -114,7 +142,8 @@ def book(course: Course, wanted: Session, slot: SessionSlot, numbers: tuple[Book
     if wanted.slot == len(course.episode.template) or course.episode.template[wanted.slot] != slot:
         course.emit(SlotAdded(index=wanted.slot, slot=slot))
     session = wanted if wanted.mark else undecided(course.episode, wanted, course.moment)
-    course.change([session], [scheduled(course.episode, session, numbers)], BOOKED)
+    event = requested if session.mark == "asked" else scheduled
+    course.change([session], [event(course.episode, session, numbers)], BOOKED)
     return session
 
 

@@ -57,6 +57,8 @@ NOT_BOOKED = Refused("conflict", "The program planned this session: put it as ca
 OFF_FOR_ALL = Refused("conflict", "The group's session is called off: PUT its Slot as free or busy first.", PLACE)
 SETTLED: frozenset[Mark] = frozenset({"excused", "declined", "off", *NOT_OWED})
 """It is agreed that the patient does not come."""
+TakesBack = CancelSession | CallOffSession | WithdrawBooking
+"""Of a session for which a group is still asked for a seat: it is needed no more."""
 
 
 def marked(state: State, command: OfOneSession, moment: Moment[Settings]) -> list[Emits] | Refused:
@@ -80,6 +82,8 @@ def excuse(course: Course, session: Session) -> None:
 
 def _after(course: Course, session: Session, command: OfOneSession) -> Session | Refused:
     """The session as it is known after this, the same where it changes nothing."""
+    if session.mark == "asked" and isinstance(command, TakesBack):
+        return _with(session, "mistaken")
     match command:
         case ConfirmAttendance(held=held):
             return _present(course, session, held)
@@ -165,7 +169,7 @@ def _accepted(course: Course, session: Session) -> Session | Refused:
 def _reinstated(course: Course, session: Session) -> Session | Refused:
     if session.presences:
         return MISSED
-    if session.mark == "":
+    if session.mark in ("", "asked"):
         return MISSED if session.concluded else session
     if session.mark == "noshow":
         return MISSED
@@ -212,7 +216,8 @@ def _short_form(stated: tuple[Coding, ...]) -> str:
 def _events(course: Course, before: Session, now: Session, stated: tuple[Coding, ...] = ()) -> Sequence[Emits]:
     """An Encounter says more than the Appointment: where there is one, nothing else is emitted."""
     episode = course.episode
-    if now.presences or (now.outcome, now.stated) == (before.outcome, before.stated):
+    is_same = (now.outcome, now.stated) == (before.outcome, before.stated) and before.mark != "asked"
+    if now.presences or is_same:
         return []
     about = planned(episode, now) | {"encounter_id": own_encounter(episode, now)}
     if now.mark in PRESENT:

@@ -33,10 +33,8 @@ def followed(course: Course, before: State) -> None:
     was = _known_before(before, known)
     changes = {each.minute: each for each in (*(as_planned(each) for each in was.values()), *known.changes)}
     off = [_follow(course, each, was.get(each.minute, each).at) for each in changes.values()]
-    back = [
-        each for each in _of_group(course) if _is_off(each) and each.minute >= known.since and each.place not in off
-    ]
-    _take_back(course, back)
+    back = [each for each in _of_group(course) if is_off(each) and each.minute >= known.since and each.place not in off]
+    take_back(course, back)
 
 
 def _known_before(before: State, known: Meetings) -> Mapping[int, MeetingChange]:
@@ -51,16 +49,16 @@ def _follow(course: Course, change: MeetingChange, was: int) -> tuple[int, int] 
     session = _found(course, change, was)
     if session is None:
         return None
-    there = Session(change.at, session.slot)
+    there = Session(change.at, session.slot, length=session.length, makes_up=session.makes_up)
     if there.minute == session.minute:
-        if not change.off and _is_off(session):
-            _take_back(course, [session])
-    elif there.start > course.moment.now and _is_free(course, session, there):
-        if session.outcome in OWED or _is_off(session):
-            _move(course, session, there, off=change.off)
+        if not change.off and is_off(session):
+            take_back(course, [session])
+    elif there.start > course.moment.now and is_free(course, session, there):
+        if session.outcome in OWED or is_off(session):
+            move(course, session, there, off=change.off)
         return there.place if change.off else None
     if change.off or there.minute != session.minute:
-        _call_off(course, session)
+        call_off(course, session)
         return session.place
     return None
 
@@ -87,11 +85,11 @@ def _not_booked_yet(course: Course, change: MeetingChange) -> Session | None:
     return next((each for each in own if each.place not in {each.place for each in course.state.sessions}), None)
 
 
-def _is_off(session: Session) -> bool:
+def is_off(session: Session) -> bool:
     return session.mark == "off" and session.stated == BY_THE_GROUP
 
 
-def _is_free(course: Course, session: Session, there: Session) -> bool:
+def is_free(course: Course, session: Session, there: Session) -> bool:
     """Nobody is in two rooms; and what was moved away from a place is still found by it."""
     others = [each for each in course.state.sessions if each.place != session.place]
     taken = any(course.episode.overlap(there, each) for each in held(others) if each.place != there.place)
@@ -99,13 +97,13 @@ def _is_free(course: Course, session: Session, there: Session) -> bool:
     return not taken and all(where_it_went(each, course.state.sessions) == session for each in left)
 
 
-def _call_off(course: Course, session: Session) -> None:
+def call_off(course: Course, session: Session) -> None:
     if session.outcome in OWED and not session.presences and session.mark not in PRESENT:
         off = msgspec.structs.replace(session, mark="off", answered=(), stated=BY_THE_GROUP)
         course.change([off], [without_presence(course.episode, off)], CALLED_OFF)
 
 
-def _take_back(course: Course, sessions: Sequence[Session]) -> None:
+def take_back(course: Course, sessions: Sequence[Session]) -> None:
     if not sessions:
         return
     planned = (msgspec.structs.replace(each, mark="", answered=(), stated="") for each in sessions)
@@ -114,7 +112,7 @@ def _take_back(course: Course, sessions: Sequence[Session]) -> None:
     course.change(again, events, BOOKED_AGAIN)
 
 
-def _move(course: Course, session: Session, there: Session, *, off: bool) -> None:
+def move(course: Course, session: Session, there: Session, *, off: bool) -> None:
     """Also one that was missed before this patient's own was known to be moved."""
     booked = any(each.place == session.place for each in course.state.sessions)
     left = msgspec.structs.replace(session, mark="moved", deferred_until=0, answered=(), stated=str(there.minute))

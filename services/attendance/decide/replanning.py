@@ -11,7 +11,7 @@ from services.attendance.decide.course import Course
 from services.attendance.decide.sessions import PLAN_CHANGED, cancelled, scheduled
 from services.attendance.hours import sessions_between
 from services.attendance.messages import Emits, PlansWeek
-from services.attendance.record import Episode, Session, where_it_went
+from services.attendance.record import AWAY, Episode, Session, where_it_went
 from services.attendance.settings import Settings
 from services.attendance.state import State, evolve
 from shared.rules.decision import Moment
@@ -63,9 +63,8 @@ def _is_owed_again(course: Course, session: Session) -> bool:
 
 
 def held(sessions: Sequence[Session]) -> list[Session]:
-    """Those that take place, or took place, whoever came."""
-    away = ("cancelled", "excused", "cancelled-late")
-    return [each for each in sessions if each.outcome not in away]
+    """Those that take place, or took place, whoever came; and those for which a group is asked for a seat."""
+    return [each for each in sessions if each.outcome not in AWAY or each.mark == "asked"]
 
 
 def _is_taken(episode: Episode, session: Session, held: Sequence[Session], now: datetime, zone: str) -> bool:

@@ -16,6 +16,7 @@ from services.attendance.messages import (
     SessionCancelledLate,
     SessionExcused,
     SessionMissed,
+    SessionRequested,
     SessionScheduled,
 )
 from services.attendance.record import CANCELLED, Episode, Mark, Session, second_after
@@ -32,9 +33,10 @@ PROGRAM_CLOSED = "program-closed"
 MOVED = "moved"
 IN_ERROR = "booked-in-error"
 MAKE_UP = "make-up"
+NO_SEAT = "no-seat"
 
 
-_NOT_HELD: Mapping[Mark, str] = {"replanned": PLAN_CHANGED, "moved": MOVED, "mistaken": IN_ERROR}
+_NOT_HELD: Mapping[Mark, str] = {"replanned": PLAN_CHANGED, "moved": MOVED, "mistaken": IN_ERROR, "unseated": NO_SEAT}
 """Why a session is cancelled of which nothing more has to be known."""
 
 
@@ -68,6 +70,10 @@ def scheduled(episode: Episode, session: Session, numbers: tuple[BookingNumber, 
     return SessionScheduled(numbers=numbers, **planned(episode, session))
 
 
+def requested(episode: Episode, session: Session, numbers: tuple[BookingNumber, ...] = ()) -> SessionRequested:
+    return SessionRequested(numbers=numbers, **planned(episode, session))
+
+
 def cancelled(episode: Episode, session: Session, reason: str) -> SessionCancelled:
     return SessionCancelled(reason=reason, **planned(episode, session))
 
@@ -75,6 +81,8 @@ def cancelled(episode: Episode, session: Session, reason: str) -> SessionCancell
 def without_presence(episode: Episode, session: Session, stated: tuple[Coding, ...] = ()) -> Emits:
     """The session as it is where nobody reports to have been there; `stated` are the reasons that were sent for it."""
     match session.outcome:
+        case "cancelled" if session.mark == "asked":
+            return requested(episode, session)
         case "cancelled" if session.mark in _NOT_HELD:
             return cancelled(episode, session, _NOT_HELD[session.mark])
         case "cancelled" if session.mark == "closed":

@@ -4,6 +4,7 @@ answers and outreach."""
 from collections.abc import Sequence
 
 from services.attendance.definitions import definitions
+from services.attendance.edge import guests
 from services.attendance.edge.appointments import another_time, appointment, made_up, reported, response
 from services.attendance.edge.booking import booking, require_answered
 from services.attendance.edge.encounters import encounter
@@ -85,4 +86,5 @@ EDGE = Edge(
     definitions=definitions(),
     others={"Slot": OF_GROUP, "Task": OF_FEED},
     views={("Appointment", "week"): week},
+    behind=guests.behind,
 )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from services.attendance.edge.guests import guest_of
 from services.attendance.messages import (
     BookingNumber,
     BookReportedSession,
@@ -37,7 +38,7 @@ def booking(entry: BundleEntry, context: Context, report: OfOneSession) -> BookS
     return books(
         appointment_id=str(entry.id),
         start=start,
-        slot=_slot(entry, _minutes(entry, start), context),
+        slot=_slot(entry, start, context),
         numbers=tuple(dict.fromkeys(_numbers(entry)))[:NUMBERS_MOST],
         makes_up=missed(entry.resource, entry.place),
         report=report,
@@ -93,7 +94,8 @@ def meanings(concepts: Sequence[tuple[Json, str]], context: Context) -> Iterator
                 yield meaning
 
 
-def _slot(entry: BundleEntry, minutes: int, context: Context) -> SessionSlot:
+def _slot(entry: BundleEntry, start: datetime, context: Context) -> SessionSlot:
+    minutes = _minutes(entry, start)
     meant = list(meanings(list(_concepts(entry)), context))
     modality = next((each for each in meant if each in MODALITIES), IN_PERSON)
     return SessionSlot(
@@ -105,6 +107,7 @@ def _slot(entry: BundleEntry, minutes: int, context: Context) -> SessionSlot:
         topic=next((each for each in meant if each in TOPICS[1:]), ""),
         therapist=next(_therapists(entry, context), ""),
         room=next(_opaque(entry, "Location"), ""),
+        group=guest_of(entry, start, start + timedelta(minutes=minutes), context),
     )
 
 

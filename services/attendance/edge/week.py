@@ -53,7 +53,8 @@ def _session(episode: Episode, session: Session, settings: Settings) -> Iterator
     yield {"name": "kind", "valueCode": slot.kind}
     if slot.group:
         yield {"name": "group", "valueCode": slot.group}
-    yield {"name": "state", "valueCode": fell_short or session.outcome}
+    state = "pending" if session.mark == "asked" else session.outcome
+    yield {"name": "state", "valueCode": fell_short or state}
     yield {"name": "minutes", "valueInteger": spans.minutes(episode, session)}
 
 
