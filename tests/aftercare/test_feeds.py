@@ -109,7 +109,7 @@ def test_a_feed_cut_in_half_or_of_another_format_or_with_one_id_has_fewer_meetin
     whole = [{"name": str(each), "slug": str(each)} for each in range(10)]
     broken = {
         "cut": json.dumps(whole)[:100],
-        "other": json.dumps({"meetings": whole}),
+        "other": json.dumps({"rows": whole}),
         "rows": json.dumps([{"id_bigint": "1", "meeting_name": "a"}] * 10),
         "repeated": json.dumps([{**each, "slug": "same"} for each in whole]),
         "none": "[]",

@@ -1,253 +1,25 @@
-"""Reading a public meeting feed as it comes, and choosing from it what fits one patient."""
+"""Choosing from the meetings there are what fits one patient."""
 
-import json
 import random
-from pathlib import Path
-from typing import Any
 
 import msgspec
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.aftercare.meetings.matching import Wishes, match
-from services.aftercare.meetings.meeting import LANGUAGES, Feed, Meeting, Source
-from services.aftercare.meetings.meeting_guide import MEETINGS_MOST
-from services.aftercare.meetings.meeting_guide import read as read_feed
-from shared.events.wire import Unreadable
+from services.aftercare.meetings.meeting import Meeting
+from services.aftercare.meetings.type_codes import LANGUAGES
 from tests.aftercare.given import meeting
 from tests.laws import examples
 
 LESS = settings(max_examples=examples(60))
-DEMO = Path(__file__).parents[2] / "deploy" / "meetings" / "riverbend.json"
-ENTRY: dict[str, Any] = {
-    "name": "First Step",
-    "slug": "first-step",
-    "day": 1,
-    "time": "18:30",
-    "end_time": "19:45",
-    "timezone": "America/New_York",
-    "types": ["O", "BE"],
-    "formatted_address": "100 Sample Street, Riverbend, NY 00000, USA",
-    "city": "Riverbend",
-    "region": "Riverbend County",
-}
-
-
-def parse(content: bytes) -> Feed:
-    return read_feed(Source(feed="riverbend"), content)
-
-
-def read(*entries: Any) -> tuple[Meeting, ...]:
-    return parse(json.dumps(entries).encode()).meetings
-
-
-def one(**changes: Any) -> Meeting:
-    (found,) = read({**ENTRY, **changes})
-    return found
-
-
-def test_an_entry_becomes_a_meeting() -> None:
-    assert one() == Meeting(
-        feed="riverbend",
-        slug="first-step",
-        name="First Step",
-        weekdays=(1,),
-        start="18:30",
-        end="19:45",
-        timezone="America/New_York",
-        venues=("in-person",),
-        types=("O", "BE"),
-        places=("Riverbend", "Riverbend County"),
-        address="100 Sample Street, Riverbend, NY 00000, USA",
-    )
-    assert one().id == "riverbend|first-step"
-
-
-def test_what_is_printed_of_a_meeting_shows_no_secret_of_its_group() -> None:
-    found = Meeting(
-        feed="riverbend",
-        slug="a",
-        name="A",
-        link="https://x.example/?pwd=TOPSECRET",
-        phone="TOPSECRET",
-        notes="TOPSECRET",
-    )
-    assert "TOPSECRET" not in repr(found) and "name='A'" in repr(found)
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {},
-        None,
-        7,
-        "x",
-        [],
-        {"name": "No slug"},
-        {"slug": "no-name"},
-        {"name": "", "slug": "a"},
-        {"name": "a", "slug": []},
-    ],
-)
-def test_a_bad_entry_is_skipped_and_counted(bad: Any) -> None:
-    feed = parse(json.dumps([bad, ENTRY]).encode())
-    assert (len(feed.meetings), feed.left_out) == (1, {"name-or-slug": 1})
-
-
-def test_only_name_and_slug_are_required() -> None:
-    (found,) = read({"name": "By appointment", "slug": 7})
-    assert (found.slug, found.weekdays, found.start, found.end, found.venues) == ("7", (), None, None, ())
-
-
-def test_of_two_entries_with_one_slug_the_first_stands() -> None:
-    feed = parse(json.dumps([ENTRY, {**ENTRY, "name": "Again"}]).encode())
-    assert [each.name for each in feed.meetings] == ["First Step"]
-    assert feed.left_out == {"slug-repeated": 1}
-
-
-@pytest.mark.parametrize(
-    ("day", "weekdays"),
-    [
-        (0, (0,)),
-        ([5, 1, 1], (1, 5)),
-        ("3", (3,)),
-        (None, ()),
-        ([9, 2], (2,)),
-    ],
-)
-def test_a_day_is_a_number_from_sunday_or_several(day: Any, weekdays: tuple[int, ...]) -> None:
-    assert one(day=day).weekdays == weekdays
-
-
-@pytest.mark.parametrize(
-    ("time", "start"),
-    [("18:30", "18:30"), ("9:05", "09:05"), ("07:00:00", "07:00"), (None, None)],
-)
-def test_a_time_is_of_24_hours_or_none(time: Any, start: str | None) -> None:
-    assert one(time=time).start == start
-
-
-@pytest.mark.parametrize(("time", "end"), [("18:30", "19:30"), ("23:30", "00:30")])
-def test_without_an_end_a_meeting_lasts_an_hour(time: str, end: str | None) -> None:
-    assert one(time=time, end_time=None).end == end
-
-
-def test_the_address_of_an_online_room_is_never_kept() -> None:
-    room = "https://meet.example.org/room?pwd=TOPSECRET"
-    found = one(
-        conference_url=room, conference_url_notes="password TOPSECRET", conference_phone="+15555550100,,TOPSECRET#"
-    )
-    assert found.venues == ("in-person", "online", "phone")
-    assert b"TOPSECRET" not in msgspec.json.encode(found)
-
-
-@pytest.mark.parametrize(
-    "no_address",
-    [
-        {"approximate": "yes"},
-        {"approximate": "YES"},
-        {"approximate": True},
-        {"types": ["O", "TC"]},
-        {"attendance_option": "online"},
-        {"attendance_option": "inactive"},
-        {"location": "Online Meeting"},
-        {"formatted_address": "Riverbend, NY, USA"},
-        {"formatted_address": "Online"},
-        {"formatted_address": None, "address": "Riverbend"},
-        {"formatted_address": None, "location": "Sample Hall"},
-        {"formatted_address": None, "types": ["ONL"], "latitude": "40.1", "longitude": "-73.2", "approximate": "no"},
-        {"formatted_address": None, "latitude": 40.1, "longitude": -73.2},
-        {"formatted_address": None, "latitude": "0", "longitude": "0", "approximate": "no"},
-    ],
-)
-def test_a_place_without_a_door_is_no_place_to_go_to(no_address: dict[str, Any]) -> None:
-    assert one(**no_address, conference_url="https://meet.example.org/1").venues == ("online",)
-    feed = parse(json.dumps([{**ENTRY, **no_address}]).encode())
-    assert feed.lacking == {"place-and-link": 1}
-
-
-@pytest.mark.parametrize(
-    "exact",
-    [
-        {"approximate": "no"},
-        {"approximate": False, "attendance_option": "hybrid", "types": ["ONL"]},
-        {"formatted_address": None, "address": "Corner of Main and Oak"},
-        {"formatted_address": None, "latitude": "40.1", "longitude": "-73.2", "approximate": "no"},
-    ],
-)
-def test_an_exact_address_or_coordinates_stated_exact_are_a_door(exact: dict[str, Any]) -> None:
-    assert one(**exact).venues == ("in-person",)
-
-
-@pytest.mark.parametrize(
-    ("entry", "reason"),
-    [
-        *(({"day": day}, "day-unreadable") for day in (7, -1, True, "Monday", [9])),
-        *(({"time": time}, "time-unreadable") for time in ("25:00", "noon", 9)),
-    ],
-)
-def test_a_day_or_time_that_cannot_be_read_makes_no_meeting_by_appointment(entry: dict[str, Any], reason: str) -> None:
-    feed = parse(json.dumps([{**ENTRY, **entry}]).encode())
-    assert (feed.meetings, feed.left_out) == ((), {reason: 1})
-
-
-@pytest.mark.parametrize("day", [["1", "x"], [1, 9], [1, None], [True, 1]])
-def test_of_days_half_read_the_readable_stand_and_the_rest_is_counted(day: list[Any]) -> None:
-    feed = parse(json.dumps([{**ENTRY, "day": day}]).encode())
-    assert (feed.meetings[0].weekdays, feed.lacking) == ((1,), {"day-partly-unreadable": 1})
 
 
 def test_where_none_is_near_those_of_any_area_are_offered() -> None:
-    wishes = Wishes(area="Elsewhere")
-    assert match([one()], wishes, 12) == ("riverbend|first-step",)
+    wishes, far = Wishes(area="Elsewhere"), meeting("far", 1, "08:00", places=("Riverbend",))
+    assert match([far], wishes, 12) == ("riverbend|far",)
     near = meeting("near", 2, "08:00", places=("Elsewhere",))
-    assert match([one(), near], wishes, 12) == ("riverbend|near",)
-
-
-@pytest.mark.parametrize("content", [b"", b"{}", b"null", b"[", b"\xff\xfe", b"[" * 100_000])
-def test_what_is_no_array_is_unreadable_and_echoes_nothing(content: bytes) -> None:
-    with pytest.raises(Unreadable) as wrong:
-        parse(content)
-    assert wrong.value.place == "meeting feed riverbend"
-
-
-def test_nul_and_lone_surrogates_end_in_no_database() -> None:
-    content = b'[{"name": "a\\u0000b\\ud800", "slug": "s\\u0000"}]'
-    (found,) = parse(content).meetings
-    assert (found.name, found.slug) == ("a b", "s")
-
-
-def test_a_byte_order_mark_is_forgiven() -> None:
-    assert parse(b"\xef\xbb\xbf" + json.dumps([ENTRY]).encode()).meetings
-
-
-def test_a_feed_beyond_the_limit_is_cut_and_counted() -> None:
-    many = [{"name": "a", "slug": str(number)} for number in range(MEETINGS_MOST + 5)]
-    feed = parse(json.dumps(many).encode())
-    assert (len(feed.meetings), feed.left_out["too-many"]) == (MEETINGS_MOST, 5)
-
-
-def test_the_demo_feed_lacks_only_the_place_that_is_closed_for_now() -> None:
-    feed = parse(DEMO.read_bytes())
-    assert feed.lacking == {"place-and-link": 1} and len(feed.meetings) >= 40
-
-
-anything = some.recursive(
-    some.none() | some.booleans() | some.integers() | some.text(max_size=5) | some.floats(allow_nan=False),
-    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
-)
-
-
-@LESS
-@given(
-    some.lists(some.dictionaries(some.sampled_from([*ENTRY, "slug", "name", "conference_url"]), anything), max_size=4)
-)
-def test_any_array_is_read_and_each_entry_is_kept_or_counted(entries: list[dict[str, Any]]) -> None:
-    feed = parse(json.dumps(entries).encode())
-    assert feed.entries == len(entries) == len(feed.meetings) + feed.merged + sum(feed.left_out.values())
-    match(feed.meetings, Wishes(newcomer=True, area="Riverbend"), 12)
+    assert match([far, near], wishes, 12) == ("riverbend|near",)
 
 
 def test_a_newcomer_is_offered_newcomer_meetings_first() -> None:

@@ -6,8 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from services.aftercare.meetings.venue_address import address, is_attended_in_person
+from services.aftercare.meetings.venue_address import address
+from services.aftercare.meetings.venue_address import is_attended_in_person as is_attended
 from tests.laws import examples
+
+
+def is_attended_in_person(entry: dict[str, Any]) -> bool:
+    return is_attended(entry, address(entry))
+
 
 LESS = settings(max_examples=examples(100))
 AREA = {"city": "Springfield", "state": "IL", "region": "Springfield"}

@@ -16,7 +16,7 @@ from shared.platform.settings import ConfigurationError
 from shared.platform.tables import by_key
 
 REPOSITORY = Path(__file__).parents[2]
-TABLES = sorted(REPOSITORY.glob("services/*/data/*"))
+TABLES = sorted(REPOSITORY.glob("services/**/data/*"))
 
 
 def reader_of(table: Path) -> Path:

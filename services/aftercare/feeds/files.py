@@ -13,7 +13,7 @@ import msgspec
 
 from services.aftercare.feeds import directory
 from services.aftercare.feeds.snapshot import Snapshots
-from services.aftercare.meetings.meeting import Meeting, Source
+from services.aftercare.meetings.meeting import Meeting, Source, without_secrets
 from services.aftercare.meetings.meeting_guide import read
 from services.aftercare.settings import Settings
 from shared.events.wire import Unreadable
@@ -34,7 +34,7 @@ def load(deploy: Path, feeds: Iterable[str]) -> tuple[Meeting, ...]:
         for reason, count in sorted({**feed.left_out, **feed.lacking}.items()):
             log.get().warning("meetings lack", id=name, code=reason, count=count)
             metrics.MEETINGS_LACKING.labels(name, reason).set(count)
-        found.extend(feed.meetings)
+        found.extend(map(without_secrets, feed.meetings))  # the copies and the settings are not sealed
     return tuple(found)
 
 

@@ -5,7 +5,8 @@ from itertools import zip_longest
 
 import msgspec
 
-from services.aftercare.meetings.meeting import LANGUAGES, Meeting, Venue
+from services.aftercare.meetings.meeting import Meeting, Venue
+from services.aftercare.meetings.type_codes import LANGUAGES
 from services.aftercare.meetings.venue_address import CLOSED_FOR_NOW
 
 NEWCOMER, OPEN, DUAL_DIAGNOSIS, ATTENDANCE_PROOF, WHEELCHAIR = "BE", "O", "DD", "POA", "X"

@@ -8,16 +8,6 @@ import msgspec
 
 Venue = Literal["in-person", "online", "phone"]
 
-LANGUAGES = {
-    "af": "AF", "am": "AM", "ar": "AR", "bg": "BG", "da": "DA", "de": "DE", "el": "EL", "en": "EN", "es": "S",
-    "fa": "FA", "fi": "FI", "fr": "FR", "he": "HE", "hi": "HI", "hr": "HR", "hu": "HU", "is": "IS", "it": "ITA",
-    "ja": "JA", "ka": "KA", "ko": "KOR", "lt": "LT", "ml": "ML", "mt": "MT", "ne": "NE", "nl": "NL", "no": "NO",
-    "pa": "PUN", "pl": "POL", "pt": "POR", "ru": "RUS", "sk": "SK", "sl": "SL", "sv": "SV", "th": "TH", "tl": "TL",
-    "tr": "TUR", "uk": "UK",
-}  # fmt: skip
-"""BCP 47 primary language to the feed's type code."""
-
-
 SECRETS = ("link", "phone", "notes")
 """How to join from afar: secrets of the group, stored sealed, for the patient's letter alone; no `repr` shows them."""
 
@@ -72,6 +62,11 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         shown = (f"{each}={getattr(self, each)!r}" for each in self.__struct_fields__ if each not in SECRETS)
         return f"Meeting({', '.join(shown)})"
+
+
+def without_secrets(meeting: Meeting) -> Meeting:
+    """The meeting as it may stand anywhere: that one can join from afar, but not how."""
+    return msgspec.structs.replace(meeting, **dict.fromkeys(SECRETS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,8 @@ def _without_area(part: str, areas: Collection[str]) -> str:
     part = " ".join(part.split())
     while True:
         shorter = _POSTAL.sub("", part)
-        ending = next((each for each in areas if f" {shorter.casefold()}".endswith(f" {each}")), "")
+        lowered = f" {shorter.casefold()}"
+        ending = next((each for each in areas if lowered.endswith(f" {each}")), "")
         shorter = shorter[: len(shorter) - len(ending)].strip()
         if shorter == part:
             return part

@@ -9,6 +9,7 @@ import unicodedata
 from typing import Any
 
 from services.aftercare.meetings import street
+from services.aftercare.meetings.reading import is_absent, whole_text
 
 CLOSED_FOR_NOW, ONLINE = "TC", "ONL"
 _ATTENDED = frozenset({"in person", "inperson", "hybrid"})
@@ -45,31 +46,36 @@ _NO_PLACE = re.compile(
 """Said of the place itself."""
 
 
+_BETWEEN = "\0"
+"""Which no text has, and no pattern matches across."""
+
+
 def address(entry: dict[str, Any]) -> str | None:
     """The exact address; None where the entry has none."""
     areas, place = _areas(entry), _line(entry.get("location"))
     line, whole = _line(entry.get("address")), _line(entry.get("formatted_address"))
     if line and not _NO_PLACE.search(_folded(line)) and street.is_exact(line, areas, place):
-        return ", ".join(each for each in (line, _text(entry.get("city"))) if each)
+        return ", ".join(each for each in (line, whole_text(entry.get("city"))) if each)
     return whole if street.is_exact(whole, areas, place) and not _NO_PLACE.search(_folded(whole)) else None
 
 
-def is_attended_in_person(entry: dict[str, Any]) -> bool:
-    """Whether one can go there: it has a door, and no member closes it or can't be read."""
+def is_attended_in_person(entry: dict[str, Any], at: str | None) -> bool:
+    """Whether one can go there: it has a door `at` its address, or coordinates, and no member closes it or can't
+    be read."""
     types = _types(entry.get("types"))
     if types is None or CLOSED_FOR_NOW in types or not _is_attended(entry.get("attendance_option")):
         return False
     if not _is_exact_or_absent(entry.get("approximate")) or not _is_readable(entry) or _has_no_place(entry):
         return False
-    return address(entry) is not None or (ONLINE not in types and _has_exact_coordinates(entry))
+    return at is not None or (ONLINE not in types and _has_exact_coordinates(entry))
 
 
 def _types(value: Any) -> set[str] | None:
     """The codes, however separated and spelled; None where they can't be read."""
     values = _several(value)
-    if not all(_is_absent(each) or re.search(r"\w", _text(each)) for each in values):
+    if not all(is_absent(each) or re.search(r"\w", whole_text(each)) for each in values):
         return None
-    words = [_text(each) for each in values]
+    words = [whole_text(each) for each in values]
     if any(_NOT_NOW.search(_folded(each)) for each in words):
         return None
     return {code for each in words for code in re.split(r"\W+", each.upper())}
@@ -77,21 +83,21 @@ def _types(value: Any) -> set[str] | None:
 
 def _is_attended(value: Any) -> bool:
     """Only the known words for in person and hybrid; an entry that has no such member is attended."""
-    return _is_absent(value) or " ".join(re.split(r"[\s_-]+", _folded(_text(value)))) in _ATTENDED
+    return is_absent(value) or " ".join(re.split(r"[\s_-]+", _folded(whole_text(value)))) in _ATTENDED
 
 
 def _is_exact_or_absent(value: Any) -> bool:
-    return _is_absent(value) or _is_exact(value)
+    return is_absent(value) or _is_exact(value)
 
 
 def _is_exact(value: Any) -> bool:
-    return value is False or _folded(_text(value)) in _EXACT
+    return value is False or _folded(whole_text(value)) in _EXACT
 
 
 def _has_no_place(entry: dict[str, Any]) -> bool:
-    place = [_folded(_text(each)) for each in _naming(entry)]
-    remarks = [_folded(_text(entry.get(member))) for member in _TEXTS]
-    return any(_NO_PLACE.search(each) for each in place) or any(_NOT_NOW.search(each) for each in (*place, *remarks))
+    place = _BETWEEN.join(_folded(whole_text(each)) for each in _naming(entry))
+    remarks = _BETWEEN.join(_folded(whole_text(entry.get(member))) for member in _TEXTS)
+    return bool(_NO_PLACE.search(place) or _NOT_NOW.search(place) or _NOT_NOW.search(remarks))
 
 
 def _is_readable(entry: dict[str, Any]) -> bool:
@@ -99,9 +105,9 @@ def _is_readable(entry: dict[str, Any]) -> bool:
     lines = [entry.get(member) for member in _PLACE]
     remarks = [entry.get(member) for member in _TEXTS]
     return (
-        all(_is_absent(each) or _line(each) for each in lines)
-        and all(_is_absent(each) or re.search(r"\w", _text(each)) for each in _naming(entry))
-        and all(_is_absent(each) or _text(each) for each in remarks)
+        all(is_absent(each) or _line(each) for each in lines)
+        and all(is_absent(each) or re.search(r"\w", whole_text(each)) for each in _naming(entry))
+        and all(is_absent(each) or whole_text(each) for each in remarks)
     )
 
 
@@ -119,13 +125,13 @@ def _has_exact_coordinates(entry: dict[str, Any]) -> bool:
 
 def _is_coordinate(value: Any, most: int) -> bool:
     """A number of degrees in its range; 0 stands for none."""
-    text = _text(value)
+    text = whole_text(value)
     return re.fullmatch(r"-?\d{1,3}(\.\d+)?", text, re.ASCII) is not None and 0 < abs(float(text)) <= most
 
 
 def _areas(entry: dict[str, Any]) -> frozenset[str]:
     """City, region and the like, which may be stated as if they were a street."""
-    named = {_folded(_text(each)) for member in _AREAS for each in _several(entry.get(member))}
+    named = {_folded(whole_text(each)) for member in _AREAS for each in _several(entry.get(member))}
     return _COUNTRIES | named - {""}
 
 
@@ -133,22 +139,12 @@ def _several(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _is_absent(value: Any) -> bool:
-    return value is None or value == ""
-
-
 def _folded(text: str) -> str:
+    if text.isascii():
+        return text.lower()
     return unicodedata.normalize("NFKC", text).casefold()
 
 
 def _line(value: Any) -> str:
-    text = _text(value) if isinstance(value, str) else ""
+    text = whole_text(value) if isinstance(value, str) else ""
     return text if len(text) <= LINE_CHARACTERS_MOST else ""
-
-
-def _text(value: Any) -> str:
-    """Printable text: NUL ends in no database, and what isn't seen hides no word."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return ""
-    seen = (each for each in str(value) if unicodedata.category(each) != "Cf")
-    return " ".join("".join(each if each.isprintable() else " " for each in seen).split())
