@@ -1,14 +1,17 @@
 """Every message of aftercare: the commands it decides, the events it consumes and emits."""
 
+from datetime import datetime
 from typing import Literal
 
 from services.aftercare.meeting_lists import MeetingsAsked, MeetingsMatched
 from shared.events.aftercare import (
     AftercareEnded,
     AftercarePlanned,
+    AnswerStep,
     FollowUpCompleted,
     FollowUpFellDue,
     MeetingListPrepared,
+    PartnerAnswered,
     ReferralPrepared,
     ReferralRefused,
     ReferralSent,
@@ -63,8 +66,10 @@ __all__ = [
     "ActOnEscalation",
     "AftercareEnded",
     "AftercarePlanned",
+    "AnswerEscalated",
     "AnswerEvent",
     "AnswerPrepared",
+    "AnswerReferral",
     "AnswerRefused",
     "AnswerSent",
     "AnswerWithdrawn",
@@ -102,6 +107,7 @@ __all__ = [
     "MeetingListPrepared",
     "MeetingsAsked",
     "MeetingsMatched",
+    "PartnerAnswered",
     "PartnerReferralChanged",
     "PatientDied",
     "PatientIdentified",
@@ -141,6 +147,18 @@ class WithdrawReferral(Command, frozen=True, kw_only=True, tag=True):
     by: str = ""
 
 
+class AnswerReferral(Command, frozen=True, kw_only=True, tag=True):
+    """A partner (its name in partners.toml) answers the referral that it has, by its Task. `answered_at` is when it
+    said so; `appointment_at` the time it gave the patient, `reason` why it declines (DECLINE_REASONS)."""
+
+    task_id: str
+    partner: str
+    step: AnswerStep
+    answered_at: datetime
+    appointment_at: datetime | None = None
+    reason: str = ""
+
+
 class CompleteFollowUp(Command, frozen=True, kw_only=True, tag=True):
     """A person reached out to the patient, or tried to."""
 
@@ -155,16 +173,23 @@ class CandidateDue(StateEvent, frozen=True, kw_only=True, tag=True):
     kind: str
 
 
+class AnswerEscalated(StateEvent, frozen=True, kw_only=True, tag=True):
+    """Of these referrals that partners have a person is asked, for this reason: once, until the partner answers."""
+
+    referrals: tuple[str, ...]
+    reason: str
+
+
 class HoldEscalated(StateEvent, frozen=True, kw_only=True, tag=True):
     """Of these referrals on hold a person was asked in vain: that is escalated, and never a second time."""
 
     referrals: tuple[str, ...]
 
 
-Commands = AskReferral | WithdrawReferral | CompleteFollowUp | EscalationCommand | ReopenEscalation
+Commands = AskReferral | WithdrawReferral | AnswerReferral | CompleteFollowUp | EscalationCommand | ReopenEscalation
 
 FromTheHub = ContactKnown | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp | TimePassed
-Internal = FromTheHub | MeetingsMatched | MeetingsAsked | CandidateDue | HoldEscalated
+Internal = FromTheHub | MeetingsMatched | MeetingsAsked | CandidateDue | HoldEscalated | AnswerEscalated
 Consumes = (
     PatientIdentified
     | CareTeamChanged
@@ -189,6 +214,7 @@ Emits = (
     | MeetingListPrepared
     | ReferralPrepared
     | ReferralSent
+    | PartnerAnswered
     | ReferralWithheld
     | ReferralRefused
     | ReferralWithdrawn
@@ -202,4 +228,5 @@ Emits = (
     | EscalationEvent
     | CandidateDue
     | HoldEscalated
+    | AnswerEscalated
 )

@@ -6,12 +6,14 @@ from typing import TypeVar
 
 import msgspec
 
-from services.aftercare import meeting_lists, partner_answers
+from services.aftercare import closed_loop, meeting_lists, partner_answers
 from services.aftercare.choices import Choice, with_consent
+from services.aftercare.closed_loop import Received
 from services.aftercare.follow_ups import after_follow_up, last_contact, planned
 from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
+    AnswerEscalated,
     AnswerEvent,
     CandidateDue,
     CareTeamChanged,
@@ -33,6 +35,7 @@ from services.aftercare.messages import (
     HoldEscalated,
     MeetingsAsked,
     MeetingsMatched,
+    PartnerAnswered,
     PartnerReferralChanged,
     PatientDied,
     PatientIdentified,
@@ -99,6 +102,8 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     engaged: Engaged | None = None
     lists_asked: tuple[str, ...] = ()
     """Meeting lists that are looked for, by id (packed)."""
+    received: tuple[Received, ...] = ()
+    """What partners have, with how far they say it is."""
 
     @property
     def referrals(self) -> tuple[OnItsWay | OnHold, ...]:
@@ -163,6 +168,10 @@ def evolve(state: State, event: Event | Command) -> State:
             return _with(state, died=False, tried=())
         case DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
             return _on_its_way(_answered(state, event), _without_withdrawn(state.on_its_way, event))
+        case PartnerAnswered():
+            return _partner_answered(state, event)
+        case AnswerEscalated(referrals=referrals, reason=reason):
+            return _with(state, received=closed_loop.with_asked(state.received, referrals, reason))
         case ReferralEvent():
             return _after_referral(state, event)
         case HoldEscalated(referrals=referrals):
@@ -191,14 +200,16 @@ def due(state: State) -> datetime | None:
     ends = [each.ends_at for each in state.on_hold if each.ends_at is not None]
     answers = [each.answer_by for each in state.on_hold if each.answer_by is not None]
     overdue = escalation.due(state.escalations)
-    holds = [*consents, *ends, *answers, *partner_answers.dues(state.answers)]
+    loops = closed_loop.dues(state.received, died=state.died)
+    holds = [*loops, *consents, *ends, *answers, *partner_answers.dues(state.answers)]
     return min([*contacts, *holds, *([overdue] if overdue else [])], default=None)
 
 
 def lives(state: State) -> bool:
     """Whether a stay is open, a plan has a contact left, a referral is not settled, its referrer not answered to the
     end, or a person is asked something."""
-    unsettled = (*state.on_its_way, *state.on_hold, *state.candidates_due, *state.escalations, *state.answers)
+    waiting = [each for each in state.received if each.is_open]
+    unsettled = (*waiting, *state.on_its_way, *state.on_hold, *state.candidates_due, *state.escalations, *state.answers)
     return isinstance(state.episode, InCare) or state.plan is not None or state.died or bool(unsettled)
 
 
@@ -281,7 +292,16 @@ def _escalated(referral: OnHold, referrals: Collection[str]) -> OnHold:
     return _with(referral, answer_by=None, escalated=True) if referral.referral_id in referrals else referral
 
 
+def _partner_answered(state: State, event: PartnerAnswered) -> State:
+    """A partner that declines has none of its kind, and one where the patient came has it after all."""
+    kind = "" if event.step == "declined" else event.kind
+    sent = tuple(_with(each, kind=kind) if each.partner == event.partner else each for each in state.sent)
+    return _with(state, sent=sent, received=closed_loop.with_answer(state.received, event))
+
+
 def _after_referral(state: State, event: ReferralEvent) -> State:
+    if isinstance(event, ReferralWithdrawn) and any(each.referral_id == event.referral_id for each in state.received):
+        return _with(state, received=closed_loop.without(state.received, event.referral_id))
     current = (
         event.referral_id,
         event.partner,
@@ -309,7 +329,7 @@ def _after_referral(state: State, event: ReferralEvent) -> State:
             on_hold = (*on_hold, OnHold(*current, reason, until, ends_at, received, event.answer_by, hold.escalated))
     if isinstance(event, ReferralWithdrawn) and event.reason == CORRECTED:
         tried = tuple(each for each in tried if each != event.partner)
-    after = _with(state, on_hold=on_hold, sent=_sent(state, event), tried=tried)
+    after = _with(state, on_hold=on_hold, sent=_sent(state, event), tried=tried, received=_received(state, event))
     return _on_its_way(after, on_its_way)
 
 
@@ -318,6 +338,14 @@ def _on_its_way(state: State, on_its_way: tuple[OnItsWay, ...]) -> State:
     taken_back = {each.kind for each in on_its_way if each.taken_back}
     due = tuple(each for each in state.candidates_due if each in taken_back)
     return _with(state, on_its_way=on_its_way, candidates_due=due)
+
+
+def _received(state: State, event: ReferralEvent) -> tuple[Received, ...]:
+    """One that was taken back before it arrived waits for no answer."""
+    taken_back = any(each.referral_id == event.referral_id and each.taken_back for each in state.on_its_way)
+    if not isinstance(event, ReferralSent) or taken_back:
+        return state.received
+    return closed_loop.with_sent(state.received, event)
 
 
 def _sent(state: State, event: ReferralEvent) -> tuple[Sent, ...]:

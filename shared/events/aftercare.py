@@ -1,7 +1,7 @@
 """What aftercare emits: the plan after discharge, the patient's meeting list, referrals to partners, follow-ups."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 from uuid import NAMESPACE_URL
 
 from shared.events import codes, fhir
@@ -14,6 +14,10 @@ ASKS_NOBODY = THE_PATIENTS_NO | {ANOTHER_IS_ASKED}
 """Reasons to be on hold that no person can do anything about."""
 BY_A_PERSON = frozenset({"reached", "not-reached"})
 """Outcomes of a contact that was made; any other ends it unmade."""
+
+
+AnswerStep = Literal["received", "accepted", "scheduled", "unattended", "attended", "declined", "completed"]
+"""How far a referral is with its partner (the states of a closed loop, as the BSeR implementation guide has them)."""
 
 
 class AftercarePlanned(Event, frozen=True, kw_only=True):
@@ -139,12 +143,18 @@ class ReferralEvent(Event, frozen=True, kw_only=True):
     def write(self, patient: str) -> list[Resource]:
         return [self._task(patient), self._request(patient)]
 
+    @property
+    def standing(self) -> tuple[str, str, str]:
+        """Status and business status of the Task, and the status of the ServiceRequest."""
+        return self.status, self.business_status, self.request_status
+
     def _task(self, patient: str) -> fhir.Element:
+        status, business_status, _ = self.standing
         return {
             "resourceType": "Task",
             "id": self.task_id,
-            "status": self.status,
-            "businessStatus": fhir.concept(codes.TASK, self.business_status),
+            "status": status,
+            "businessStatus": fhir.concept(codes.TASK, business_status),
             "intent": "order",
             "code": fhir.concept(codes.TASK, "referral"),
             "focus": fhir.reference("ServiceRequest", self.referral_id),
@@ -168,7 +178,7 @@ class ReferralEvent(Event, frozen=True, kw_only=True):
         return asked_by | {
             "resourceType": "ServiceRequest",
             "id": self.referral_id,
-            "status": self.request_status,
+            "status": self.standing[2],
             "intent": "order",
             "code": fhir.concept(codes.TASK, self.kind),
             "subject": fhir.reference("Patient", patient),
@@ -196,6 +206,8 @@ class ReferralSent(ReferralEvent, frozen=True, kw_only=True):
     status: ClassVar[str] = "requested"
     business_status: ClassVar[str] = "sent"
     consent_id: str | None
+    answer_by: datetime | None = None
+    """By when the partner has to have answered; then the case manager is asked."""
 
     @property
     def partner_may_have_it(self) -> bool:
@@ -203,14 +215,66 @@ class ReferralSent(ReferralEvent, frozen=True, kw_only=True):
 
     def write(self, patient: str) -> list[Resource]:
         task = self._task(patient)
-        if self.consent_id is not None:
-            task["input"].append(
-                {
-                    "type": fhir.concept(codes.INPUT, "consent"),
-                    "valueReference": fhir.reference("Consent", self.consent_id),
-                }
-            )
+        _by_consent(task, self.consent_id)
+        if self.answer_by is not None:
+            task["restriction"] = {"period": fhir.period(None, self.answer_by)}
         return [task, self._request(patient)]
+
+
+def _by_consent(task: fhir.Element, consent_id: str | None) -> None:
+    if consent_id is not None:
+        consent = fhir.reference("Consent", consent_id)
+        task["input"].append({"type": fhir.concept(codes.INPUT, "consent"), "valueReference": consent})
+
+
+class PartnerAnswered(ReferralEvent, frozen=True, kw_only=True):
+    """The partner says how far its referral is, by `step` (ANSWER_STEPS) and, of one that it declines, by `reason`
+    (DECLINE_REASONS). `answered_at` is when it said so; `appointment_at` the time it gave the patient; `client` that of
+    the partner which said so, or its link."""
+
+    consent_id: str | None
+    step: AnswerStep
+    answered_at: datetime
+    appointment_at: datetime | None = None
+    reason: str = ""
+    client: str = ""
+
+    @property
+    def partner_may_have_it(self) -> bool:
+        return True
+
+    @property
+    def standing(self) -> tuple[str, str, str]:
+        status, request_status = ANSWER_STEPS[self.step]
+        return status, self.step, request_status
+
+    def write(self, patient: str) -> list[Resource]:
+        task = self._task(patient) | {"lastModified": self.answered_at}
+        _by_consent(task, self.consent_id)
+        if self.reason:
+            task["statusReason"] = fhir.concept(codes.REASON, self.reason)
+        if self.appointment_at is not None:
+            kind = fhir.concept(codes.INPUT, "appointment")
+            task["output"] = [{"type": kind, "valueDateTime": self.appointment_at}]
+        identity = name_id(self.task_id, f"answer:{self.step}:{self.answered_at.isoformat()}")
+        target = fhir.reference("Task", self.task_id)
+        return [
+            task,
+            self._request(patient),
+            fhir.provenance(identity, target, self.at, None, self.client),
+        ]
+
+
+ANSWER_STEPS: dict[AnswerStep, tuple[str, str]] = {
+    "received": ("received", "active"),
+    "accepted": ("accepted", "active"),
+    "scheduled": ("in-progress", "active"),
+    "unattended": ("in-progress", "active"),
+    "attended": ("in-progress", "active"),
+    "declined": ("rejected", "revoked"),
+    "completed": ("completed", "completed"),
+}
+"""With the status that the Task and the ServiceRequest then have."""
 
 
 class ReferralWithheld(ReferralEvent, frozen=True, kw_only=True):

@@ -209,6 +209,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(aftercare.MeetingListPrepared, AFTERCARE_EVENTS, "aftercare", "Communication"),
     CatalogueEntry(aftercare.ReferralPrepared, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
     CatalogueEntry(aftercare.ReferralSent, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
+    CatalogueEntry(aftercare.PartnerAnswered, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest + Provenance"),
     CatalogueEntry(aftercare.ReferralWithheld, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
     CatalogueEntry(aftercare.ReferralRefused, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),
     CatalogueEntry(aftercare.ReferralWithdrawn, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),

@@ -139,6 +139,17 @@ ATTEMPTS = frozenset({"message-left", "welfare-check-asked"})
 """Those of ACTS after which nobody has seen or heard the patient yet: the time to act runs on."""
 HANDLING = ACTS - ATTEMPTS
 """Those after which an escalation is no longer "taken on and not acted on"."""
+DECLINE_REASONS = frozenset(
+    {
+        "needs-other-care",
+        "no-capacity",
+        "not-eligible",
+        "not-reached",
+        "other",
+        "patient-declined",
+    }
+)
+"""Why a partner declines a referral (REASON, in `Task.statusReason`)."""
 HAND_OVER_REASONS = frozenset(
     {
         "conflict-of-interest",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import assert_never
+from typing import Annotated, assert_never
 
 import msgspec
 
@@ -38,6 +38,8 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     refers_as: tuple[str, ...] = ()
     """By which identifiers (`system|value`) a referral's requester names it: it is answered about its own referrals,
     where a consent permits it the field `referral-state`. Empty: it is never answered."""
+    answer_days: Annotated[int, msgspec.Meta(ge=1, le=60)] = 5
+    """Without an answer so long after a referral was sent the case manager is asked."""
     url: str = ""
     try_again_minutes_most: float = 60.0
     """While it can't be reached it is tried again after 1 s, 2 s, 4 s, at last so often: each try that may have been

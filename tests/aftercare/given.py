@@ -5,6 +5,7 @@ from typing import Any
 
 from services.aftercare.meetings.meeting import Meeting
 from services.aftercare.messages import (
+    AnswerReferral,
     AskReferral,
     ConsentRevoked,
     DisclosureGaveUp,
@@ -18,6 +19,7 @@ from services.aftercare.messages import (
 )
 from services.aftercare.record import Referral
 from services.aftercare.settings import Settings
+from shared.events.aftercare import AnswerStep
 from shared.rules.escalation import Times
 from shared.rules.staff import Member
 from tests.shared.rules.partners import ALUMNI, CLINIC, FELLOWSHIP, HOSPITAL, HOUSE, consent_to
@@ -116,6 +118,22 @@ def refused(referral: ReferralPrepared | Referral) -> DisclosureRefused:
 
 def gave_up(referral: ReferralPrepared | Referral) -> DisclosureGaveUp:
     return DisclosureGaveUp(**_about(referral))
+
+
+def answer(referral: ReferralPrepared, step: AnswerStep, at: datetime, reason: str = "") -> AnswerReferral:
+    """The partner says so at this time; of an appointment that it is on the next day."""
+    return AnswerReferral(
+        task_id=referral.task_id,
+        partner=referral.partner,
+        step=step,
+        answered_at=at,
+        appointment_at=at + timedelta(days=1) if step == "scheduled" else None,
+        reason=reason,
+    )
+
+
+def accepted(referral: ReferralPrepared, at: datetime = NEXT_DAY) -> AnswerReferral:
+    return answer(referral, "accepted", at)
 
 
 def _about(referral: ReferralPrepared | Referral) -> dict[str, Any]:

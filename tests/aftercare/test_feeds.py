@@ -16,6 +16,7 @@ from services.aftercare.messages import (
     FollowUpCompleted,
     FollowUpFellDue,
     MeetingListPrepared,
+    PartnerAnswered,
     ReferralPrepared,
     ReferralRefused,
     ReferralSent,
@@ -30,6 +31,7 @@ from tests.aftercare.given import (
     DISCHARGED,
     IDENTIFIED,
     SETTINGS,
+    accepted,
     admitted,
     discharged,
     gave_up,
@@ -127,7 +129,9 @@ def test_everything_aftercare_says_is_valid_fhir() -> None:
     alumni, clinic = only(emitted, ReferralPrepared)
     emitted += patient.then(withheld(alumni)) + patient.then(gave_up(clinic))
     (again,) = only(patient.then(CONSENT), ReferralPrepared)
-    emitted += patient.then(made(again)) + patient.until(DISCHARGED.replace(month=4, day=20))
+    emitted += (
+        patient.then(made(again)) + patient.then(accepted(again)) + patient.until(DISCHARGED.replace(month=4, day=20))
+    )
     (asked,) = only(patient.then(AGAIN), ReferralPrepared)
     emitted.append(asked)
     begins = DISCHARGED.replace(month=5, day=20)
@@ -135,7 +139,7 @@ def test_everything_aftercare_says_is_valid_fhir() -> None:
     emitted += patient.then(admitted("0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a02"))
     assert {type(each) for each in emitted} == {
         AftercarePlanned, MeetingListPrepared, ReferralPrepared, ReferralWithheld, ReferralRefused, ReferralSent,
-        FollowUpFellDue, FollowUpCompleted, AftercareEnded, ReferralWithdrawn,
+        PartnerAnswered, FollowUpFellDue, FollowUpCompleted, AftercareEnded, ReferralWithdrawn,
     }  # fmt: skip
     for event in emitted:
         for resource in event.write("patient"):

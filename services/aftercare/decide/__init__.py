@@ -6,11 +6,21 @@ from typing import assert_never
 
 import msgspec
 
-from services.aftercare.decide import answers, candidates, lists, outcomes, plan, referrals, referrer_answers
+from services.aftercare.decide import (
+    answers,
+    candidates,
+    closed_loop,
+    lists,
+    outcomes,
+    plan,
+    referrals,
+    referrer_answers,
+)
 from services.aftercare.decide.episode import admitted, died, discharged, lives, reopened, resumed
 from services.aftercare.messages import (
     AcknowledgeEscalation,
     ActOnEscalation,
+    AnswerReferral,
     AskReferral,
     CareTeamChanged,
     Commands,
@@ -111,7 +121,7 @@ def _time_passed(state: State, moment: Moment[Settings]) -> list[Emits]:
         *referrals.begun(state, moment),
         *referrer_answers.begun(state, moment),
     ]
-    for step in (referrals.hold_ended, answers.unanswered):
+    for step in (referrals.hold_ended, closed_loop.waited_long, closed_loop.unanswered, answers.unanswered):
         emitted += step(reduce(evolve, emitted, state), moment)
     return emitted
 
@@ -130,6 +140,8 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
             return referrals.asked(state, command, moment)
         case WithdrawReferral():
             return referrer_answers.taken_back(state, command, moment) or referrals.taken_back(state, command, moment)
+        case AnswerReferral():
+            return closed_loop.answered(state, command, moment)
         case CompleteFollowUp():
             return plan.completed(state.plan, command, moment)
         case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation() | ResolveEscalation():

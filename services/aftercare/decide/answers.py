@@ -1,10 +1,13 @@
-"""A referral on hold asks a person: one that nobody answered in time is escalated, once, until it is answered."""
+"""A referral on hold asks a person: one that nobody answered in time is escalated, once, until it is answered. So are
+those that a partner does not answer, declines, or where the patient did not come (`closed_loop`)."""
 
 from collections.abc import Sequence
 from functools import reduce
 
 from msgspec.structs import replace
 
+from services.aftercare.closed_loop import tasks_asked
+from services.aftercare.decide import closed_loop
 from services.aftercare.messages import Emits, EscalationResolved, HoldEscalated
 from services.aftercare.record import OnHold, OnItsWay
 from services.aftercare.settings import Settings
@@ -20,6 +23,8 @@ REASON = "referral-on-hold"
 TIER = 1
 """The team answers within 72 hours (domain 5.1); one tier up when nobody takes that on either."""
 RULES_VERSION = "1"
+REASONS = closed_loop.REASONS | {REASON}
+"""Of the escalations that wait for the answer of a person or a partner."""
 
 
 def unanswered(state: State, moment: Moment[Settings]) -> list[Emits]:
@@ -40,21 +45,22 @@ def unanswered(state: State, moment: Moment[Settings]) -> list[Emits]:
 
 
 def answered(before: State, events: Sequence[Event], moment: Moment[Settings]) -> list[EscalationEvent]:
-    """What is sent, refused, taken back or a patient's own no waits for nobody: its escalation ends with it."""
-    if not any(each.escalation.reason == REASON for each in before.escalations):
+    """What is sent, refused, taken back, answered by its partner or a patient's own no waits for nobody: its escalation
+    ends with it."""
+    if not any(each.escalation.reason in REASONS for each in before.escalations):
         return []
     state = reduce(evolve, events, before)
-    known = next((each for each in state.escalations if each.escalation.reason == REASON), None)
-    return [] if known is None else _without_answered(state, known, moment)
+    known = [each for each in state.escalations if each.escalation.reason in REASONS]
+    return [event for each in known for event in _without_answered(state, each, moment)]
 
 
 def others(escalations: Sequence[Open]) -> list[Open]:
     """Those that end with the stay: a referral may outlive it."""
-    return [each for each in escalations if each.escalation.reason != REASON]
+    return [each for each in escalations if each.escalation.reason not in REASONS]
 
 
 def _without_answered(state: State, known: Open, moment: Moment[Settings]) -> list[EscalationEvent]:
-    waiting = tasks_waiting(state)
+    waiting = tasks_waiting(state, known.escalation.reason)
     left = tuple(each for each in known.escalation.signals if each.evidence in waiting)
     if not waiting:
         return [EscalationResolved(escalation=known.escalation, at=moment.now, reason="answered")]
@@ -63,8 +69,10 @@ def _without_answered(state: State, known: Open, moment: Moment[Settings]) -> li
     return [escalation.updated(known, replace(known.escalation, signals=left), moment.now)]
 
 
-def tasks_waiting(state: State) -> set[str]:
-    """Of the referrals that wait for an answer, and of which that was escalated."""
+def tasks_waiting(state: State, reason: str) -> set[str]:
+    """Of the referrals that wait for an answer, and of which that was escalated for this reason."""
+    if reason != REASON:
+        return tasks_asked(state.received, reason)
     asking = (each for each in state.referrals if not (isinstance(each, OnHold) and each.reason in ASKS_NOBODY))
     return {_task(each) for each in asking if each.escalated}
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from services.aftercare.decide import answers, lists, plan, referrals
+from services.aftercare.decide import answers, closed_loop, lists, plan, referrals
+from services.aftercare.decide.candidates import REFERRED
 from services.aftercare.messages import (
     DischargeWithdrawn,
     Emits,
@@ -29,6 +30,7 @@ def admitted(state: State, event: EpisodeAdmitted, moment: Moment[Settings]) -> 
     return [
         *plan.over(state.plan, "readmitted", moment),
         *referrals.readmitted(state, "readmitted", moment),
+        *_no_longer_called_for(state, "readmitted", moment),
         *escalation.close_all(answers.others(state.escalations), "readmitted", moment.now),
         lists.asked(state, care, event.plan_id, moment, newcomer=True),
     ]
@@ -46,7 +48,7 @@ def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings])
         *escalation.close_all(answers.others(state.escalations), "episode-discharged", moment.now),
     ]
     if event.disposition == "deceased":
-        return [*closed, *referrals.deceased(state, moment)]
+        return [*closed, *referrals.deceased(state, moment), *closed_loop.taken_back(state, DECEASED, moment)]
     withdrawn = referrals.not_called_for(state, event.disposition, moment)
     planned = plan.planned(state, event, moment.new_id("plan"), moment)
     if state.died:
@@ -76,6 +78,7 @@ def _corrected(state: State, before: Discharged, event: EpisodeDischarged, momen
             *plan.over(state.plan, CORRECTED, moment),
             *escalation.close_all(answers.others(state.escalations), CORRECTED, moment.now),
             *referrals.deceased(state, moment),
+            *closed_loop.taken_back(state, DECEASED, moment),
         ]
     changed = [*plan.moved(state, before, event, moment), *referrals.not_called_for(state, event.disposition, moment)]
     if state.died:
@@ -95,6 +98,7 @@ def resumed(state: State, event: DischargeWithdrawn, moment: Moment[Settings]) -
     emitted: list[Emits] = [
         *plan.over(state.plan, WITHDRAWN, moment),
         *referrals.readmitted(state, WITHDRAWN, moment),
+        *_no_longer_called_for(state, WITHDRAWN, moment),
         *(
             EscalationRetracted(escalation=each.escalation, at=moment.now, reason=WITHDRAWN)
             for each in answers.others(state.escalations)
@@ -105,7 +109,13 @@ def resumed(state: State, event: DischargeWithdrawn, moment: Moment[Settings]) -
     return [*emitted, lists.asked(state, ended.care, event.plan_id, moment, newcomer=False)]
 
 
-WITHDRAWN = "discharge-withdrawn"
+WITHDRAWN, DECEASED = "discharge-withdrawn", "patient-deceased"
+
+
+def _no_longer_called_for(state: State, reason: str, moment: Moment[Settings]) -> list[Emits]:
+    """What partners have and only a discharge calls for: in care again nobody waits for their answer."""
+    ended = isinstance(state.episode, Discharged)
+    return closed_loop.taken_back(state, reason, moment, tuple(REFERRED)) if ended else []
 
 
 def died(state: State, moment: Moment[Settings]) -> list[Emits]:
@@ -145,8 +155,8 @@ def reopened(state: State, command: ReopenEscalation, moment: Moment[Settings]) 
 def _still_asked(state: State, asked: Escalation) -> list[Signal]:
     if state.died:
         return []
-    if asked.reason == answers.REASON:
-        waiting = answers.tasks_waiting(state)
+    if asked.reason in answers.REASONS:
+        waiting = answers.tasks_waiting(state, asked.reason)
         return [each for each in asked.signals if each.evidence in waiting]
     if asked.reason == plan.RE_ENGAGEMENT:
         wanted = plan.asked_back(state.episode) if isinstance(state.episode, Discharged) else []

@@ -38,7 +38,9 @@ def came_of(state: State, event: DisclosureEnd, moment: Moment[Settings]) -> lis
         return _taken_back(state, referral, event, moment)
     match event:
         case DisclosureMade(consent_id=consent_id):
-            sent = ReferralSent(**of(referral, moment.now), consent_id=consent_id)
+            sent = ReferralSent(
+                **of(referral, moment.now), consent_id=consent_id, answer_by=_answer_by(referral.partner, moment)
+            )
             return [sent, *_after_sent(state, referral, moment)]
         case DisclosureWithheld():
             return _withheld(state, referral, event, moment)
@@ -48,6 +50,12 @@ def came_of(state: State, event: DisclosureEnd, moment: Moment[Settings]) -> lis
             return [refused(referral, GAVE_UP, moment, received), *next_after(state, referral, moment)]
         case _:
             assert_never(event)
+
+
+def _answer_by(partner: str, moment: Moment[Settings]) -> datetime | None:
+    """By when this partner has to have answered; None where the program has it no more."""
+    days = next((each.answer_days for each in moment.settings.partners if each.name == partner), None)
+    return None if days is None else moment.now + timedelta(days=days)
 
 
 def _taken_back(

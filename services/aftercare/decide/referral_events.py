@@ -5,6 +5,7 @@ from typing import TypedDict
 
 import msgspec
 
+from services.aftercare.closed_loop import Received
 from services.aftercare.messages import ReferralPrepared, ReferralRefused, ReferralWithdrawn, ReferralWithheld
 from services.aftercare.record import OnHold, OnItsWay, Referral
 from services.aftercare.settings import Settings
@@ -62,7 +63,7 @@ def refused(referral: Referral, reason: str, moment: Moment[Settings], received:
 
 
 def withdrawn(
-    referral: OnItsWay | OnHold, reason: str, moment: Moment[Settings], received: bool = False
+    referral: OnItsWay | OnHold | Received, reason: str, moment: Moment[Settings], received: bool = False
 ) -> ReferralWithdrawn:
     received = received or referral.may_have_been_received
     return ReferralWithdrawn(**of(referral, moment.now), reason=reason, may_have_been_received=received)

@@ -69,10 +69,12 @@ def hold_ended(state: State, moment: Moment[Settings]) -> list[Emits]:
 
 
 def taken_back(state: State, command: WithdrawReferral, moment: Moment[Settings]) -> list[Emits] | Refused:
-    """A person takes it back: on hold, or still on its way, where the gate stops it."""
-    found = next((each for each in state.referrals if name_id(each.referral_id, "task") == command.task_id), None)
+    """A person takes it back: on hold, still on its way, where the gate stops it, or of a partner that has it."""
+    waiting = (*state.referrals, *(each for each in state.received if each.is_open))
+    found = next((each for each in waiting if name_id(each.referral_id, "task") == command.task_id), None)
     if found is None:
-        return Refused("conflict", "This referral is not open: it is sent, refused or withdrawn.", "Task.status")
+        text = "This referral is not open: it is refused, withdrawn, or its partner has brought it to an end."
+        return Refused("conflict", text, "Task.status")
     in_lane = isinstance(found, OnItsWay)
     return [withdrawn(found, BY_STAFF, moment), *([] if in_lane else next_waiting(state, found, moment))]
 
