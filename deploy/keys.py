@@ -21,7 +21,7 @@ from joserfc.jwk import ECKey
 from shared.platform.keys import read_key
 
 SERVICES = ("intake", "attendance", "testing", "aftercare")
-CLIENTS = ("ehr", "lab", "ops")
+CLIENTS = ("ehr", "lab", "ops", "riverbend-alumni")
 
 
 def make(data: Path, clients: Iterable[str] = CLIENTS) -> Path:

@@ -12,7 +12,7 @@ from shared.rules.partner_kinds import TERMS
 
 NOTICE = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
 """Statement 2, verbatim (42 CFR 2.32(a)(2)); it accompanies every disclosure made with consent."""
-REFERRAL = f"{codes.HUB}/NamingSystem/referral"
+REFERRAL = codes.REFERRAL_NUMBER
 CONSENT = f"{codes.HUB}/NamingSystem/consent"
 
 

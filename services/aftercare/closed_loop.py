@@ -67,6 +67,15 @@ def stands_over(answer: Answer, known: Received) -> bool:
     return _order(answer) > _order(known)
 
 
+def is_the_same(answer: Answer, known: Received) -> bool:
+    """Apart from when it was said."""
+    return _content(answer) == _content(known)
+
+
+def _content(answer: Answer | Received) -> tuple[str, datetime | None, str]:
+    return (answer.step, answer.appointment_at, answer.reason)
+
+
 def rank(answer: Answer | Received) -> int:
     return _RANKS.get(answer.step, 0)
 

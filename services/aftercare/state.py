@@ -168,14 +168,10 @@ def evolve(state: State, event: Event | Command) -> State:
             return _with(state, died=False, tried=())
         case DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
             return _on_its_way(_answered(state, event), _without_withdrawn(state.on_its_way, event))
-        case PartnerAnswered():
-            return _partner_answered(state, event)
-        case AnswerEscalated(referrals=referrals, reason=reason):
-            return _with(state, received=closed_loop.with_asked(state.received, referrals, reason))
         case ReferralEvent():
             return _after_referral(state, event)
-        case HoldEscalated(referrals=referrals):
-            return _with(state, on_hold=tuple(_escalated(each, referrals) for each in state.on_hold))
+        case HoldEscalated() | AnswerEscalated():
+            return _person_asked(state, event)
         case CandidateDue(kind=kind):
             return _with(state, candidates_due=tuple(dict.fromkeys((*state.candidates_due, kind))))
         case AftercarePlanned():
@@ -288,6 +284,12 @@ def _ended(before: InCare | Discharged | None, event: EpisodeDischarged) -> Disc
     return Discharged(event.episode_id, event.disposition, event.discharged_at, track, flags, event.admitted_at)
 
 
+def _person_asked(state: State, event: HoldEscalated | AnswerEscalated) -> State:
+    if isinstance(event, AnswerEscalated):
+        return _with(state, received=closed_loop.with_asked(state.received, event.referrals, event.reason))
+    return _with(state, on_hold=tuple(_escalated(each, event.referrals) for each in state.on_hold))
+
+
 def _escalated(referral: OnHold, referrals: Collection[str]) -> OnHold:
     return _with(referral, answer_by=None, escalated=True) if referral.referral_id in referrals else referral
 
@@ -300,6 +302,8 @@ def _partner_answered(state: State, event: PartnerAnswered) -> State:
 
 
 def _after_referral(state: State, event: ReferralEvent) -> State:
+    if isinstance(event, PartnerAnswered):
+        return _partner_answered(state, event)
     if isinstance(event, ReferralWithdrawn) and any(each.referral_id == event.referral_id for each in state.received):
         return _with(state, received=closed_loop.without(state.received, event.referral_id))
     current = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from shared.edge import fhir, paging, session_searches, work_lists
+from shared.edge import fhir, paging, partner_tasks, session_searches, work_lists
 from shared.edge.clients import Caller
 from shared.edge.fhir.responses import SearchType
 from shared.edge.json import MutableJson
@@ -106,13 +106,14 @@ class ResourceReader:
     async def one(self, type_: str, identity_: str, caller: Caller) -> MutableJson:
         """A resource with its version and time, for whoever has written it or is about to. Raises HttpRefusal 404,
         absent or of another program."""
-        return self._resource(await self._row(type_, identity_, caller))
+        return partner_tasks.as_read(self._resource(await self._row(type_, identity_, caller)), caller)
 
     async def read(self, type_: str, identity_: str, caller: Caller) -> MutableJson:
         """Likewise, for whoever wants to know it: that is recorded."""
         row = await self._row(type_, identity_, caller)
+        resource = partner_tasks.as_read(self._resource(row), caller)
         self.record(type_, "read", _about(row), caller)
-        return self._resource(row)
+        return resource
 
     async def refused_read(self, type_: str, identity_: str, caller: Caller) -> None:
         """Record that a client without the scope wanted to know it."""
@@ -162,6 +163,7 @@ class ResourceReader:
         ignored."""
         parameters, cursor = paging.resumed(self.keys, asked, type_, caller)
         query, paged = self._query(type_, caller), paging.read(parameters, type_)
+        partner_tasks.narrow(query, type_, [name for name, _ in parameters if name not in paging.NAMES], caller)
         for name, value in parameters:
             if name not in paging.NAMES:
                 require_value(value)
@@ -180,7 +182,7 @@ class ResourceReader:
             ended = Position.of(shown[-1], paged.order)
         if ended is not None:
             following = paging.following(self.keys, asked, parameters, type_, caller, ended, total)
-        return Page([self._resource(row) for row in shown], total, following)
+        return Page([partner_tasks.as_read(self._resource(row), caller) for row in shown], total, following)
 
     def _query(self, type_: str, caller: Caller) -> Search:
         if type_ == "AuditEvent":

@@ -18,6 +18,7 @@ from shared.edge import (
     fhir,
     forms,
     large_bodies,
+    partner_tasks,
     questions,
     received,
     several,
@@ -103,6 +104,9 @@ class Submissions:
             self._require(submission, caller)
             for condition in sorted(self._turns_of(submission, caller)):
                 await turns.enter_async_context(self._turns.setdefault(condition, asyncio.Lock()))
+            if caller.client.partner:
+                async with self.inbox.pool.acquire() as connection:
+                    submission = await partner_tasks.of_its_own(connection, submission, caller)
             return await self._submit(submission, caller)
 
     def _turns_of(self, submission: Submission, caller: Caller) -> set[str]:

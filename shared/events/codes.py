@@ -56,6 +56,8 @@ GROUP = f"{HUB}/NamingSystem/group"
 ROLE = f"{HUB}/NamingSystem/role"
 PAYER = f"{HUB}/NamingSystem/payer"
 VERSION = f"{HUB}/NamingSystem/version"
+REFERRAL_NUMBER = f"{HUB}/NamingSystem/referral"
+"""How a referral is called towards its partner."""
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"

@@ -1,12 +1,16 @@
 """clients.toml: who may call. One type reads that file, for the issuer, every service and MLLP."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
-from shared.platform.settings import read_each
+from shared.platform.settings import ConfigurationError, partners, read_each
+from shared.rules.consent import Partner
+
+_OF_PARTNER = re.compile(r"system/Task\.r?u?s?")
 
 
 class RegisteredClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,6 +27,13 @@ class RegisteredClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     codes: Mapping[str, str] = {}
     """What its own codes mean to intake, beside the program's `local_codes` and before them."""
 
+    partner: str = ""
+    """Of a partner (its name in partners.toml): it reads and answers the Tasks of that partner's referrals, no more."""
+
+    def __post_init__(self) -> None:
+        if self.partner and not all(_OF_PARTNER.fullmatch(each) for each in self.scopes):
+            raise ValueError("a partner's client may have scopes of Task alone, to read, update and search")
+
     @property
     def reports(self) -> bool:
         """Whether it may report results at all."""
@@ -31,4 +42,15 @@ class RegisteredClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 def registered(deploy: Path) -> dict[str, RegisteredClient]:
     """The clients of clients.toml by name. Raises ConfigurationError."""
-    return read_each(deploy / "clients.toml", "client", lambda _, each: msgspec.convert(each, type=RegisteredClient))
+    file = deploy / "clients.toml"
+    found = read_each(file, "client", lambda _, each: msgspec.convert(each, type=RegisteredClient))
+    for name, client in found.items():
+        if client.partner:
+            _require_partner(f"{file}: client.{name}.partner", client, partners(deploy).get(client.partner))
+    return found
+
+
+def _require_partner(place: str, client: RegisteredClient, partner: Partner | None) -> None:
+    """Raises ConfigurationError."""
+    if partner is None or not set(client.programs) <= set(partner.programs):
+        raise ConfigurationError(f"{place}: must be a partner of the same programs (partners.toml).")

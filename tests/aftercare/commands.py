@@ -1,12 +1,15 @@
 """Every command of aftercare, as it may be asked of any story."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from hypothesis import strategies as some
 
 from services.aftercare import messages as w
+from shared.events.aftercare import ANSWER_STEPS
 from shared.events.codes import ACTS, HAND_OVER_REASONS
 from shared.events.envelope import Command, name_id
+from tests.aftercare.given import NEXT_DAY, SETTINGS
 from tests.aftercare.story import Story
 from tests.aftercare.test_laws import REFERRALS, after, partners, steps
 from tests.reopening import reopenings
@@ -32,6 +35,19 @@ def _withdraw(story: Story) -> some.SearchStrategy[Command]:
     return some.builds(w.WithdrawReferral, task_id=some.sampled_from(tasks))
 
 
+def _answer(story: Story) -> some.SearchStrategy[Command]:
+    """Of a referral that a partner has, by it or by another; or of one that nobody has."""
+    tasks = [*(each.task_id for each in story.state.received), *REFERRALS]
+    steps = some.sampled_from(sorted(ANSWER_STEPS))
+    at = some.timedeltas(timedelta(days=-2), timedelta()).map(lambda ago: NEXT_DAY + ago)
+    return some.builds(
+        w.AnswerReferral, task_id=some.sampled_from(tasks), partner=partner_names, step=steps, answered_at=at
+    )
+
+
+partner_names = some.sampled_from(sorted(each.name for each in SETTINGS.partners))
+
+
 def _complete(story: Story) -> some.SearchStrategy[Command]:
     plan = story.state.plan
     due = [plan.follow_up_id(each.number) for each in plan.fallen_due] if plan else []
@@ -49,6 +65,7 @@ def _escalations(story: Story) -> some.SearchStrategy[str]:
 COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] = {
     w.AskReferral: _ask,
     w.WithdrawReferral: _withdraw,
+    w.AnswerReferral: _answer,
     w.CompleteFollowUp: _complete,
     w.AcknowledgeEscalation: lambda story: some.builds(w.AcknowledgeEscalation, escalation_id=_escalations(story)),
     w.ActOnEscalation: lambda story: some.builds(

@@ -48,6 +48,13 @@ def test_the_hl7_senders_of_a_laboratory_are_read_by_mllp_and_stop_no_issuer(dep
     [
         ("[client.lab]", "[client.lab]\nhl7_sender = []", r"clients.toml: .*hl7_sender.*client|unknown field"),
         ("[client.lab]", "[client.lab", r"clients.toml: .*line \d+"),
+        (
+            '["system/Task.rus"]',
+            '["system/Task.crus"]',
+            r"clients.toml: client.riverbend-alumni: .*scopes of Task alone",
+        ),
+        ('["system/Task.rus"]', '["system/*.rus"]', r"clients.toml: client.riverbend-alumni: .*scopes of Task alone"),
+        ('partner = "riverbend-alumni"', 'partner = "x"', r"client.riverbend-alumni.partner: must be a partner of the"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named(deploy: Path, before: str, after: str, named: str) -> None:

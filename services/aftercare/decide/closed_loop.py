@@ -32,12 +32,13 @@ REASONS = frozenset({UNANSWERED, DECLINED, UNATTENDED})
 TIER = 1
 """The team answers within 72 hours (domain 5.1); one tier up when nobody takes that on either."""
 RULES_VERSION = "1"
+LATER_STANDS = "An answer that was given later stands already: read the Task again."
 APPOINTMENT_DAYS_MOST = 366
 """How far ahead a partner's appointment may lie: one of the year after next is a typing mistake."""
 
 
 def answered(state: State, command: AnswerReferral, moment: Moment[Settings]) -> list[Emits] | Refused:
-    """A partner answers. What it has said before, and what is older than what it said since, changes nothing."""
+    """A partner answers. What stands already changes nothing; what is older than that is refused, for it is lost."""
     known = next((each for each in state.received if each.task_id == command.task_id), None)
     if known is None or known.partner != command.partner or (known.is_open and known.ends_at <= moment.now):
         text = f"This referral is not open: it was taken back, or sent more than {loop.ANSWERED_DAYS_MOST} days ago."
@@ -46,7 +47,7 @@ def answered(state: State, command: AnswerReferral, moment: Moment[Settings]) ->
     if refusal is not None:
         return refusal
     if not loop.stands_over(command, known):
-        return []
+        return [] if loop.is_the_same(command, known) else Refused("conflict", LATER_STANDS, "Task.lastModified")
     answer = PartnerAnswered(
         **of(known, moment.now),
         consent_id=known.consent_id,

@@ -1,7 +1,8 @@
-"""What persons answer by Task: a follow-up that was made, a referral or an answer taken back."""
+"""What is answered by Task: a follow-up made, a referral or an answer taken back, a referral by its partner."""
 
 from collections.abc import Mapping
 
+from services.aftercare.edge import closed_loop
 from services.aftercare.messages import CompleteFollowUp, Reach, WithdrawReferral
 from shared.edge.contract import Context
 from shared.edge.escalations import escalation_command
@@ -17,6 +18,8 @@ REACHES: Mapping[str, Reach] = {"reached": "reached", "not-reached": "not-reache
 
 def task(entry: BundleEntry, context: Context) -> Command:
     """By what the stored Task asks for."""
+    if context.caller.client.partner:
+        return closed_loop.answered(entry, context)
     before = context.stored["Task", str(entry.id)].body
     match code_in(before.get("code"), codes.TASK):
         case "follow-up":

@@ -170,6 +170,15 @@ def test_after_a_no_nothing_is_planned_any_more_and_that_the_patient_came_stands
     assert standing(patient, alumni).step == "attended"
 
 
+def test_an_older_answer_than_the_one_that_stands_is_refused_and_not_lost_in_silence() -> None:
+    patient, alumni, _ = sent()
+    patient.then(answer(alumni, "scheduled", LATER), at=LATER)
+    assert patient.then(answer(alumni, "scheduled", LATER), at=LATER) == []
+    assert patient.refused is None
+    assert patient.refusal(accepted(alumni, LATER - HOUR), at=LATER).expression == "Task.lastModified"
+    assert standing(patient, alumni).step == "scheduled"
+
+
 def test_a_time_before_the_referral_or_years_ahead_is_refused() -> None:
     patient, alumni, _ = sent()
     early = accepted(alumni, DISCHARGED - timedelta(days=1))
@@ -216,10 +225,10 @@ def given_answers(draw: some.DrawFn) -> list[tuple[AnswerStep, datetime, datetim
 def outcome(answers: Sequence[tuple[AnswerStep, datetime, datetime | None, str]]) -> tuple[object, ...]:
     patient, alumni, _ = sent()
     for step, at, appointment, reason in answers:
-        said = replace(
+        command = replace(
             answer(alumni, step, at), appointment_at=appointment, reason=reason if step == "declined" else ""
         )
-        patient.then(said, at=LATER)
+        patient.then(command, at=LATER)
     stands = standing(patient, alumni)
     newest = [each for each in patient.all_emitted if isinstance(each, PartnerAnswered)][-1]
     assert (newest.step, newest.answered_at) == (stands.step, stands.answered_at)
