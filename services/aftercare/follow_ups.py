@@ -1,5 +1,6 @@
 """How a plan's contacts move: ahead, fallen due, made. Pure."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import assert_never
 
@@ -56,6 +57,15 @@ def after_follow_up(plan: Plan, event: FollowUpFellDue | FollowUpCompleted) -> P
             return replace(plan, ahead=ahead, fallen_due=fallen_due)
         case _:
             assert_never(event)
+
+
+def with_escalated(plan: Plan, task_ids: Collection[str]) -> Plan:
+    """Of these nobody reported in time, and that was emitted."""
+    late = (
+        replace(each, escalated=True) if plan.follow_up_id(each.number) in task_ids else each
+        for each in plan.fallen_due
+    )
+    return replace(plan, fallen_due=tuple(late))
 
 
 def _is(plan: Plan, contact: FollowUp, event: FollowUpCompleted) -> bool:

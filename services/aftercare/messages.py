@@ -18,6 +18,7 @@ from shared.events.aftercare import (
     ReferralWithdrawn,
     ReferralWithheld,
 )
+from shared.events.contact import Answer
 from shared.events.envelope import Command
 from shared.events.escalation import EscalationEvent, EscalationResolved, EscalationRetracted
 from shared.events.intake import (
@@ -44,6 +45,7 @@ from shared.events.internal import (
     StateEvent,
     TimePassed,
 )
+from shared.events.outreach import Channel, ContactAttempted, OutreachOutcome
 from shared.events.partner_answer import (
     AnswerEvent,
     AnswerPrepared,
@@ -84,7 +86,9 @@ __all__ = [
     "ConsentRevoked",
     "ConsentsCurrent",
     "Consumes",
+    "ContactAttempted",
     "ContactKnown",
+    "CorrectFollowUp",
     "DeathWithdrawn",
     "DischargeWithdrawn",
     "DisclosureGaveUp",
@@ -101,17 +105,22 @@ __all__ = [
     "EscalationRetracted",
     "FollowUpCompleted",
     "FollowUpFellDue",
+    "FollowUpsEscalated",
     "HandOverEscalation",
     "HoldEscalated",
     "Internal",
     "MeetingListPrepared",
     "MeetingsAsked",
     "MeetingsMatched",
+    "OfContacts",
     "PartnerAnswered",
     "PartnerReferralChanged",
     "PatientDied",
     "PatientIdentified",
+    "ReEngagementBegan",
+    "ReEngagementEnded",
     "Reach",
+    "RecordAttempt",
     "ReferralPrepared",
     "ReferralRefused",
     "ReferralSent",
@@ -160,11 +169,57 @@ class AnswerReferral(Command, frozen=True, kw_only=True, tag=True):
 
 
 class CompleteFollowUp(Command, frozen=True, kw_only=True, tag=True):
-    """A person reached out to the patient, or tried to."""
+    """A person reached out to the patient, or tried to: what the patient answered, and when that was (`made_at`), where
+    it is stated."""
 
     task_id: str
     reach: Reach = "reached"
     by: str = ""
+    answers: tuple[Answer, ...] = ()
+    made_at: datetime | None = None
+
+
+class CorrectFollowUp(Command, frozen=True, kw_only=True, tag=True):
+    """A contact that was made is reported otherwise: this stands in the place of what was reported, whole. No state
+    remembers when it was due and on time (`act_by`), so that the command holds both, as its Task says them."""
+
+    task_id: str
+    reach: Reach
+    by: str
+    due_at: datetime
+    act_by: datetime
+    answers: tuple[Answer, ...] = ()
+    made_at: datetime | None = None
+
+
+class RecordAttempt(Command, frozen=True, kw_only=True, tag=True):
+    """A person tried to reach the patient of this Task, then and by this channel. `by` is their id in the staff."""
+
+    task_id: str
+    channel: Channel
+    outcome: OutreachOutcome
+    at: datetime
+    by: str = ""
+
+
+class ReEngagementBegan(StateEvent, frozen=True, kw_only=True, tag=True):
+    """The patient of this stay is asked back until `ends_at`, by contacts due then."""
+
+    episode_id: str
+    ends_at: datetime
+    due: tuple[datetime, ...]
+
+
+class ReEngagementEnded(StateEvent, frozen=True, kw_only=True, tag=True):
+    """The patient is asked back no more; `over_at` where the time for it has passed."""
+
+    over_at: datetime | None = None
+
+
+class FollowUpsEscalated(StateEvent, frozen=True, kw_only=True, tag=True):
+    """Of these contacts nobody reported in time: that is escalated, and never a second time."""
+
+    task_ids: tuple[str, ...]
 
 
 class CandidateDue(StateEvent, frozen=True, kw_only=True, tag=True):
@@ -186,10 +241,20 @@ class HoldEscalated(StateEvent, frozen=True, kw_only=True, tag=True):
     referrals: tuple[str, ...]
 
 
-Commands = AskReferral | WithdrawReferral | AnswerReferral | CompleteFollowUp | EscalationCommand | ReopenEscalation
+Commands = (
+    AskReferral
+    | WithdrawReferral
+    | AnswerReferral
+    | CompleteFollowUp
+    | CorrectFollowUp
+    | RecordAttempt
+    | EscalationCommand
+    | ReopenEscalation
+)
 
 FromTheHub = ContactKnown | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp | TimePassed
-Internal = FromTheHub | MeetingsMatched | MeetingsAsked | CandidateDue | HoldEscalated | AnswerEscalated
+OfContacts = ReEngagementBegan | ReEngagementEnded | FollowUpsEscalated
+Internal = FromTheHub | MeetingsMatched | MeetingsAsked | CandidateDue | HoldEscalated | AnswerEscalated | OfContacts
 Consumes = (
     PatientIdentified
     | CareTeamChanged
@@ -225,8 +290,10 @@ Emits = (
     | AnswerWithdrawn
     | FollowUpFellDue
     | FollowUpCompleted
+    | ContactAttempted
     | EscalationEvent
     | CandidateDue
     | HoldEscalated
     | AnswerEscalated
+    | OfContacts
 )

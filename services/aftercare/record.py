@@ -68,6 +68,8 @@ class FollowUp(msgspec.Struct, frozen=True, array_like=True):
     number: int
     due_at: datetime
     act_by: datetime
+    escalated: bool = False
+    """Nobody had reported it by `act_by`, and that was emitted."""
 
 
 class LastContact(msgspec.Struct, frozen=True, array_like=True):

@@ -22,6 +22,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     staff: Staff
     follow_up_days: tuple[Days, ...]
     follow_up_window_days: tuple[DaysOrNone, ...]
+    re_engagement_not_reached: Count
+    """So many contacts in a row that did not reach the patient, and they are asked back."""
+    re_engagement_days: tuple[Days, ...]
+    re_engagement_window_days: Days
+    re_engagement_ends_days: Days
     feeds: tuple[str, ...]
     """Meeting feeds by name: files of deploy/meetings."""
     feed_percent_least: Percent
@@ -40,5 +45,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("follow_up_window_days must name one window for each of follow_up_days")
         if len(self.follow_up_days) > FOLLOW_UPS_MOST or list(self.follow_up_days) != sorted(set(self.follow_up_days)):
             raise ValueError(f"follow_up_days must rise, at most {FOLLOW_UPS_MOST} of them")
+        rising = list(self.re_engagement_days) == sorted(set(self.re_engagement_days))
+        if not rising or len(self.re_engagement_days) > FOLLOW_UPS_MOST:
+            raise ValueError(f"re_engagement_days must rise, at most {FOLLOW_UPS_MOST} of them")
+        if any(each >= self.re_engagement_ends_days for each in self.re_engagement_days):
+            raise ValueError("re_engagement_days must lie before re_engagement_ends_days")
         if len(self.partners) > PARTNERS_MOST:
             raise ValueError(f"a program has at most {PARTNERS_MOST} partners")

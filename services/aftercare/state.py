@@ -9,7 +9,9 @@ import msgspec
 from services.aftercare import closed_loop, meeting_lists, partner_answers
 from services.aftercare.choices import Choice, with_consent
 from services.aftercare.closed_loop import Received
-from services.aftercare.follow_ups import after_follow_up, last_contact, planned
+from services.aftercare.contacts import Contacts, after_event
+from services.aftercare.contacts import dues as contact_dues
+from services.aftercare.follow_ups import after_follow_up, last_contact, planned, with_escalated
 from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
@@ -32,6 +34,7 @@ from services.aftercare.messages import (
     EscalationEvent,
     FollowUpCompleted,
     FollowUpFellDue,
+    FollowUpsEscalated,
     HoldEscalated,
     MeetingsAsked,
     MeetingsMatched,
@@ -104,6 +107,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     """Meeting lists that are looked for, by id (packed)."""
     received: tuple[Received, ...] = ()
     """What partners have, with how far they say it is."""
+    contacts: Contacts = Contacts()
 
     @property
     def referrals(self) -> tuple[OnItsWay | OnHold, ...]:
@@ -149,6 +153,12 @@ def is_about(event: DisclosureOutcome, referral: Referral) -> bool:
 
 def evolve(state: State, event: Event | Command) -> State:
     """The state after an event consumed or emitted, or a command. Total: what it does not know changes nothing."""
+    contacts = after_event(state.contacts, state.plan, event)
+    return _with(_evolved(state, event), contacts=contacts)
+
+
+def _evolved(state: State, event: Event | Command) -> State:
+    """All but the contacts."""
     match event:
         case PatientIdentified() | CareTeamChanged():
             return _known(state, event)
@@ -174,14 +184,14 @@ def evolve(state: State, event: Event | Command) -> State:
             return _person_asked(state, event)
         case CandidateDue(kind=kind):
             return _with(state, candidates_due=tuple(dict.fromkeys((*state.candidates_due, kind))))
-        case AftercarePlanned():
+        case AftercarePlanned() | EngagedDaysCounted():
             return _with_days(_planned(state, event))
-        case EngagedDaysCounted(is_over=True):
-            return _with_days(_with(state, engaged=Engaged(event.episode_id, event.days)))
         case AftercareEnded():
             return _with(state, plan=None)
-        case FollowUpFellDue() | FollowUpCompleted() if state.plan is not None:
+        case FollowUpFellDue(kind="follow-up") | FollowUpCompleted(kind="follow-up", corrects=False) if state.plan:
             return _after_follow_up(state, state.plan, event)
+        case FollowUpsEscalated(task_ids=task_ids) if state.plan is not None:
+            return _with(state, plan=with_escalated(state.plan, task_ids))
         case EscalationEvent():
             return _with(state, escalations=escalation.evolve(state.escalations, event))
         case _:
@@ -189,9 +199,9 @@ def evolve(state: State, event: Event | Command) -> State:
 
 
 def due(state: State) -> datetime | None:
-    """The next instant at which a follow-up falls due, a consent begins, a hold ends, a person is asked in vain or an
-    escalation is overdue."""
-    contacts = [each.due_at for each in state.plan.ahead] if state.plan and not state.died else []
+    """The next instant at which a contact falls due or is late, a consent begins, a hold ends, a person is asked in
+    vain or an escalation is overdue."""
+    contacts = contact_dues(state.contacts, state.plan) if not state.died else []
     consents = [each.until for each in state.on_hold if each.until is not None]
     ends = [each.ends_at for each in state.on_hold if each.ends_at is not None]
     answers = [each.answer_by for each in state.on_hold if each.answer_by is not None]
@@ -238,8 +248,10 @@ def _admitted(state: State, event: EpisodeAdmitted) -> State:
     return _with(state, episode=InCare.of(event), last_contact=None)
 
 
-def _planned(state: State, event: AftercarePlanned) -> State:
-    """A new plan begins with nobody tried; one that is moved keeps its id."""
+def _planned(state: State, event: AftercarePlanned | EngagedDaysCounted) -> State:
+    """A new plan begins with nobody tried; one that is moved keeps its id. The days of a stay count once it is over."""
+    if isinstance(event, EngagedDaysCounted):
+        return _with(state, engaged=Engaged(event.episode_id, event.days)) if event.is_over else state
     if state.plan is not None and state.plan.plan_id == event.plan_id:
         return _with(state, plan=planned(event, state.last_contact, state.plan))
     return _with(state, plan=planned(event, state.last_contact), tried=())

@@ -54,4 +54,4 @@ UPCAST: dict[int, Callable[[Any], Any]] = {
 }
 """Versions 2, 4, 8 and 9 only add, at the ends: why a referral is on hold and until when, more of the plan; then who
 took an open escalation on, whether the patient is reported dead, which partners were tried, and what was sent lately;
-then the answers to partners that referred, and who looks after the patient."""
+then the answers to partners that referred, who looks after the patient, and the contacts."""

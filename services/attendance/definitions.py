@@ -1,12 +1,11 @@
 """What attendance's resources speak of, as FHIR: the scripts, and the code systems of sessions and groups."""
 
 from collections.abc import Mapping
-from hashlib import sha256
-
-import msgspec
 
 from services.attendance import scripts
+from shared.edge.definitions import by_name, code_system
 from shared.events import codes, fhir
+from shared.platform.scripts import plans
 
 DISPLAYS: Mapping[str, Mapping[str, str]] = {
     codes.SESSION: {
@@ -43,25 +42,4 @@ DISPLAYS: Mapping[str, Mapping[str, str]] = {
 
 def definitions() -> dict[tuple[str, str], fhir.Element]:
     """By type and id, with a version of its own for each content."""
-    made = [*scripts.plans(), *(_system(url, displays) for url, displays in DISPLAYS.items())]
-    return {(each["resourceType"], each["id"]): each | {"meta": {"versionId": _digest(each)}} for each in made}
-
-
-def _digest(resource: fhir.Element) -> str:
-    return sha256(msgspec.json.encode(resource)).hexdigest()[:16]
-
-
-def _system(url: str, displays: Mapping[str, str]) -> fhir.Element:
-    name = url.rpartition("/")[2]
-    return {
-        "resourceType": "CodeSystem",
-        "id": name,
-        "url": url,
-        "name": "".join(each.title() for each in name.split("-")),
-        "title": name,
-        "status": "active",
-        "publisher": "IOP Hub",
-        "caseSensitive": True,
-        "content": "complete",
-        "concept": [{"code": code, "display": display} for code, display in displays.items()],
-    }
+    return by_name([*plans(scripts.TABLE), *(code_system(url, displays) for url, displays in DISPLAYS.items())])

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.attendance.record import Attempt, Episode, Session, SilenceKind, decides_at, moment_of
+from services.attendance.record import Episode, Session, SilenceKind, decides_at, moment_of
+from shared.rules.outreach import Attempt
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,6 @@ from services.attendance.messages import (
     WeeksChanged,
 )
 from services.attendance.record import (
-    Attempt,
     Episode,
     Projection,
     Request,
@@ -47,7 +46,6 @@ from services.attendance.record import (
     SessionSlot,
     SilenceKind,
     Week,
-    attempts_with,
     decides_at,
     minute_of,
     moment_of,
@@ -60,6 +58,7 @@ from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationActedOn, EscalationResolved
 from shared.events.intake import PayerSpan
 from shared.rules.assigning import Team
+from shared.rules.outreach import Attempt, attempts_with
 
 VERSION = 11
 GRADING = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})

@@ -16,7 +16,7 @@ from shared.events.codes import ESCALATION, TASK
 
 ACT: Final = "businessStatus"
 """Where a person says what they did; what the hub wrote there is not their word."""
-MEMBERS: Final = ("status", "statusReason", ACT, "owner")
+MEMBERS: Final = ("status", "statusReason", ACT, "owner", "output")
 """All of a Task that a person's step changes."""
 LIMITS = Limits(body_bytes_max=16 * 1024, depth_max=16)
 ATTEMPTS_MOST = 3

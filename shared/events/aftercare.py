@@ -5,7 +5,9 @@ from typing import ClassVar, Literal
 from uuid import NAMESPACE_URL
 
 from shared.events import codes, fhir
+from shared.events.contact import Answer, outputs
 from shared.events.envelope import Event, Resource, name_id
+from shared.events.escalation import script_url
 
 THE_PATIENTS_NO = frozenset({"consent-revoked", "consent-denied", "consent-restricted"})
 """Reasons for which nobody is asked to obtain a consent."""
@@ -337,10 +339,13 @@ class ReferralWithdrawn(ReferralWithheld, frozen=True, kw_only=True):
 
 CASE_MANAGER = "case-manager"
 """Who follows up."""
+FOLLOW_UP, RE_ENGAGEMENT = "follow-up", "re-engagement"
+"""A contact of the plan after a discharge; one by which a patient who left, or was not reached, is asked back."""
 
 
 class FollowUpFellDue(Event, frozen=True, kw_only=True):
-    """It is time to reach out to the patient; `act_by` is the last day that still counts as on time."""
+    """It is time to reach out to the patient; `act_by` is the last day that still counts as on time. `kind` is
+    FOLLOW_UP or RE_ENGAGEMENT."""
 
     follow_up_id: str
     plan_id: str
@@ -351,16 +356,20 @@ class FollowUpFellDue(Event, frozen=True, kw_only=True):
     """Days in care up to the discharge, as intake counted them: 90 are the least that is hoped for (domain 1.1)."""
     assigned: str = ""
     """Who of the patient's team is the case manager, by their id in the program's staff, where that is known."""
+    kind: str = FOLLOW_UP
+    episode_id: str = ""
+    """The stay that is over, of a contact of no plan."""
 
     def write(self, patient: str) -> list[Resource]:
-        task = _follow_up(self, "requested", patient)
-        return [task | _counted(self.engaged_days)]
+        return [_follow_up(self, "requested", patient)]
 
 
 class FollowUpCompleted(Event, frozen=True, kw_only=True):
     """Nothing more to do for this contact. `outcome` is what came of it: `reached` or `not-reached` by a person, else
     why nobody needs to any more (`readmitted`, `episode-discharged`, `discharge-corrected`, `death-reported`,
-    `overtaken` by a later one that is due too), and then its Task is cancelled, not done."""
+    `overtaken` by a later one that is due too, `re-engaged` by another one that reached them, `re-engagement-over`),
+    and then its Task is cancelled, not done. `answers` are what the patient said, `made_at` when they were called,
+    where that was stated. One that `corrects` what was reported stands in its place."""
 
     follow_up_id: str
     plan_id: str
@@ -372,25 +381,35 @@ class FollowUpCompleted(Event, frozen=True, kw_only=True):
     client: str = ""
     engaged_days: int | None = None
     assigned: str = ""
+    kind: str = FOLLOW_UP
+    episode_id: str = ""
+    answers: tuple[Answer, ...] = ()
+    made_at: datetime | None = None
+    corrects: bool = False
 
     def write(self, patient: str) -> list[Resource]:
         status = "completed" if self.outcome in BY_A_PERSON else "cancelled"
-        task = _follow_up(self, status, patient)
-        task |= _counted(self.engaged_days)
-        emitted = {
+        task = _follow_up(self, status, patient) | {
             "statusReason": fhir.concept(codes.REASON, self.outcome),
             "lastModified": self.completed_at,
         }
+        if self.made_at is not None:
+            task["executionPeriod"] = {"end": self.made_at}
+        if self.answers:
+            task["output"] = outputs(self.answers)
         if status == "cancelled":
-            return [task | emitted]
-        identity, target = name_id(self.follow_up_id, "completed"), fhir.reference("Task", self.follow_up_id)
-        return [task | emitted, fhir.provenance(identity, target, self.completed_at, self.by, self.client)]
+            return [task]
+        act = f"corrected:{self.completed_at}" if self.corrects else "completed"
+        identity, target = name_id(self.follow_up_id, act), fhir.reference("Task", self.follow_up_id)
+        return [task, fhir.provenance(identity, target, self.completed_at, self.by, self.client)]
 
 
-def _counted(engaged_days: int | None) -> fhir.Element:
-    if engaged_days is None:
-        return {}
-    return {"input": [{"type": fhir.concept(codes.INPUT, "engaged-days"), "valueInteger": engaged_days}]}
+def _inputs(of: FollowUpFellDue | FollowUpCompleted) -> list[fhir.Element]:
+    """What is said to the patient, and the days that they were in care, where these are known."""
+    script = {"type": fhir.concept(codes.INPUT, "outreach-script"), "valueCanonical": script_url(of.kind)}
+    if of.engaged_days is None:
+        return [script]
+    return [script, {"type": fhir.concept(codes.INPUT, "engaged-days"), "valueInteger": of.engaged_days}]
 
 
 def _follow_up(of: FollowUpFellDue | FollowUpCompleted, status: str, patient: str) -> fhir.Element:
@@ -399,10 +418,13 @@ def _follow_up(of: FollowUpFellDue | FollowUpCompleted, status: str, patient: st
         "id": of.follow_up_id,
         "status": status,
         "intent": "plan",
-        "code": fhir.concept(codes.TASK, "follow-up"),
-        "focus": fhir.reference("CarePlan", of.plan_id),
+        "code": fhir.concept(codes.TASK, of.kind),
+        "focus": fhir.reference("EpisodeOfCare", of.episode_id)
+        if of.episode_id
+        else fhir.reference("CarePlan", of.plan_id),
         "for": fhir.reference("Patient", patient),
         "authoredOn": of.due_at,
         **fhir.asked_of(CASE_MANAGER, assigned=of.assigned),
         "restriction": {"period": {"start": of.due_at, "end": of.act_by}},
+        "input": _inputs(of),
     }

@@ -220,6 +220,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(partner_answer.AnswerWithdrawn, AFTERCARE_EVENTS, "aftercare", "Task + Communication"),
     CatalogueEntry(aftercare.FollowUpFellDue, AFTERCARE_EVENTS, "aftercare", "Task"),
     CatalogueEntry(aftercare.FollowUpCompleted, AFTERCARE_EVENTS, "aftercare", "Task"),
+    CatalogueEntry(outreach.ContactAttempted, AFTERCARE_EVENTS, "aftercare", "Communication"),
     CatalogueEntry(
         escalation.EscalationRaised,
         ESCALATIONS,

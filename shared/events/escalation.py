@@ -30,6 +30,8 @@ COMBINING = ("missed-session", "unexpected-positive", "prescribed-medication-abs
 that cannot show new use raises is none of them."""
 SCRIPTS = frozenset({"missed-session", "welfare-check"})
 """What is said to a patient who did not come."""
+CONTACT_SCRIPTS = frozenset({"follow-up", "re-engagement", "return-to-use", "in-crisis"})
+"""What is said to a patient after the discharge, by what asks somebody to reach out."""
 REACHED_OUT = ("missed-session", "no-contact-after-miss", "no-attendance")
 """Reasons for which somebody is asked to reach out."""
 PRIORITY = {1: "routine", 2: "urgent", 3: "asap", 4: "stat"}
@@ -199,12 +201,14 @@ class SignalsCorrected(Event, frozen=True, kw_only=True):
 
 
 def script_url(name: str) -> str:
-    """Of what is said to the patient, by channel: attendance's `scripts.py` holds it."""
+    """Of what is said to the patient, by channel: `scripts.py` of attendance and of aftercare hold them."""
     return f"{HUB}/PlanDefinition/outreach-{name}"
 
 
 def _script(escalation: Escalation) -> str | None:
     """Where somebody is asked to reach out: a miss under an active risk is graver than any other one (domain 5.2)."""
+    if escalation.reason in CONTACT_SCRIPTS:
+        return escalation.reason
     if escalation.reason not in REACHED_OUT:
         return None
     at_risk = escalation.reason == "missed-session" and escalation.tier >= 3

@@ -1,4 +1,4 @@
-"""What attendance emits of an attempt to reach a patient who did not come. No number, no address, no content."""
+"""An attempt to reach a patient who did not come, or after the discharge. No number, no address, no content."""
 
 from datetime import datetime
 from typing import Literal
@@ -25,17 +25,37 @@ class OutreachAttempted(Event, frozen=True, kw_only=True):
     by: str | None = None
 
     def write(self, patient: str) -> list[Resource]:
-        delivered = self.outcome in ("reached", "message")
-        person = None if self.by is None or is_client(self.by) else fhir.staff(self.by)
-        attempt = {
+        return [_communication(self, self.escalation_id, patient)]
+
+
+class ContactAttempted(Event, frozen=True, kw_only=True):
+    """Somebody tried to reach the patient after the discharge, as this Task asks: a contact, or an escalation. All else
+    as in `OutreachAttempted`."""
+
+    attempt_id: str
+    task_id: str
+    channel: Channel
+    outcome: OutreachOutcome
+    attempted_at: datetime
+    by: str | None = None
+
+    def write(self, patient: str) -> list[Resource]:
+        return [_communication(self, self.task_id, patient)]
+
+
+def _communication(attempt: OutreachAttempted | ContactAttempted, task_id: str, patient: str) -> fhir.Element:
+    delivered = attempt.outcome in ("reached", "message")
+    person = None if attempt.by is None or is_client(attempt.by) else fhir.staff(attempt.by)
+    return fhir.without_nothing(
+        {
             "resourceType": "Communication",
-            "id": self.attempt_id,
-            "basedOn": [fhir.reference("Task", self.escalation_id)],
+            "id": attempt.attempt_id,
+            "basedOn": [fhir.reference("Task", task_id)],
             "status": "completed" if delivered else "not-done",
-            "statusReason": fhir.concept(codes.OUTREACH, self.outcome),
-            "medium": [fhir.concept(codes.PARTICIPATION_MODE, self.channel)],
+            "statusReason": fhir.concept(codes.OUTREACH, attempt.outcome),
+            "medium": [fhir.concept(codes.PARTICIPATION_MODE, attempt.channel)],
             "subject": fhir.reference("Patient", patient),
-            "sent": self.attempted_at,
+            "sent": attempt.attempted_at,
             "sender": person,
         }
-        return [fhir.without_nothing(attempt)]
+    )

@@ -6,15 +6,20 @@ from datetime import timedelta
 from hypothesis import strategies as some
 
 from services.aftercare import messages as w
+from services.aftercare.contacts import waiting
 from shared.events.aftercare import ANSWER_STEPS
 from shared.events.codes import ACTS, HAND_OVER_REASONS
+from shared.events.contact import Answer
 from shared.events.envelope import Command, name_id
-from tests.aftercare.given import NEXT_DAY, SETTINGS
+from tests.aftercare.given import DISCHARGED, NEXT_DAY, SETTINGS
 from tests.aftercare.story import Story
 from tests.aftercare.test_laws import REFERRALS, after, partners, steps
 from tests.reopening import reopenings
 
 STORIES = steps.map(after)
+ANSWERS = some.sampled_from(
+    [(), (Answer("abstinence", "using"),), (Answer("safety", "in-crisis"), Answer("other", "uncoded"))]
+)
 
 
 def _ask(story: Story) -> some.SearchStrategy[Command]:
@@ -49,12 +54,35 @@ partner_names = some.sampled_from(sorted(each.name for each in SETTINGS.partners
 
 
 def _complete(story: Story) -> some.SearchStrategy[Command]:
-    plan = story.state.plan
-    due = [plan.follow_up_id(each.number) for each in plan.fallen_due] if plan else []
+    due = [each.task_id for each in waiting(story.state.plan, story.state.contacts)]
     return some.builds(
         w.CompleteFollowUp,
         task_id=some.sampled_from([*due, *REFERRALS]),
         reach=some.sampled_from(["reached", "not-reached"]),
+        answers=ANSWERS,
+    )
+
+
+def _correct(story: Story) -> some.SearchStrategy[Command]:
+    return some.builds(
+        w.CorrectFollowUp,
+        task_id=some.sampled_from([*story.state.contacts.by_task, *REFERRALS]),
+        reach=some.sampled_from(["reached", "not-reached"]),
+        by=some.just("case-manager-1"),
+        due_at=some.just(DISCHARGED),
+        act_by=some.just(DISCHARGED),
+        answers=ANSWERS,
+    )
+
+
+def _attempt(story: Story) -> some.SearchStrategy[Command]:
+    due = [each.task_id for each in waiting(story.state.plan, story.state.contacts)]
+    return some.builds(
+        w.RecordAttempt,
+        task_id=some.sampled_from([*due, *story.state.contacts.by_task, *REFERRALS]),
+        channel=some.sampled_from(["PHONE", "SMSWRIT"]),
+        outcome=some.sampled_from(["reached", "no-answer", "message"]),
+        at=some.sampled_from([DISCHARGED, NEXT_DAY]),
     )
 
 
@@ -67,6 +95,8 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.WithdrawReferral: _withdraw,
     w.AnswerReferral: _answer,
     w.CompleteFollowUp: _complete,
+    w.CorrectFollowUp: _correct,
+    w.RecordAttempt: _attempt,
     w.AcknowledgeEscalation: lambda story: some.builds(w.AcknowledgeEscalation, escalation_id=_escalations(story)),
     w.ActOnEscalation: lambda story: some.builds(
         w.ActOnEscalation, escalation_id=_escalations(story), act=some.sampled_from(sorted(ACTS))

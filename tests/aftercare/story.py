@@ -6,10 +6,12 @@ from datetime import datetime
 from services.aftercare.decide import decide, react
 from services.aftercare.matcher import matched
 from services.aftercare.meetings.meeting import Meeting
-from services.aftercare.messages import MeetingsAsked, ReferralPrepared, TimePassed
+from services.aftercare.messages import FollowUpFellDue, MeetingsAsked, ReferralPrepared, TimePassed
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, due, evolve
+from shared.events.aftercare import FOLLOW_UP
 from shared.events.envelope import Command, Event
+from shared.events.escalation import EscalationEvent
 from tests.aftercare.given import (
     ADMITTED,
     DISCHARGED,
@@ -46,6 +48,17 @@ class Story(PatientStory[State, Settings]):
 
     def happens_at(self, happened: Event | Command) -> datetime:
         return NEXT_DAY if isinstance(happened, Command) else DISCHARGED
+
+
+def plan_contacts(emitted: Sequence[Event]) -> list[FollowUpFellDue]:
+    """The contacts of the plan that fell due, without those by which the patient is asked back."""
+    return [each for each in only(emitted, FollowUpFellDue) if each.kind == FOLLOW_UP]
+
+
+def raised_for(emitted: Sequence[Event], reason: str) -> list[EscalationEvent]:
+    """What was raised, or became overdue, for this reason."""
+    found = only(emitted, EscalationEvent)
+    return [each for each in found if each.escalation.reason == reason]
 
 
 def in_care() -> Story:

@@ -13,10 +13,14 @@ from services.aftercare.meetings.meeting_guide import read as read_feed
 from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
+    CompleteFollowUp,
+    ContactAttempted,
+    CorrectFollowUp,
     FollowUpCompleted,
     FollowUpFellDue,
     MeetingListPrepared,
     PartnerAnswered,
+    RecordAttempt,
     ReferralPrepared,
     ReferralRefused,
     ReferralSent,
@@ -25,6 +29,10 @@ from services.aftercare.messages import (
 )
 from shared.edge.fhir import parse as read
 from shared.edge.fhir import validate
+from shared.events.contact import Answer
+from shared.events.envelope import Event
+from shared.events.escalation import EscalationEvent
+from shared.events.internal import StateEvent
 from tests.aftercare.given import (
     AGAIN,
     CONSENT,
@@ -39,7 +47,7 @@ from tests.aftercare.given import (
     withheld,
 )
 from tests.aftercare.running import Aftercare
-from tests.aftercare.story import Story
+from tests.aftercare.story import Story, plan_contacts
 from tests.story import only
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -137,10 +145,27 @@ def test_everything_aftercare_says_is_valid_fhir() -> None:
     begins = DISCHARGED.replace(month=5, day=20)
     emitted += patient.then(withheld(asked, reason="consent-not-yet-in-force", until=begins, ledger_version=9))
     emitted += patient.then(admitted("0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a02"))
-    assert {type(each) for each in emitted} == {
+    emitted += contacts_of_who_left()
+    published = [each for each in emitted if not isinstance(each, StateEvent)]
+    assert {type(each) for each in published if not isinstance(each, EscalationEvent)} == {
         AftercarePlanned, MeetingListPrepared, ReferralPrepared, ReferralWithheld, ReferralRefused, ReferralSent,
-        PartnerAnswered, FollowUpFellDue, FollowUpCompleted, AftercareEnded, ReferralWithdrawn,
+        PartnerAnswered, FollowUpFellDue, FollowUpCompleted, AftercareEnded, ReferralWithdrawn, ContactAttempted,
     }  # fmt: skip
-    for event in emitted:
+    for event in published:
         for resource in event.write("patient"):
             assert validate(read(msgspec.json.encode(resource))) == ()
+
+
+def contacts_of_who_left() -> list[Event]:
+    """Asked back, tried, and reached with answers, which are corrected."""
+    patient = Story(IDENTIFIED, admitted())
+    emitted = patient.then(discharged("ama")) + patient.until(DISCHARGED.replace(month=4, day=4))
+    contact, back = plan_contacts(emitted)[0].follow_up_id, only(emitted, FollowUpFellDue)[0].follow_up_id
+    tried = RecordAttempt(task_id=contact, channel="PHONE", outcome="no-answer", at=DISCHARGED, by="case-manager-1")
+    answers = (Answer("abstinence", "using"), Answer("other", "uncoded"))
+    made = CompleteFollowUp(task_id=contact, by="case-manager-1", answers=answers, made_at=DISCHARGED)
+    right = CorrectFollowUp(
+        task_id=contact, reach="not-reached", by="case-manager-1", due_at=DISCHARGED, act_by=DISCHARGED
+    )
+    assert contact != back
+    return emitted + patient.then(tried, made, right)

@@ -6,12 +6,20 @@ from typing import Any
 import pytest
 
 from services.aftercare.edge import interpret
-from services.aftercare.messages import AcknowledgeEscalation, AskReferral, CompleteFollowUp, ResolveEscalation
+from services.aftercare.messages import (
+    AcknowledgeEscalation,
+    AskReferral,
+    CompleteFollowUp,
+    CorrectFollowUp,
+    RecordAttempt,
+    ResolveEscalation,
+)
 from shared.edge.clients import Caller
-from shared.edge.contract import Context, StoredResource
+from shared.edge.contract import Context, Interpretation, StoredResource
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes, fhir
+from shared.events.contact import Answer
 from shared.events.envelope import Command
 from shared.platform.clients import RegisteredClient
 from tests.aftercare.given import SETTINGS
@@ -33,10 +41,20 @@ ASKED: dict[str, Any] = {
 def command_of(entry: BundleEntry, before: dict[str, Any] | None = None) -> Command:
     stored = {(entry.type, str(entry.id)): StoredResource("patient", before or {})}
     context = Context(CALLER, "patient", "demo", SETTINGS, datetime(2025, 3, 31, tzinfo=UTC), stored)
+    (command,) = read(entry, context).commands
+    return command
+
+
+def read(entry: BundleEntry, context: Context) -> Interpretation:
     interpretation = interpret([entry], context)
     assert interpretation.accepted == ()
-    (command,) = interpretation.commands
-    return command
+    return interpretation
+
+
+def follow_up_of(before: dict[str, Any], status: str = "completed", **more: Any) -> Interpretation:
+    """What this contact's Task means to whoever sends it back on 4 April."""
+    stored = {("Task", "t1"): StoredResource("patient", FOLLOW_UP | before)}
+    return read(task(status, **more), Context(CALLER, "patient", "demo", SETTINGS, NOW, stored))
 
 
 def asking(**changes: Any) -> BundleEntry:
@@ -49,6 +67,7 @@ def task(status: str, **more: Any) -> BundleEntry:
     )
 
 
+NOW = datetime(2025, 4, 4, tzinfo=UTC)
 FOLLOW_UP = {"code": fhir.concept(codes.TASK, "follow-up")}
 REFERRAL = {"code": fhir.concept(codes.TASK, "referral")}
 ESCALATION = {"code": fhir.concept(codes.ESCALATION, "placement")}
@@ -135,6 +154,131 @@ def test_a_task_cannot_be_moved_where_only_the_hub_moves_it(entry: BundleEntry, 
     with pytest.raises(HttpRefusal) as refused:
         command_of(entry, before)
     assert refused.value.status == 422
+
+
+def output(code: str, **value: Any) -> dict[str, Any]:
+    return {"type": fhir.concept(codes.INPUT, code), **value}
+
+
+def answer(question: str, code: str, system: str = codes.CONTACT) -> dict[str, Any]:
+    return output(f"contact-{question}", valueCodeableConcept=fhir.concept(system, code))
+
+
+def attempted(outcome: str = "reached") -> list[dict[str, Any]]:
+    return [
+        output("outreach-channel", valueCodeableConcept=fhir.concept(codes.PARTICIPATION_MODE, "PHONE")),
+        output("outreach-at", valueDateTime="2025-04-03T15:00:00-04:00"),
+        output("outreach-outcome", valueCodeableConcept=fhir.concept(codes.OUTREACH, outcome)),
+    ]
+
+
+CALLED_AT = datetime(2025, 4, 3, 19, 0, tzinfo=UTC)
+
+
+def test_answers_and_the_attempt_beside_them_are_read() -> None:
+    stated = [*attempted(), answer("abstinence", "using"), answer("work", "not-stated")]
+    tried, made = follow_up_of({}, output=stated).commands
+    assert tried == RecordAttempt(task_id="t1", channel="PHONE", outcome="reached", at=CALLED_AT, by="case-manager-1")
+    assert made == CompleteFollowUp(
+        task_id="t1",
+        reach="reached",
+        by="case-manager-1",
+        answers=(Answer("abstinence", "using"), Answer("work", "not-stated")),
+        made_at=CALLED_AT,
+    )
+
+
+def test_without_a_reason_the_attempt_says_whether_the_patient_was_reached() -> None:
+    _, made = follow_up_of({}, output=attempted("no-answer")).commands
+    assert isinstance(made, CompleteFollowUp) and made.reach == "not-reached"
+
+
+def test_an_attempt_alone_leaves_the_task_open() -> None:
+    (tried,) = follow_up_of({}, "in-progress", output=attempted("message")).commands
+    assert isinstance(tried, RecordAttempt)
+
+
+@pytest.mark.parametrize(
+    ("unread", "question"),
+    [
+        (answer("abstinence", "sober since May"), "abstinence"),
+        (answer("abstinence", "employed"), "abstinence"),
+        (answer("work", "employed", "https://ehr.example.org/work"), "work"),
+        (output("contact-housing", valueString="lives with Robin"), "housing"),
+        (output("contact-mood", valueString="low"), "other"),
+        ({"type": {"text": "Notes"}, "valueString": "Robin called"}, "other"),
+    ],
+)
+def test_an_answer_that_is_no_code_refuses_nothing_and_is_named_at_its_place(
+    unread: dict[str, Any], question: str
+) -> None:
+    read = follow_up_of({}, output=[answer("safety", "safe"), unread])
+    (made,) = read.commands
+    assert isinstance(made, CompleteFollowUp)
+    assert made.answers == (Answer("safety", "safe"), Answer(question, "uncoded"))
+    (issue,) = read.remarks["t1"]
+    assert (issue.severity, issue.expression) == ("warning", ("Task.output[1]",))
+    assert "Robin" not in issue.diagnostics and "sober" not in issue.diagnostics
+
+
+COMPLETED = {
+    "status": "completed",
+    "restriction": {"period": {"start": "2025-04-03T20:00:00Z", "end": "2025-04-04T20:00:00Z"}},
+}
+
+
+def test_a_contact_that_was_made_is_corrected_with_when_it_was_due() -> None:
+    stated = fhir.concept(codes.REASON, "not-reached")
+    (correction,) = follow_up_of(COMPLETED, statusReason=stated).commands
+    assert correction == CorrectFollowUp(
+        task_id="t1",
+        reach="not-reached",
+        by="case-manager-1",
+        due_at=datetime(2025, 4, 3, 20, 0, tzinfo=UTC),
+        act_by=datetime(2025, 4, 4, 20, 0, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "place"),
+    [
+        ("in-progress", {}, "Task.status"),
+        ("in-progress", {"output": [*attempted("message"), answer("safety", "safe")]}, "Task.output[3]"),
+        ("completed", {"statusReason": {"text": "reached"}}, "Task.statusReason"),
+        ("completed", {"statusReason": fhir.concept("https://ehr.example.org", "no-answer")}, "Task.statusReason"),
+        (
+            "completed",
+            {"statusReason": fhir.concept(codes.REASON, "reached"), "output": attempted("no-answer")},
+            "Task.statusReason",
+        ),
+        (
+            "completed",
+            {"statusReason": fhir.concept(codes.REASON, "not-reached"), "output": [answer("safety", "in-crisis")]},
+            "Task.output[0]",
+        ),
+        (
+            "completed",
+            {"output": [answer("safety", "safe"), answer("safety", "in-crisis")]},
+            "Task.output[1]",
+        ),
+        ("completed", {"output": attempted()[:2]}, "Task.output"),
+        ("cancelled", {"output": attempted()}, "Task.status"),
+    ],
+)
+def test_what_contradicts_itself_is_refused_at_its_place(status: str, more: dict[str, Any], place: str) -> None:
+    with pytest.raises(HttpRefusal) as refused:
+        follow_up_of({}, status, **more)
+    (issue,) = refused.value.issues
+    assert (refused.value.status, issue.expression) == (422, (place,))
+
+
+def test_an_attempt_beside_a_step_of_an_escalation_comes_after_what_opens_it_and_before_what_closes_it() -> None:
+    stored = {("Task", "t1"): StoredResource("patient", ESCALATION)}
+    context = Context(CALLER, "patient", "demo", SETTINGS, NOW, stored)
+    taken = read(task("accepted", output=attempted("message")), context).commands
+    assert [type(each) for each in taken] == [AcknowledgeEscalation, RecordAttempt]
+    closed = read(task("completed", output=attempted()), context).commands
+    assert [type(each) for each in closed] == [RecordAttempt, ResolveEscalation]
 
 
 def test_a_task_is_what_the_hub_knows_it_to_be_not_what_the_sender_calls_it() -> None:

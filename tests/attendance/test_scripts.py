@@ -6,14 +6,15 @@ from typing import Any, get_args
 
 import pytest
 
-from services.attendance import scripts
 from services.attendance.definitions import definitions
-from services.attendance.scripts import FILE, TABLE, Script
+from services.attendance.scripts import FILE, TABLE
 from shared.events.escalation import SCRIPTS, EscalationRaised
 from shared.events.outreach import Channel
+from shared.platform.scripts import Script, read
 from shared.platform.settings import ConfigurationError, programs
 from tests.attendance.given import PATIENT, SETTLED
 from tests.attendance.story import in_treatment
+from tests.scripts import telling
 from tests.story import only
 
 TEXTS = [
@@ -21,45 +22,6 @@ TEXTS = [
     for name, its in TABLE.items()
     for channel, script in its.channels.items()
 ]
-TELLING = (
-    *("program", "iop", "intensive", "outpatient", "inpatient", "clinic", "center", "hospital", "facility", "counsel"),
-    *("treat", "therap", "rehab", "detox", "medicat", "methadone", "buprenorphine", "suboxone", "naltrexone", "dose"),
-    *("addict", "substance", "alcohol", "drink", "drug", "opioid", "heroin", "cocaine", "disorder", "diagnos"),
-    *(
-        "recover",
-        "sober",
-        "clean",
-        "relapse",
-        "craving",
-        "abus",
-        "abstinen",
-        "overdose",
-        "suicid",
-        "mental",
-        "patients",
-    ),
-    *(
-        "test",
-        "result",
-        "positive",
-        "negative",
-        "screen",
-        "urine",
-        "specimen",
-        "lab",
-        "group",
-        "session",
-        "appointment",
-    ),
-    *("discharge", "court", "probation", "consequence", "warning", "must", "failed", "appointment"),
-)
-"""Beginnings of words that would tell of a program, a disorder, a treatment or a result, or that blame."""
-
-
-def telling(text: str) -> list[str]:
-    """What a stranger would learn from it, the gaps left out."""
-    found = re.findall(r"[a-z]+", re.sub(r"\{[a-z]+\}", "", text.lower()))
-    return sorted({each for each in found if each.startswith(TELLING)})
 
 
 @pytest.mark.parametrize("script", TEXTS)
@@ -124,4 +86,4 @@ def test_a_table_that_lacks_a_script_or_has_another_gap_stops_the_start(
     wrong = tmp_path / "scripts.toml"
     wrong.write_text(FILE.read_text().replace(before, after))
     with pytest.raises(ConfigurationError, match=re.escape(place)):
-        scripts.read(wrong)
+        read(wrong, SCRIPTS)

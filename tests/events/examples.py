@@ -13,6 +13,7 @@ import msgspec
 from shared.events import aftercare, attendance, escalation, intake, outreach, partner_answer, technical, testing, wire
 from shared.events.catalogue import BY_TYPE
 from shared.events.codes import LOINC
+from shared.events.contact import Answer
 from shared.events.envelope import Envelope, Event, name_id
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -510,7 +511,22 @@ EXAMPLES: tuple[Event, ...] = (
     partner_answer.AnswerRefused(**_ANSWER, reason="http-422"),
     partner_answer.AnswerWithdrawn(**_ANSWER, reason="referral-stands-elsewhere"),
     aftercare.FollowUpFellDue(**_FOLLOW_UP, number=1),
-    aftercare.FollowUpCompleted(**_FOLLOW_UP, by="case-manager-3", completed_at=TWO_HOURS_LATER, client="ehr"),
+    aftercare.FollowUpCompleted(
+        **_FOLLOW_UP,
+        by="case-manager-3",
+        completed_at=TWO_HOURS_LATER,
+        client="ehr",
+        answers=(Answer("abstinence", "abstinent"), Answer("housing", "recovery-residence")),
+        made_at=MONDAY,
+    ),
+    outreach.ContactAttempted(
+        attempt_id=named("contact-attempt"),
+        task_id=named("follow-up"),
+        channel="SMSWRIT",
+        outcome="message",
+        attempted_at=TWO_HOURS_LATER,
+        by="case-manager-3",
+    ),
     escalation.EscalationRaised(escalation=ESCALATION, at=MONDAY),
     escalation.EscalationUpdated(escalation=ESCALATION, at=MONDAY, accepted=True),
     escalation.EscalationAcknowledged(

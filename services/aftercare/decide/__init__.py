@@ -10,9 +10,11 @@ from services.aftercare.decide import (
     answers,
     candidates,
     closed_loop,
+    contacts,
     lists,
     outcomes,
     plan,
+    re_engagement,
     referrals,
     referrer_answers,
 )
@@ -31,6 +33,7 @@ from services.aftercare.messages import (
     ConsentsCurrent,
     Consumes,
     ContactKnown,
+    CorrectFollowUp,
     DeathWithdrawn,
     DischargeWithdrawn,
     DisclosureGaveUp,
@@ -48,6 +51,7 @@ from services.aftercare.messages import (
     PartnerReferralChanged,
     PatientDied,
     PatientIdentified,
+    RecordAttempt,
     ReopenEscalation,
     ResolveEscalation,
     TimePassed,
@@ -56,6 +60,7 @@ from services.aftercare.messages import (
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, evolve
 from shared.events.aftercare import CASE_MANAGER
+from shared.events.envelope import Event
 from shared.rules import escalation
 from shared.rules.assigning import assigned, person_of
 from shared.rules.decision import Moment, Refused
@@ -65,8 +70,13 @@ __all__ = ["decide", "react"]
 
 def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
     """What aftercare emits after an event. Consumed again, it emits nothing new."""
-    emitted = _react(state, event, moment)
-    return _named(state, [*emitted, *answers.answered(state, [event, *emitted], moment)])
+    return _followed(state, [event], _react(state, event, moment), moment)
+
+
+def _followed(state: State, events: Sequence[Event], emitted: Sequence[Emits], moment: Moment[Settings]) -> list[Emits]:
+    """With what it changes for whoever is asked about referrals and contacts."""
+    news = [*emitted, *answers.answered(state, [*events, *emitted], moment)]
+    return _named(state, [*news, *contacts.followed(state, [*events, *news], moment)])
 
 
 def _named(state: State, emitted: Sequence[Emits]) -> list[Emits]:
@@ -121,7 +131,15 @@ def _time_passed(state: State, moment: Moment[Settings]) -> list[Emits]:
         *referrals.begun(state, moment),
         *referrer_answers.begun(state, moment),
     ]
-    for step in (referrals.hold_ended, closed_loop.waited_long, closed_loop.unanswered, answers.unanswered):
+    steps = (
+        referrals.hold_ended,
+        closed_loop.waited_long,
+        closed_loop.unanswered,
+        answers.unanswered,
+        re_engagement.time_passed,
+        contacts.overdue,
+    )
+    for step in steps:
         emitted += step(reduce(evolve, emitted, state), moment)
     return emitted
 
@@ -131,7 +149,7 @@ def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequenc
     decided = _decide(state, command, moment)
     if isinstance(decided, Refused):
         return decided
-    return _named(state, [*decided, *answers.answered(state, decided, moment)])
+    return _followed(state, [], decided, moment)
 
 
 def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
@@ -143,7 +161,11 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
         case AnswerReferral():
             return closed_loop.answered(state, command, moment)
         case CompleteFollowUp():
-            return plan.completed(state.plan, command, moment)
+            return re_engagement.completed(state, command, moment) or plan.completed(state.plan, command, moment)
+        case CorrectFollowUp():
+            return contacts.corrected(state, command, moment)
+        case RecordAttempt():
+            return contacts.attempted(state, command, moment)
         case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation() | ResolveEscalation():
             return escalation.decide_escalation(state.escalations, command, moment)
         case ReopenEscalation():

@@ -7,6 +7,7 @@ from functools import reduce
 from msgspec.structs import replace
 
 from services.aftercare.closed_loop import tasks_asked
+from services.aftercare.contacts import ANSWERED
 from services.aftercare.decide import closed_loop
 from services.aftercare.messages import Emits, EscalationResolved, HoldEscalated
 from services.aftercare.record import OnHold, OnItsWay
@@ -54,9 +55,11 @@ def answered(before: State, events: Sequence[Event], moment: Moment[Settings]) -
     return [event for each in known for event in _without_answered(state, each, moment)]
 
 
-def others(escalations: Sequence[Open]) -> list[Open]:
-    """Those that end with the stay: a referral may outlive it."""
-    return [each for each in escalations if each.escalation.reason not in REASONS]
+def others(escalations: Sequence[Open], *, dead: bool = False) -> list[Open]:
+    """Those that end with the stay: a referral may outlive it, and what a patient who lives answered at a contact only
+    a person closes."""
+    outlive = REASONS if dead else {*REASONS, *ANSWERED}
+    return [each for each in escalations if each.escalation.reason not in outlive]
 
 
 def _without_answered(state: State, known: Open, moment: Moment[Settings]) -> list[EscalationEvent]:

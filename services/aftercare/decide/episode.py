@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from services.aftercare.decide import answers, closed_loop, lists, plan, referrals
+from services.aftercare.contacts import RE_ENGAGED, REASONS
+from services.aftercare.decide import answers, closed_loop, contacts, lists, plan, re_engagement, referrals
 from services.aftercare.decide.candidates import REFERRED
 from services.aftercare.messages import (
     DischargeWithdrawn,
@@ -45,7 +46,9 @@ def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings])
         return _corrected(state, before, event, moment)
     closed: list[Emits] = [
         *plan.over(state.plan, "episode-discharged", moment),
-        *escalation.close_all(answers.others(state.escalations), "episode-discharged", moment.now),
+        *escalation.close_all(
+            answers.others(state.escalations, dead=event.disposition == "deceased"), "episode-discharged", moment.now
+        ),
     ]
     if event.disposition == "deceased":
         return [*closed, *referrals.deceased(state, moment), *closed_loop.taken_back(state, DECEASED, moment)]
@@ -60,7 +63,6 @@ def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings])
         *planned,
         *(lists.asked(state, care, each.plan_id, moment, newcomer=False) for each in planned),
         *referrals.at_discharge(state, event.disposition, moment, event.admitted_at),
-        *escalation.raise_or_update((), plan.asked_back(event), moment, moment.settings.escalation),
     ]
 
 
@@ -76,18 +78,14 @@ def _corrected(state: State, before: Discharged, event: EpisodeDischarged, momen
     if event.disposition == "deceased":
         return [
             *plan.over(state.plan, CORRECTED, moment),
-            *escalation.close_all(answers.others(state.escalations), CORRECTED, moment.now),
+            *escalation.close_all(answers.others(state.escalations, dead=True), CORRECTED, moment.now),
             *referrals.deceased(state, moment),
             *closed_loop.taken_back(state, DECEASED, moment),
         ]
     changed = [*plan.moved(state, before, event, moment), *referrals.not_called_for(state, event.disposition, moment)]
     if state.died:
         return changed
-    return [
-        *changed,
-        *referrals.newly_called_for(state, before, event, moment),
-        *plan.asked_back_still(state, before, event, moment),
-    ]
+    return [*changed, *referrals.newly_called_for(state, before, event, moment)]
 
 
 def resumed(state: State, event: DischargeWithdrawn, moment: Moment[Settings]) -> list[Emits]:
@@ -131,34 +129,30 @@ def died(state: State, moment: Moment[Settings]) -> list[Emits]:
 
 def lives(state: State, moment: Moment[Settings]) -> list[Emits]:
     """It was wrong: the contacts go on, those that were missed as one, and what the discharge calls for is prepared
-    and asked: whoever left is asked back unless they were reached since."""
+    and asked."""
     if not state.died:
         return []
     alive = replace(state, died=False)
-    due = plan.fallen_due(alive, moment)
+    due = [*plan.fallen_due(alive, moment), *contacts.asked_again(state, moment)]
     if not isinstance(state.episode, Discharged):
         return due
     ended = state.episode
-    asked_back = [] if state.last_contact else plan.asked_back(ended)
-    return [
-        *due,
-        *referrals.at_discharge(alive, ended.disposition, moment, ended.began_at),
-        *escalation.raise_or_update((), asked_back, moment, moment.settings.escalation),
-    ]
+    return [*due, *referrals.at_discharge(alive, ended.disposition, moment, ended.began_at)]
 
 
 def reopened(state: State, command: ReopenEscalation, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
     """Where what it asked for still waits: a referral's answer, whoever left, a list for a plan that goes on."""
-    return escalation.reopen(state.escalations, command, _still_asked(state, command.escalation), moment)
+    return escalation.reopen(state.escalations, command, _still_asked(state, command.escalation, moment), moment)
 
 
-def _still_asked(state: State, asked: Escalation) -> list[Signal]:
+def _still_asked(state: State, asked: Escalation, moment: Moment[Settings]) -> list[Signal]:
     if state.died:
         return []
     if asked.reason in answers.REASONS:
         waiting = answers.tasks_waiting(state, asked.reason)
         return [each for each in asked.signals if each.evidence in waiting]
-    if asked.reason == plan.RE_ENGAGEMENT:
-        wanted = plan.asked_back(state.episode) if isinstance(state.episode, Discharged) else []
-        return [each for trigger in wanted for each in trigger.signals if each in asked.signals]
+    if asked.reason == RE_ENGAGED:
+        return [each for each in re_engagement.wanted(state, moment) if each in asked.signals]
+    if asked.reason in REASONS:
+        return contacts.standing(state, asked)
     return [each for each in asked.signals if lists.is_wanted(state, each.evidence)]

@@ -1,4 +1,4 @@
-"""The clinic's rules of continuing care (domain 5.2, 6): contacts after discharge, re-engagement."""
+"""The clinic's rules of continuing care (domain 6): contacts after discharge."""
 
 from datetime import datetime, timedelta
 
@@ -11,24 +11,13 @@ from services.aftercare.messages import (
     CompleteFollowUp,
     Emits,
     EpisodeDischarged,
-    EscalationEvent,
-    EscalationRetracted,
     FollowUpCompleted,
     FollowUpFellDue,
 )
 from services.aftercare.record import CORRECTED, Ahead, Discharged, FollowUp, Plan
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, contact_of
-from shared.events.escalation import Signal
-from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
-from shared.rules.escalation import Trigger, rule_version
-
-ASKED_BACK = frozenset({"ama", "lost-to-contact"})
-"""Left against advice or lost to contact: re-engagement at T3 (domain 5.2)."""
-RE_ENGAGEMENT = "re-engagement"
-RE_ENGAGEMENT_TIER = 3
-RULES_VERSION = "1"
 
 
 def planned(state: State, event: EpisodeDischarged, plan_id: str, moment: Moment[Settings]) -> list[AftercarePlanned]:
@@ -98,7 +87,8 @@ def completed(plan: Plan | None, command: CompleteFollowUp, moment: Moment[Setti
     done = next((each for each in open_ones if plan and plan.follow_up_id(each.number) == command.task_id), None)
     if plan is None or done is None:
         return Refused("conflict", "This follow-up is not open: it is completed, ended or not due yet.", "Task.status")
-    emitted: list[Emits] = [_ended(plan, done, command.reach, moment, command.by)]
+    made = _ended(plan, done, command.reach, moment, command.by)
+    emitted: list[Emits] = [replace(made, answers=command.answers, made_at=command.made_at)]
     if plan.left == (done.due_at,):
         emitted.append(_over(plan, "contacts-made", (*plan.made, done.due_at), (), moment.now))
     return emitted
@@ -141,38 +131,3 @@ def _over(
         made=made,
         left=left,
     )
-
-
-def asked_back_still(
-    state: State, before: Discharged, event: EpisodeDischarged, moment: Moment[Settings]
-) -> list[EscalationEvent]:
-    """What a corrected discharge changes of asking back: it begins, ends as wrong, or has another signal. One that a
-    person has resolved is not raised anew."""
-    known = next((each for each in state.escalations if each.escalation.reason == RE_ENGAGEMENT), None)
-    triggers = asked_back(event)
-    if known is not None and not triggers:
-        return [EscalationRetracted(escalation=known.escalation, at=moment.now, reason=CORRECTED)]
-    if known is not None:
-        was, now = known.escalation.signals, triggers[0].signals
-        changed = replace(known.escalation, signals=now)
-        return [] if was == now else [escalation.updated(known, changed, moment.now, was)]
-    if before.disposition in ASKED_BACK:
-        return []
-    return escalation.raise_or_update((), triggers, moment, moment.settings.escalation)
-
-
-def asked_back(ended: EpisodeDischarged | Discharged) -> list[Trigger]:
-    """A patient who left is asked back, warmly: a T3 task, never a reproach."""
-    if ended.disposition not in ASKED_BACK or ended.discharged_at is None:
-        return []
-    signal = Signal(f"discharged-{ended.disposition}", ended.discharged_at, f"EpisodeOfCare/{ended.episode_id}")
-    return [
-        Trigger(
-            category="placement",
-            reason=RE_ENGAGEMENT,
-            tier=RE_ENGAGEMENT_TIER,
-            owner="case-manager",
-            rule=rule_version("aftercare", RE_ENGAGEMENT, RULES_VERSION),
-            signals=(signal,),
-        )
-    ]

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from services.aftercare.definitions import definitions
 from services.aftercare.edge.referrals import asked
-from services.aftercare.edge.tasks import task
+from services.aftercare.edge.tasks import remarks, task
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.search import AUDITS, DIRECTORY, FINDINGS, PARAMETERS, TASKS, WITHOUT_STATUS
@@ -25,11 +26,13 @@ TAKES: dict[str, ResourceSupport] = {
 
 def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretation:
     """The commands in these entries. Nothing is stored as received: aftercare writes referral and Task itself."""
-    return Interpretation(tuple(_command(entry, context) for entry in entries))
+    commands = tuple(command for entry in entries for command in _commands(entry, context))
+    read = {str(entry.id): remarks(entry, context) for entry in entries}
+    return Interpretation(commands, remarks={identity: each for identity, each in read.items() if each})
 
 
-def _command(entry: BundleEntry, context: Context) -> Command:
-    return asked(entry, context) if entry.type == "ServiceRequest" else task(entry, context)
+def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
+    return (asked(entry, context),) if entry.type == "ServiceRequest" else task(entry, context)
 
 
-EDGE = Edge(takes=TAKES, interpret=interpret, order=("ServiceRequest", "Task"))
+EDGE = Edge(takes=TAKES, interpret=interpret, order=("ServiceRequest", "Task"), definitions=definitions())

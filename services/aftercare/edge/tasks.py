@@ -1,33 +1,39 @@
-"""What is answered by Task: a follow-up made, a referral or an answer taken back, a referral by its partner."""
+"""What is answered by Task: a contact, a referral or an answer taken back, a referral by its partner."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from services.aftercare.edge import closed_loop
-from services.aftercare.messages import CompleteFollowUp, Reach, WithdrawReferral
+from services.aftercare.edge import closed_loop, contacts
+from services.aftercare.messages import WithdrawReferral
 from shared.edge.contract import Context
-from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in
-from shared.edge.outcome import refuse
+from shared.edge.outcome import Issue, refuse
 from shared.edge.staff import person
 from shared.events import codes
 from shared.events.envelope import Command
 
-REACHES: Mapping[str, Reach] = {"reached": "reached", "not-reached": "not-reached"}
 
-
-def task(entry: BundleEntry, context: Context) -> Command:
+def task(entry: BundleEntry, context: Context) -> Sequence[Command]:
     """By what the stored Task asks for."""
     if context.caller.client.partner:
-        return closed_loop.answered(entry, context)
-    before = context.stored["Task", str(entry.id)].body
-    match code_in(before.get("code"), codes.TASK):
-        case "follow-up":
-            return _completed(entry, context)
+        return (closed_loop.answered(entry, context),)
+    match _asks(entry, context):
+        case "follow-up" | "re-engagement":
+            return contacts.follow_up(entry, context)
         case "referral" | "answer-referrer":
-            return _withdrawn(entry, context)
+            return (_withdrawn(entry, context),)
         case _:
-            return escalation_command(entry, context)
+            return contacts.escalation(entry, context)
+
+
+def remarks(entry: BundleEntry, context: Context) -> tuple[Issue, ...]:
+    """What the outcome says of how it was read."""
+    asks = _asks(entry, context) if entry.type == "Task" else None
+    return contacts.remarks(entry) if asks in ("follow-up", "re-engagement") else ()
+
+
+def _asks(entry: BundleEntry, context: Context) -> str | None:
+    return code_in(context.stored["Task", str(entry.id)].body.get("code"), codes.TASK)
 
 
 def _withdrawn(entry: BundleEntry, context: Context) -> WithdrawReferral:
@@ -36,15 +42,3 @@ def _withdrawn(entry: BundleEntry, context: Context) -> WithdrawReferral:
             422, "business-rule", f"{entry.place}.status", "Must be cancelled: all else of a referral the hub updates."
         )
     return WithdrawReferral(task_id=str(entry.id), by=person(entry, context))
-
-
-def _completed(entry: BundleEntry, context: Context) -> CompleteFollowUp:
-    if entry.resource["status"] != "completed":
-        raise refuse(
-            422, "business-rule", f"{entry.place}.status", "Must be completed, statusReason reached or not-reached."
-        )
-    stated = code_in(entry.resource.get("statusReason"), codes.REASON) or "reached"
-    reach = REACHES.get(stated)
-    if reach is None:
-        raise refuse(422, "code-invalid", f"{entry.place}.statusReason", "Must be reached or not-reached.")
-    return CompleteFollowUp(task_id=str(entry.id), reach=reach, by=person(entry, context))

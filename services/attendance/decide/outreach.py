@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from services.attendance import requests
 from services.attendance.decide.course import Course
 from services.attendance.messages import Emits, OutreachAttempted, RecordOutreach
-from services.attendance.record import Attempt, second_of
+from services.attendance.record import second_of
 from services.attendance.settings import Settings
 from services.attendance.state import State
 from shared.events.envelope import name_id
 from shared.rules.decision import Moment, Refused
 from shared.rules.escalation import NOT_OPEN
+from shared.rules.outreach import Attempt
 
 CORRECTED = "contact-reported"
 

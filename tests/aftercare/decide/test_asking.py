@@ -82,7 +82,7 @@ def test_re_engagement_is_acknowledged_and_resolved_by_a_person() -> None:
     (overdue,) = only(patient.until(DISCHARGED + timedelta(days=2)), EscalationOverdue)
     assert overdue.accepted
     resolve = ResolveEscalation(escalation_id=identity, reason="patient-reached")
-    assert names(patient.then(resolve)) == ["EscalationResolved"]
+    assert names(patient.then(resolve)) == ["EscalationResolved", "FollowUpCompleted", "ReEngagementEnded"]
     assert patient.refusal(resolve)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 from msgspec.structs import replace
 
 from services.aftercare.closed_loop import ANSWERED_DAYS_MOST, RECEIVED_MOST, Received, with_sent
-from services.aftercare.decide.closed_loop import APPOINTMENT_DAYS_MOST
+from services.aftercare.decide.closed_loop import APPOINTMENT_DAYS_MOST, UNANSWERED
 from services.aftercare.messages import (
     AskReferral,
     PartnerAnswered,
@@ -25,7 +25,7 @@ from shared.events.escalation import EscalationRaised, EscalationResolved
 from tests.aftercare.decide.test_candidates import SEVERAL
 from tests.aftercare.decide.test_referrer_answers import DIED
 from tests.aftercare.given import DISCHARGED, IDENTIFIED, SECOND_EPISODE, accepted, admitted, answer, discharged, made
-from tests.aftercare.story import Story, in_care
+from tests.aftercare.story import Story, in_care, raised_for
 from tests.laws import examples
 from tests.story import names, only
 
@@ -94,9 +94,8 @@ def test_of_what_a_person_asked_for_a_no_asks_a_person() -> None:
 
 def test_silence_of_five_days_asks_the_case_manager_once_until_the_partner_answers() -> None:
     patient, alumni, clinic = sent()
-    assert only(patient.until(FIVE_DAYS - timedelta(seconds=1)), EscalationRaised) == []
-    (raised,) = only(patient.until(FIVE_DAYS), EscalationRaised)
-    assert raised.escalation.reason == "partner-unanswered"
+    assert raised_for(patient.until(FIVE_DAYS - timedelta(seconds=1)), UNANSWERED) == []
+    (raised,) = only(raised_for(patient.until(FIVE_DAYS), UNANSWERED), EscalationRaised)
     assert {each.evidence for each in raised.escalation.signals} == {
         f"Task/{each.task_id}" for each in (alumni, clinic)
     }
@@ -104,7 +103,7 @@ def test_silence_of_five_days_asks_the_case_manager_once_until_the_partner_answe
     assert "EscalationUpdated" in names(patient.then(accepted(alumni, at), at=at))
     (resolved,) = only(patient.then(accepted(clinic, at), at=at), EscalationResolved)
     assert resolved.reason == "answered"
-    assert only(patient.until(FIVE_DAYS + timedelta(days=30)), EscalationRaised) == []
+    assert only(raised_for(patient.until(FIVE_DAYS + timedelta(days=30)), UNANSWERED), EscalationRaised) == []
 
 
 def test_a_partner_of_other_days_is_waited_for_so_long() -> None:
@@ -112,8 +111,8 @@ def test_a_partner_of_other_days_is_waited_for_so_long() -> None:
     patient = Story(IDENTIFIED, admitted(), settings=slow)
     alumni, clinic = only(patient.then(discharged()), ReferralPrepared)
     patient.then(made(alumni), made(clinic))
-    assert only(patient.until(DISCHARGED + timedelta(days=19)), EscalationRaised) == []
-    assert only(patient.until(DISCHARGED + timedelta(days=20)), EscalationRaised) != []
+    assert raised_for(patient.until(DISCHARGED + timedelta(days=19)), UNANSWERED) == []
+    assert raised_for(patient.until(DISCHARGED + timedelta(days=20)), UNANSWERED) != []
 
 
 def test_where_the_patient_did_not_come_the_case_manager_is_asked_until_they_have_another_time() -> None:

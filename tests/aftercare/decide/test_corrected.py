@@ -25,7 +25,7 @@ from shared.events.escalation import EscalationRaised, EscalationUpdated
 from tests.aftercare.decide.test_candidates import discharged_with_several
 from tests.aftercare.decide.test_discharge_withdrawn import taken_back
 from tests.aftercare.given import DISCHARGED, SECOND_EPISODE, admitted, discharged, made, withheld
-from tests.aftercare.story import Story, in_care, on_hold_for_alumni
+from tests.aftercare.story import Story, in_care, on_hold_for_alumni, plan_contacts
 from tests.laws import examples
 from tests.story import names, only
 
@@ -50,7 +50,7 @@ def test_another_disposition_leaves_contacts_and_list_as_they_are() -> None:
     assert {each.partner for each in only(emitted, ReferralWithdrawn)} == {"alumni", "clinic"}
     assert [each.escalation.reason for each in only(emitted, EscalationRaised)] == ["re-engagement"]
     assert patient.then(corrected("ama")) == []
-    assert [each.number for each in only(patient.until(DISCHARGED + 400 * DAY), FollowUpFellDue)] == [*range(1, 8)]
+    assert [each.number for each in plan_contacts(patient.until(DISCHARGED + 400 * DAY))] == [*range(1, 8)]
 
 
 @pytest.mark.parametrize("disposition", LIVING)
@@ -146,7 +146,7 @@ def test_who_was_not_dead_after_all_is_planned_for_with_a_list_chosen_as_before(
     patient = in_care()
     patient.then(corrected("deceased"))
     emitted = patient.then(corrected("ama"), at=DISCHARGED + DAY)
-    assert names(emitted) == ["AftercarePlanned", "EscalationRaised", "MeetingListPrepared"]
+    assert names(emitted) == ["AftercarePlanned", "EscalationRaised", "ReEngagementBegan", "MeetingListPrepared"]
 
 
 def test_corrected_to_a_death_everything_ends() -> None:
@@ -164,7 +164,7 @@ def test_after_a_discharge_withdrawn_and_given_again_a_contact_made_counts_still
     (first,) = only(patient.until(DISCHARGED + 3 * DAY), FollowUpFellDue)
     reached(patient, first, DISCHARGED + 4 * DAY)
     patient.then(taken_back(), corrected("ama"), at=DISCHARGED + 5 * DAY)
-    assert [each.number for each in only(patient.until(DISCHARGED + 8 * DAY), FollowUpFellDue)] == [2]
+    assert [each.number for each in plan_contacts(patient.until(DISCHARGED + 8 * DAY))] == [2]
 
 
 def test_a_new_stay_asks_for_every_contact_anew() -> None:
@@ -174,7 +174,7 @@ def test_a_new_stay_asks_for_every_contact_anew() -> None:
     reached(patient, first, DISCHARGED + 4 * DAY)
     later = replace(discharged("ama", SECOND_EPISODE), discharged_at=DISCHARGED + 90 * DAY)
     patient.then(admitted(SECOND_EPISODE), later, at=DISCHARGED + 90 * DAY)
-    assert [each.number for each in only(patient.until(DISCHARGED + 490 * DAY), FollowUpFellDue)] == [*range(1, 8)]
+    assert [each.number for each in plan_contacts(patient.until(DISCHARGED + 490 * DAY))] == [*range(1, 8)]
 
 
 def test_when_the_patient_left_after_the_last_contact_all_are_asked_for_anew() -> None:

@@ -17,7 +17,7 @@ from services.aftercare.messages import (
 from shared.events.escalation import EscalationRaised, EscalationResolved
 from shared.rules.decision import Refused
 from tests.aftercare.given import DISCHARGED, discharged, withheld
-from tests.aftercare.story import in_care, on_hold_for_alumni
+from tests.aftercare.story import in_care, on_hold_for_alumni, plan_contacts
 from tests.story import only
 
 DAY = timedelta(days=1)
@@ -30,8 +30,9 @@ def test_a_reported_death_ends_open_contacts_referrals_and_escalations_at_once()
     patient.then(discharged("ama"))
     patient.until(DISCHARGED + 3 * DAY)
     emitted = patient.then(DIED, at=DISCHARGED + 4 * DAY)
-    (contact,), (closed,) = only(emitted, FollowUpCompleted), only(emitted, EscalationResolved)
-    assert contact.outcome == closed.reason == "death-reported"
+    of_plan, asking_back = only(emitted, FollowUpCompleted)
+    assert of_plan.outcome == asking_back.outcome == "death-reported"
+    assert {each.reason for each in only(emitted, EscalationResolved)} == {"death-reported"}
     assert patient.until(DISCHARGED + 400 * DAY) == []
     assert patient.then(TimePassed(), at=DISCHARGED + 30 * DAY) == []
     assert patient.then(DIED) == []
@@ -71,7 +72,7 @@ def test_who_left_early_and_is_not_dead_is_asked_back_again() -> None:
 def test_who_was_reached_before_the_mistaken_death_is_not_asked_back_again() -> None:
     patient = in_care()
     patient.then(discharged("ama"))
-    (due,) = only(patient.until(DISCHARGED + 3 * DAY), FollowUpFellDue)
+    (due,) = plan_contacts(patient.until(DISCHARGED + 3 * DAY))
     patient.then(CompleteFollowUp(task_id=due.follow_up_id), DIED, at=DISCHARGED + 4 * DAY)
     assert only(patient.then(LIVES, at=DISCHARGED + 20 * DAY), EscalationRaised) == []
 

@@ -29,7 +29,9 @@ def counted(days: int, episode_id: str = EPISODE, *, is_over: bool = True) -> En
 
 def inputs(event: Event) -> list[tuple[str, int]]:
     task: Any = event.write(PATIENT)[0]
-    return [(each["type"]["coding"][0]["code"], each["valueInteger"]) for each in task.get("input", ())]
+    return [
+        (each["type"]["coding"][0]["code"], each["valueInteger"]) for each in task["input"] if "valueInteger" in each
+    ]
 
 
 def due_after(*happened: Event) -> FollowUpFellDue:

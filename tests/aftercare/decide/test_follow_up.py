@@ -30,7 +30,7 @@ from tests.aftercare.given import (
     discharged,
     withheld,
 )
-from tests.aftercare.story import Story, in_care, on_hold_for_alumni
+from tests.aftercare.story import Story, in_care, on_hold_for_alumni, plan_contacts
 from tests.story import only
 
 REFERRAL = "6f0f4f63-54f8-4d3d-8a1c-3a9e0d5b7c11"
@@ -101,11 +101,12 @@ def test_a_contact_that_is_not_due_cannot_be_completed() -> None:
 def test_readmission_ends_the_contacts_and_the_asking_back() -> None:
     patient = in_care()
     patient.then(discharged("ama"))
-    (fell_due,) = only(patient.until(DISCHARGED + timedelta(days=3)), FollowUpFellDue)
-    emitted = patient.then(admitted(SECOND_EPISODE), at=DISCHARGED + timedelta(days=5))
-    (ended,), (closed,) = only(emitted, FollowUpCompleted), only(emitted, EscalationResolved)
-    assert (ended.follow_up_id, ended.outcome) == (fell_due.follow_up_id, "readmitted")
-    assert closed.reason == "readmitted"
+    (fell_due,) = plan_contacts(patient.until(DISCHARGED + timedelta(days=3)))
+    emitted = patient.then(admitted(SECOND_EPISODE), at=DISCHARGED + timedelta(days=4))
+    ended, asking_back = only(emitted, FollowUpCompleted)
+    assert ended.follow_up_id == fell_due.follow_up_id
+    assert ended.outcome == asking_back.outcome == "readmitted"
+    assert {each.reason for each in only(emitted, EscalationResolved)} == {"readmitted"}
     assert patient.until(DISCHARGED + timedelta(days=400)) == []
 
 

@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 
 from services.attendance.messages import RecordOutreach, ResolveEscalation
-from services.attendance.record import OUTREACH_MOST
 from shared.events.outreach import OutreachAttempted, OutreachOutcome
+from shared.rules.outreach import OUTREACH_MOST
 from tests.attendance.given import SETTLED
 from tests.attendance.story import Story, in_treatment, refusal
 from tests.story import only

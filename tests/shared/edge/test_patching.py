@@ -1,4 +1,4 @@
-"""`PATCH Task`: status, statusReason, businessStatus and owner only, decided as the same PUT is."""
+"""`PATCH Task`: status, statusReason, businessStatus, owner and output only, decided as the same PUT is."""
 
 import asyncio
 from typing import Any

@@ -1,0 +1,36 @@
+"""What aftercare's resources speak of, as FHIR: the scripts, and what a patient may answer."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from shared.edge.definitions import by_name, code_system
+from shared.events import codes, fhir
+from shared.events.escalation import CONTACT_SCRIPTS
+from shared.platform.scripts import plans, read
+
+FILE = Path(__file__).parent / "data" / "scripts.toml"
+TABLE = read(FILE, CONTACT_SCRIPTS)
+ANSWERS: Mapping[str, str] = {
+    "abstinent": "Abstinence: no use since the last contact",
+    "using": "Abstinence: has used since the last contact",
+    "safe": "Safety: feels safe",
+    "in-crisis": "Safety: in danger or in crisis now",
+    "housed": "Housing: a home of their own, or with others",
+    "recovery-residence": "Housing: a recovery residence",
+    "housing-at-risk": "Housing: may lose it soon",
+    "without-housing": "Housing: has none",
+    "employed": "Work: employed",
+    "in-education": "Work: at school or in training",
+    "seeking-work": "Work: looks for it",
+    "not-working": "Work: none, and looks for none",
+    "in-care": "Care: goes to a provider",
+    "not-in-care": "Care: goes to no provider",
+    "not-stated": "Asked, and not answered",
+    "uncoded": "Answered in words that are no code",
+}
+"""Of each code in plain English."""
+
+
+def definitions() -> dict[tuple[str, str], fhir.Element]:
+    """By type and id, with a version of its own for each content."""
+    return by_name([*plans(TABLE), code_system(codes.CONTACT, ANSWERS)])
