@@ -17,6 +17,8 @@ from shared.rules.packing import pack_id
 
 def react(state: Group, event: messages.OfGuests, moment: Moment[Settings]) -> list[messages.EmitsOfGroups]:
     """The seat is given or not; who has it already hears nothing again."""
+    if isinstance(event, messages.OpenSlotsAsked):
+        return [To(kind=PATIENT, key=event.patient, event=_open(state, event, moment))]
     asker = pack_id(event.patient)
     if isinstance(event, messages.GuestLeft) or any(
         (each.patient, each.ask) == (asker, event.ask) for each in state.guests
@@ -30,6 +32,16 @@ def react(state: Group, event: messages.OfGuests, moment: Moment[Settings]) -> l
         messages.GuestSeated(patient=asker, ask=event.ask, minute=session.minute),
         _to(event.patient, messages.GuestSeatGiven(group=event.group, ask=event.ask)),
     ]
+
+
+def _open(state: Group, event: messages.OpenSlotsAsked, moment: Moment[Settings]) -> messages.OpenSlots:
+    asker, settings = pack_id(event.patient), moment.settings
+    timetable = looked_at(state.timetable, settings.groups.get(event.group), moment)
+    ahead = (each for each in timetable.sessions if minute(moment.now) < each.held < event.until and not each.mark)
+    free = (each for each in ahead if _has_seat(state, each, asker, timetable.seats))
+    first = sorted(free, key=lambda each: each.held)[: settings.make_up_slots_most]
+    slots = tuple(messages.OpenSlot(event.group, each.minute, each.held, each.minutes) for each in first)
+    return messages.OpenSlots(group=event.group, until=event.until, slots=slots)
 
 
 def _session(timetable: Timetable, event: messages.GuestAsked, moment: Moment[Settings]) -> GroupSession | None:

@@ -150,7 +150,7 @@ def evolve(state: Group, event: Event | Command) -> Group:
             planned = {each.minute for each in timetable.sessions}
             guests = tuple(each for each in state.guests if each.minute in planned)
             return change(state, timetable=timetable, guests=guests)
-        case messages.GuestAsked(group=name):
+        case messages.GuestAsked(group=name) | messages.OpenSlotsAsked(group=name):
             return change(state, name=name)
         case messages.GuestLeft() | messages.GuestSeated():
             return change(state, guests=guests_after(state.guests, event))

@@ -42,7 +42,7 @@ def guests_after(known: tuple[Guest, ...], event: w.OfGuests | w.GuestSeated) ->
         case w.GuestLeft():
             gone = pack_id(event.patient), event.ask
             return tuple(each for each in known if (each.patient, each.ask) != gone)
-        case w.GuestAsked():
+        case w.GuestAsked() | w.OpenSlotsAsked():
             return known
 
 

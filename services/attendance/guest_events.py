@@ -1,5 +1,7 @@
 """What a patient asks a group of one of its sessions, for a make-up, and what it answers: internal, on no topic."""
 
+import msgspec
+
 from shared.events.envelope import Event
 from shared.events.internal import StateEvent
 
@@ -21,6 +23,31 @@ class GuestAsked(AboutGuest, frozen=True, kw_only=True, tag=True):
 
 class GuestLeft(AboutGuest, frozen=True, kw_only=True, tag=True):
     """The seat is free again."""
+
+
+class OpenSlotsAsked(Event, frozen=True, kw_only=True, tag=True):
+    """In which of the group's sessions a seat is free, of those that begin before minute `until` (since 1970)."""
+
+    patient: str
+    group: str
+    until: int
+
+
+class OpenSlot(msgspec.Struct, frozen=True, array_like=True):
+    """A session of a group, planned for `minute` (since 1970), held from minute `at` on for so many `minutes`."""
+
+    group: str
+    minute: int
+    at: int
+    minutes: int
+
+
+class OpenSlots(Event, frozen=True, kw_only=True, tag=True):
+    """These have a free seat now, the first ones of those that were asked for."""
+
+    group: str
+    until: int
+    slots: tuple[OpenSlot, ...]
 
 
 class GuestAnswer(Event, frozen=True, kw_only=True):
@@ -74,6 +101,6 @@ class GuestSeatReturned(StateEvent, frozen=True, kw_only=True):
     ask: str
 
 
-OfGuests = GuestAsked | GuestLeft
+OfGuests = GuestAsked | GuestLeft | OpenSlotsAsked
 GuestAnswers = GuestSeatGiven | GuestSeatRefused | GuestMeetingChanged
 OfOwnGuestSeat = GuestSeatSought | GuestSeatTaken | GuestSeatReturned

@@ -36,6 +36,9 @@ from services.attendance.guest_events import (
     GuestSeatTaken,
     OfGuests,
     OfOwnGuestSeat,
+    OpenSlot,
+    OpenSlots,
+    OpenSlotsAsked,
 )
 from services.attendance.record import Period, Projection, Request, Session, SessionSlot, Week
 from services.attendance.timetable_events import ChangeMeeting, MeetingsChanged, TimetableChanged
@@ -166,6 +169,9 @@ __all__ = [
     "OfOwnGuestSeat",
     "OfOwnSeat",
     "OfSession",
+    "OpenSlot",
+    "OpenSlots",
+    "OpenSlotsAsked",
     "OutreachAttempted",
     "PatientDied",
     "PatientIdentified",
@@ -449,6 +455,7 @@ Internal = (
     | SeatAnswers
     | OfGuests
     | GuestAnswers
+    | OpenSlots
     | GuestSeated
     | MeetingsChanged
     | AbsenceAsked
@@ -473,6 +480,7 @@ Consumes = (
     | DischargeWithdrawn
     | SeatAnswers
     | GuestAnswers
+    | OpenSlots
     | SilenceCounts
     | MeetingsChanged
     | TimePassed

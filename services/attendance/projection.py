@@ -9,6 +9,7 @@ import msgspec
 
 from services.attendance import outcomes, spans, weeks
 from services.attendance.fitting import groups_for_make_ups, minutes_without_seat, seat_of_stay
+from services.attendance.guest_events import OpenSlots
 from services.attendance.payers import PayerWeek, terms_of, week_from
 from services.attendance.record import NOT_OWED, Episode, Projection, RequestKind, Session, minute_of, moment_of
 from services.attendance.settings import Settings
@@ -67,7 +68,7 @@ def looked_at(state: State, known: Projection, now: datetime, settings: Settings
     is_judged = minute_of(now) >= known.start and not episode.is_over and episode.paused_at is None
     found = msgspec.structs.replace(known, phase=_phase(known, now))
     if not is_judged or not _lacks(state, known, sessions, settings):
-        return msgspec.structs.replace(found, finding="", delivered=0, projected=0, bookable=0, answered=None)
+        return msgspec.structs.replace(found, finding="", delivered=0, projected=0, bookable=0, answered=None, open=())
     minutes = counted(episode, sessions)
     if (known.finding, known.delivered, known.projected) == ("short", *minutes):
         return found
@@ -131,16 +132,33 @@ def _left_of(day: date, now: datetime, zone: ZoneInfo) -> int:
 def free_slots(state: State, known: Projection, program: str, now: datetime, settings: Settings) -> str:
     """The search that finds, whenever it is asked, the sessions of other groups before the week ends in which a seat is
     free, of the content of what the patient lacks and at their time of day; "" where no group holds any."""
-    episode = state.episode
-    assert episode is not None
-    here = (each for each in state.sessions if known.start <= each.minute < known.end and _is_lacking(each))
-    kinds = {episode.template[each.slot].kind for each in here}
-    groups = groups_for_make_ups(episode, seat_of_stay(episode, state.seat), kinds, settings)
+    groups = make_up_groups(state, known, settings)
     if not groups:
         return ""
     schedules = ",".join(f"Schedule/{schedule_id(program, each)}" for each in groups)
     since, until = (f"{each.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" for each in (now, moment_of(known.end * 60)))
     return f"Slot?status=free&schedule={schedules}&start=ge{since}&start=lt{until}"
+
+
+def make_up_groups(state: State, known: Projection, settings: Settings) -> tuple[str, ...]:
+    """The other groups of the content of what the patient lacks, at their time of day."""
+    episode = state.episode
+    assert episode is not None
+    here = (each for each in state.sessions if known.start <= each.minute < known.end and _is_lacking(each))
+    kinds = {episode.template[each.slot].kind for each in here}
+    return groups_for_make_ups(episode, seat_of_stay(episode, state.seat), kinds, settings)
+
+
+def with_open(state: State, known: Projection, offered: OpenSlots, most: int) -> Projection:
+    """With what this group offers now in place of what it did before; nothing beside a session of the patient's own."""
+    episode = state.episode
+    assert episode is not None
+    here = (each for each in state.sessions if each.outcome in _HELD or each.mark == "asked")
+    taken = [(each.minute, each.minute + episode.minutes(each)) for each in here]
+    others = (each for each in known.open if each.group != offered.group)
+    both = sorted((*others, *offered.slots), key=lambda each: (each.at, each.group))
+    free = (each for each in both if not any(start < each.at + each.minutes and each.at < end for start, end in taken))
+    return msgspec.structs.replace(known, open=tuple(free)[:most])
 
 
 def _is_lacking(session: Session) -> bool:

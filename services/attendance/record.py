@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 import msgspec
 
+from services.attendance.guest_events import OpenSlot
 from shared.events.codes import HANDLING
 from shared.events.envelope import name_id
 from shared.events.escalation import HandedOver
@@ -400,6 +401,8 @@ class Projection(msgspec.Struct, frozen=True, array_like=True):
     bookable: int = 0
     answered: int | None = None
     former: tuple[tuple[int, int], ...] = ()
+    open: tuple[OpenSlot, ...] = ()
+    """Sessions of other groups with a free seat, in order of time, as these answered last."""
 
     @property
     def asks(self) -> bool:

@@ -54,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     projection_hour: Annotated[int, msgspec.Meta(ge=0, le=23)]
     make_up_weekdays: tuple[Weekday, ...]
     make_up_day_minutes: MinutesOrNone
+    make_up_slots_most: Annotated[int, msgspec.Meta(ge=0, le=20)]
+    """More would not fit into a state."""
     week_closes_hours: HoursOrNone
     week_unknown_hours: HoursOrNone
     report_minutes_hours: HoursOrNone

@@ -103,6 +103,8 @@ class EscalationEvent(Event, frozen=True, kw_only=True):
     """The search that finds sessions in which a make-up may be held, whenever it is asked."""
     groups: tuple[str, ...] = ()
     """The ids of those that are asked for a seat; none has one yet."""
+    slots: tuple[str, ...] = ()
+    """The ids of sessions with a free seat in which a make-up may be held, as it was known when this was emitted."""
 
     def write(self, patient: str) -> list[Resource]:
         return _write(self, patient)
@@ -308,6 +310,9 @@ def _inputs(event: EscalationEvent, signals: Sequence[fhir.Element]) -> list[fhi
     inputs += [
         {"type": fhir.concept(INPUT, "group"), "valueReference": fhir.reference("Group", each)} for each in event.groups
     ]
+    inputs += [
+        {"type": fhir.concept(INPUT, "slot"), "valueReference": fhir.reference("Slot", each)} for each in event.slots
+    ]
     return inputs
 
 
@@ -464,6 +469,10 @@ class _Task(reading.Read, frozen=True):
         return tuple(reading.required(each.value_reference).id for each in self.inputs["group"])
 
     @property
+    def slots(self) -> tuple[str, ...]:
+        return tuple(reading.required(each.value_reference).id for each in self.inputs["slot"])
+
+    @property
     def inputs(self) -> defaultdict[str, list[_Input]]:
         """By code."""
         found = defaultdict[str, list[_Input]](list)
@@ -532,6 +541,7 @@ def read_raised(resources: Sequence[reading.Read]) -> EscalationRaised:
         details=task.details,
         free_slots=task.free_slots,
         groups=task.groups,
+        slots=task.slots,
     )
 
 
@@ -547,6 +557,7 @@ def read_updated(resources: Sequence[reading.Read]) -> EscalationUpdated:
         details=task.details,
         free_slots=task.free_slots,
         groups=task.groups,
+        slots=task.slots,
         accepted=task.status == "accepted",
         overdue=OVERDUE in stands,
         acted=next((each for each in stands if each not in (OVERDUE, UPDATED)), ""),
@@ -595,6 +606,7 @@ def _resolved(resources: Sequence[reading.Read]) -> EscalationResolved:
         details=task.details,
         free_slots=task.free_slots,
         groups=task.groups,
+        slots=task.slots,
         reason=reading.required(task.status_reason).code,
         by=reading.author_of(provenances),
         client=reading.transmitter_of(provenances),
@@ -614,6 +626,7 @@ def read_reopened(resources: Sequence[reading.Read]) -> EscalationReopened:
         details=step.details,
         free_slots=step.free_slots,
         groups=step.groups,
+        slots=step.slots,
         reason=step.reason,
         by=step.by or f"{CLIENT}{step.client}",
         client=step.client,
@@ -633,6 +646,7 @@ def read_retracted(resources: Sequence[reading.Read]) -> EscalationRetracted:
         details=task.details,
         free_slots=task.free_slots,
         groups=task.groups,
+        slots=task.slots,
         reason=reason,
     )
 

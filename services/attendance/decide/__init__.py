@@ -52,6 +52,7 @@ from services.attendance.messages import (
     MarkMissed,
     MeetingsChanged,
     MoveSession,
+    OpenSlots,
     PatientDied,
     PatientIdentified,
     RecordOutreach,
@@ -119,6 +120,8 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[
             return grouping.answered(state, event, moment)
         case GuestSeatGiven() | GuestSeatRefused() | GuestMeetingChanged():
             return guesting.answered(state, event, moment)
+        case OpenSlots():
+            return projecting.offered(state, event, moment)
         case SilenceCounts():
             return silence_counts(state, event, moment)
         case TimePassed():

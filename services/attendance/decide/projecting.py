@@ -11,16 +11,23 @@ import msgspec
 from services.attendance import projection, requests
 from services.attendance.decide.course import Course
 from services.attendance.decide.sessions import PAUSED
+from services.attendance.group_plan import GROUP, group_key
 from services.attendance.messages import (
     Emits,
+    OpenSlots,
+    OpenSlotsAsked,
     ProjectionChanged,
     WeeklyHoursCorrected,
     WeeklyHoursProjectedShort,
     WeeksChanged,
 )
 from services.attendance.record import Projection, moment_of
+from services.attendance.settings import Settings
 from services.attendance.state import State
 from shared.events.escalation import Detail, EscalationEvent
+from shared.events.internal import To
+from shared.events.listed import schedule_id, slot_id
+from shared.rules.decision import Moment
 
 WEEK_OVER, ENOUGH = "week-over", "hours-projected"
 
@@ -60,8 +67,37 @@ def _look(course: Course, *, is_repaid: bool) -> None:
     before, found = course.state, _finding(course, known, now)
     course.emit(*found, ProjectionChanged(projection=now))
     course.follow(before, ENOUGH)
+    if _is_asked(course.state) and (found or not _is_asked(before)):
+        _ask_groups(course, now)
     if found:
         course.emit(*requests.stated_anew(before, course.state, projection.KIND, moment))
+
+
+def _is_asked(state: State) -> bool:
+    return any(each.kind == projection.KIND for each in state.escalations)
+
+
+def _ask_groups(course: Course, week: Projection) -> None:
+    """Where a seat is free is for each of them to know."""
+    moment = course.moment
+    groups = (
+        projection.make_up_groups(course.state, week, moment.settings) if moment.settings.make_up_slots_most else ()
+    )
+    for group in groups:
+        asks = OpenSlotsAsked(patient=moment.patient, group=group, until=week.end)
+        course.emit(To(kind=GROUP, key=group_key(moment.program, group), event=asks))
+
+
+def offered(state: State, event: OpenSlots, moment: Moment[Settings]) -> list[Emits]:
+    """The Task names them, where they are others than it names; of another week, or of one that is enough, none."""
+    week, course = state.projection, Course(state, moment)
+    if week is None or state.episode is None or not week.finding or week.end != event.until:
+        return []
+    now = projection.with_open(state, week, event, moment.settings.make_up_slots_most)
+    if now != week:
+        course.emit(ProjectionChanged(projection=now))
+        course.emit(*requests.stated_anew(state, course.state, projection.KIND, moment))
+    return course.emitted
 
 
 def _turned(course: Course, known: Projection | None, week: Projection) -> Projection:
@@ -154,6 +190,7 @@ def detailed(course: Course, before: State) -> Sequence[Emits]:
         f"DetectedIssue/{projection.issue_id(state.episode, state.projection.start)}": (
             _details(state.projection),
             projection.free_slots(state, state.projection, moment.program, moment.now, moment.settings),
+            tuple(slot_id(schedule_id(moment.program, each.group), each.minute) for each in state.projection.open),
         )
         for state in (before, course.state)
         if state.episode is not None and state.projection is not None
@@ -174,7 +211,9 @@ def _details(week: Projection) -> tuple[Detail, ...]:
     )
 
 
-def _with_details(event: EscalationEvent, known: Mapping[str, tuple[tuple[Detail, ...], str]]) -> Emits:
+def _with_details(
+    event: EscalationEvent, known: Mapping[str, tuple[tuple[Detail, ...], str, tuple[str, ...]]]
+) -> Emits:
     about = next((each.evidence for each in event.escalation.signals), "")
-    details, slots = known.get(about, ((), ""))
-    return msgspec.structs.replace(event, details=details, free_slots=slots)
+    details, search, slots = known.get(about, ((), "", ()))
+    return msgspec.structs.replace(event, details=details, free_slots=search, slots=slots)

@@ -23,8 +23,9 @@ from shared.events import attendance, codes, fhir
 from shared.events.envelope import Event
 from shared.events.escalation import EscalationEvent, EscalationRaised, EscalationResolved, EscalationUpdated
 from shared.events.intake import EpisodePaused, EpisodeResumed
-from shared.events.listed import schedule_id
+from shared.events.listed import schedule_id, slot_id
 from tests.attendance.decide.test_ehr_booking import named
+from tests.attendance.decide.test_guests import make_up as guest_seat
 from tests.attendance.decide.test_make_ups import THURSDAY, came, make_up
 from tests.attendance.given import (
     ADMISSION,
@@ -266,6 +267,51 @@ def test_its_task_names_where_seats_are_free_before_the_week_ends() -> None:
     task = raised.write(PATIENT)[0]
     assert isinstance(task["input"], list)
     assert {"type": fhir.concept(codes.INPUT, "free-slots"), "valueUri": searched} in task["input"]
+
+
+TWO_EVENINGS = [[1, "18:00", 180], [3, "18:00", 180]]
+
+
+def named_slots(emitted: list[Event]) -> list[tuple[str, ...]]:
+    """Of each event of the Task, the sessions that it names."""
+    about = [each for each in only(emitted, EscalationEvent) if each.escalation.reason == SHORT]
+    return [each.slots for each in about]
+
+
+def slot_of(group: str, start: datetime) -> str:
+    return slot_id(schedule_id("demo", group), int(start.timestamp()) // 60)
+
+
+def test_its_task_names_the_sessions_with_a_free_seat_once_their_groups_have_answered() -> None:
+    """But none at the time of a session of the patient's own, and none of another week."""
+    program = ProgramStory({EVENING_A: plan(), "thursdays": plan(meetings=TWO_EVENINGS), EVENING_B: plan()}, **MAKE_UPS)
+    patient = program.admits("robin")
+    program.until(NOON)
+    assert named_slots(patient.all_emitted) == [(), (slot_of("thursdays", THURSDAY),)]
+    task = only(patient.all_emitted, EscalationUpdated)[-1].write(PATIENT)[0]
+    assert isinstance(task["input"], list)
+    reference = fhir.reference("Slot", slot_of("thursdays", THURSDAY))
+    assert {"type": fhir.concept(codes.INPUT, "slot"), "valueReference": reference} in task["input"]
+
+
+def test_a_seat_that_is_taken_meanwhile_is_named_no_more_when_the_week_changes() -> None:
+    program = ProgramStory({EVENING_A: plan(), "thursdays": plan(seats=1, meetings=TWO_EVENINGS)}, **MAKE_UPS)
+    patient, other = program.admits("robin"), program.admits("kim")
+    program.until(NOON)
+    assert named_slots(patient.all_emitted)[-1] == (slot_of("thursdays", THURSDAY),)
+    program.then(other.patient, guest_seat(other, THURSDAY, "thursdays"))
+    before = len(patient.all_emitted)
+    program.until(SECOND_WEDNESDAY + 2 * HOUR)
+    assert named_slots(patient.all_emitted[before:])[-1] == ()
+    assert patient.state.projection is not None and patient.state.projection.open == ()
+
+
+def test_a_program_that_names_none_asks_no_group() -> None:
+    plans = {EVENING_A: plan(), "thursdays": plan(meetings=TWO_EVENINGS)}
+    program = ProgramStory(plans, **MAKE_UPS, make_up_slots_most=0)
+    patient = program.admits("robin")
+    program.until(NOON)
+    assert named_slots(patient.all_emitted) == [()]
 
 
 def test_a_program_without_groups_names_none() -> None:
