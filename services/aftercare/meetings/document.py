@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.events.wire import Unreadable
 
@@ -12,6 +12,13 @@ _CALLBACK = re.compile(r"[\w.$]{1,100}\s*\((.*)\)\s*;?\s*", re.DOTALL | re.ASCII
 _DIGITS_MOST = 18
 _WRAPPINGS = ("meetings", "values", "data", "results")
 """Members in which publishers wrap the array; `values` is a sheet as Google's API gives it."""
+
+
+class Sheet(NamedTuple):
+    """Each row with its line, and its fields by column; a row that can't be read has none."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[int, dict[str, str]]]
 
 
 def json_value(feed: str, content: bytes) -> Any:
@@ -31,23 +38,28 @@ def entries(feed: str, content: bytes) -> list[Any]:
     """
     stated = _text(content).strip()
     if not _is_json(stated) and _CALLBACK.fullmatch(stated) is None:
-        return [row for _, row in sheet(feed, content)]
+        return [row for _, row in sheet(feed, content).rows]
     found = _array(json_value(feed, content))
     if found is None:
         raise Unreadable(f"meeting feed {feed}")
     return found
 
 
-def sheet(feed: str, content: bytes) -> list[tuple[int, dict[str, str]]]:
-    """Each row of a CSV file that is not empty: its line, and its fields by column. A row that can't be read has none.
+def sheet(feed: str, content: bytes) -> Sheet:
+    """A CSV file whose first row names its columns; empty rows are none.
 
-    Raises Unreadable where the first row names no column `name`.
+    Raises Unreadable where no column is called `name`.
     """
     rows = _csv_rows(_text(content))
     _, columns = next(rows, (0, []))
     if not _names_columns(columns):
         raise Unreadable(f"meeting feed {feed}")
-    return [(line, dict(zip(columns, row, strict=False))) for line, row in rows]
+    return Sheet(tuple(columns), [(line, _by_column(columns, row)) for line, row in rows])
+
+
+def _by_column(columns: list[str], row: list[str]) -> dict[str, str]:
+    """Nothing of a row with more fields than columns: a comma too many moves all behind it."""
+    return {} if any(row[len(columns) :]) else dict(zip(columns, row, strict=False))
 
 
 def _csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:

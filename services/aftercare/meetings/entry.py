@@ -93,7 +93,7 @@ def _somewhere(source: Source, entry: dict[str, Any], meeting: Meeting) -> Meeti
 
 def _cleaned(raw: dict[str, Any]) -> dict[str, Any]:
     """The entry by the format's own names, its texts without tags and entities; what can't be read stays as it is."""
-    entry = {_member(name): _readable(value) for name, value in raw.items()}
+    entry = {member_name(name): _readable(value) for name, value in raw.items()}
     for alias, member in _ALIASES:
         if reading.is_absent(entry.get(member)) and alias in entry:
             entry[member] = entry[alias]
@@ -110,7 +110,8 @@ def _readable(value: Any) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def _member(name: str) -> str:
+def member_name(name: str) -> str:
+    """A column's name as a member of the format: "Full Address" is `full_address`."""
     return "_".join("".join(each if each.isalnum() else " " for each in name.casefold()).split())
 
 

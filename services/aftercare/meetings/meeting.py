@@ -79,6 +79,14 @@ class Source:
     regions: tuple[str, ...] = ()
 
 
+class Fault(msgspec.Struct, frozen=True):
+    """Where in a curated table what is wrong; never what stands there."""
+
+    line: int
+    column: str
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
     """The meetings of one feed. Each of its `entries` is a meeting, was `merged` into one, or is `left_out` for one
@@ -90,3 +98,5 @@ class Feed:
     merged: int
     left_out: Mapping[str, int]
     lacking: Mapping[str, int]
+    faults: tuple[Fault, ...] = ()
+    """Of a curated table alone, for the person who writes it."""
