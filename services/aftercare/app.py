@@ -5,7 +5,7 @@ from functools import partial
 
 import msgspec
 
-from services.aftercare import form
+from services.aftercare import form, whereabouts
 from services.aftercare.decide import decide, react
 from services.aftercare.edge import EDGE
 from services.aftercare.feeds import files
@@ -41,7 +41,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         commands=Commands,
         internal=Internal,
         keys=keys,
-        learns_contact=True,
+        contact=whereabouts.known,
         lookups={MeetingsAsked: Matcher(snapshots).answer},
     )
     return ServiceAssembly(

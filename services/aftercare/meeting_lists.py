@@ -1,8 +1,10 @@
 """A patient's list of meetings, from the question to what fits: internal events, on no topic."""
 
+from datetime import datetime
 from typing import ClassVar
 
-from services.aftercare.meetings.matching import Wishes
+from services.aftercare.meetings.matching import Offer
+from services.aftercare.meetings.wishes import Wishes
 from shared.events.envelope import Event
 from shared.events.internal import Lookup
 from shared.rules.packing import pack_id
@@ -19,15 +21,21 @@ class MeetingsAsked(Lookup, frozen=True, kw_only=True, tag=True):
     plan_id: str
     wishes: Wishes
     most: int
+    asked_at: datetime
+    request_id: str = ""
+    """What a person asked for it by, where one did."""
 
 
 class MeetingsMatched(Event, frozen=True, kw_only=True, tag=True):
-    """What fits, of the snapshot of this digest: none where nothing does."""
+    """What fits, of the snapshot of this digest: none where nothing does; `is_near` where one of all that fit can be
+    gone to."""
 
     list_id: str
     plan_id: str
-    meetings: tuple[str, ...]
+    offers: tuple[Offer, ...]
     snapshot: str
+    is_near: bool = True
+    request_id: str = ""
 
 
 def after(lists: tuple[str, ...], event: MeetingsAsked | MeetingsMatched) -> tuple[str, ...]:

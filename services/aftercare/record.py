@@ -8,6 +8,7 @@ import msgspec
 
 from shared.events.envelope import name_id
 from shared.events.intake import EpisodeAdmitted
+from shared.events.internal import ContactKnown
 from shared.rules.consent import LACKS
 
 CORRECTED = "discharge-corrected"
@@ -16,6 +17,8 @@ SENT_MOST = 12
 """Of the referrals sent lately: at most one open to each of a program's partners (PARTNERS_MOST)."""
 FLAGS_MOST = 20
 AREA_CHARACTERS_MOST = 60
+PLACE_STEPS = 20
+"""Of a degree: no place of a patient is stored more exactly."""
 LANGUAGE_CHARACTERS_MOST = 16
 
 
@@ -53,6 +56,28 @@ class Discharged(msgspec.Struct, frozen=True, array_like=True, tag="discharged")
     @property
     def deceased(self) -> bool:
         return self.disposition == "deceased"
+
+
+class Home(msgspec.Struct, frozen=True, array_like=True):
+    """Where a patient lives, coarsely, and the record's gender: what their meeting lists are chosen by. `place` is the
+    centre of the ZIP code in steps of 0.05 degrees."""
+
+    place: tuple[int, int] | None = None
+    state: str = ""
+    zone: str = ""
+    gender: str = ""
+
+    @classmethod
+    def of(cls, event: ContactKnown) -> Self:
+        place = event.place and (round(event.place[0] * PLACE_STEPS), round(event.place[1] * PLACE_STEPS))
+        return cls(place, event.state or "", event.zone or "", event.gender or "")
+
+    @property
+    def degrees(self) -> tuple[float, float] | None:
+        return self.place and (self.place[0] / PLACE_STEPS, self.place[1] / PLACE_STEPS)
+
+
+NOWHERE = Home()
 
 
 class Ahead(msgspec.Struct, frozen=True, array_like=True):

@@ -53,9 +53,11 @@ from services.aftercare.record import (
     AREA_CHARACTERS_MOST,
     CORRECTED,
     LANGUAGE_CHARACTERS_MOST,
+    NOWHERE,
     SENT_MOST,
     Discharged,
     Engaged,
+    Home,
     InCare,
     LastContact,
     OnHold,
@@ -108,6 +110,9 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     received: tuple[Received, ...] = ()
     """What partners have, with how far they say it is."""
     contacts: Contacts = Contacts()
+    home: Home = NOWHERE
+    wishes: tuple[str, ...] = ()
+    """What the patient wishes of their meetings, by their own word: codes."""
 
     @property
     def referrals(self) -> tuple[OnItsWay | OnHold, ...]:
@@ -280,6 +285,7 @@ def _contact_known(state: State, event: ContactKnown) -> State:
         state,
         area=event.area and event.area[:AREA_CHARACTERS_MOST],
         language=event.language and event.language[:LANGUAGE_CHARACTERS_MOST],
+        home=Home.of(event),
         on_its_way=tuple(_with(each, contact_came=True) for each in state.on_its_way),
     )
 

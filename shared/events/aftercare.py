@@ -94,6 +94,8 @@ class MeetingListPrepared(Event, frozen=True, kw_only=True):
     meetings: tuple[str, ...]
     """Identifiers `feed|slug` of the cached public feeds."""
     prepared_at: datetime
+    none_near: bool = False
+    """None of them is near the patient: they take part from afar."""
 
     def write(self, patient: str) -> list[Resource]:
         meetings = [
@@ -112,6 +114,7 @@ class MeetingListPrepared(Event, frozen=True, kw_only=True):
                     "status": "preparation",
                     "subject": fhir.reference("Patient", patient),
                     "recipient": [fhir.reference("Patient", patient)],
+                    "reasonCode": [fhir.concept(codes.REASON, "none-near")] if self.none_near else None,
                     "sent": self.prepared_at,
                     "payload": meetings,
                 }

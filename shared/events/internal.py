@@ -57,11 +57,17 @@ class TimePassed(OfSilence, frozen=True, kw_only=True, tag=True, omit_defaults=T
     reported_at: datetime | None = None
 
 
-class ContactKnown(Event, frozen=True, kw_only=True, tag=True):
+class ContactKnown(Event, frozen=True, kw_only=True, tag=True, omit_defaults=True):
     """The part of the patient sealed for this service was opened: only what is coarse enters the state."""
 
     area: str | None = None
     language: str | None = None
+    state: str | None = None
+    place: tuple[float, float] | None = None
+    """The centre of their ZIP code, in degrees of latitude and longitude, rounded to 0.05."""
+    zone: str | None = None
+    gender: str | None = None
+    """`female` or `male`, by the record."""
 
 
 class DisclosureOutcome(Event, frozen=True, kw_only=True):

@@ -82,8 +82,8 @@ class Service:
     internal: Any
     """Union of its internal events, so that lane `internal` and those of its lookups can be read."""
     keys: Keys | None = None
-    learns_contact: bool = False
-    """Whether area and language, sealed for it with the Patient, enter its state (aftercare)."""
+    contact: Callable[..., Event] | None = None
+    """What is coarse of the part that is sealed for it with the Patient, where it decides by it (aftercare)."""
     lookups: Mapping[type[Lookup], Answer] = field(default_factory=dict)
     """Who answers what its decisions ask that no state holds, each in a lane of its own."""
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from services.aftercare.decide import decide, react
 from services.aftercare.matcher import matched
+from services.aftercare.meetings.matching import Index
 from services.aftercare.meetings.meeting import Meeting
 from services.aftercare.messages import FollowUpFellDue, MeetingsAsked, ReferralPrepared, TimePassed
 from services.aftercare.settings import Settings
@@ -34,7 +35,7 @@ class Story(PatientStory[State, Settings]):
     def __init__(
         self, *happened: Event | Command, settings: Settings = SETTINGS, meetings: Sequence[Meeting] = MEETINGS
     ) -> None:
-        self._meetings = meetings
+        self._meetings = Index.of(meetings)
         super().__init__(*happened, state=State(), settings=settings, now=DISCHARGED, listening_since=ADMITTED)
 
     def _step(self, happened: Event | Command, at: datetime | None) -> list[Event]:

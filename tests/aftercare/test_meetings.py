@@ -1,25 +1,25 @@
 """Choosing from the meetings there are what fits one patient."""
 
 import random
+from collections.abc import Iterable
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from services.aftercare.meetings.matching import Wishes, match
+from services.aftercare.meetings.matching import Index
 from services.aftercare.meetings.meeting import Meeting
 from services.aftercare.meetings.type_codes import LANGUAGES
-from tests.aftercare.given import meeting
+from services.aftercare.meetings.wishes import Wishes
+from tests.aftercare.given import ADMITTED, meeting
 from tests.laws import examples
 
 LESS = settings(max_examples=examples(60))
 
 
-def test_where_none_is_near_those_of_any_area_are_offered() -> None:
-    wishes, far = Wishes(area="Elsewhere"), meeting("far", 1, "08:00", places=("Riverbend",))
-    assert match([far], wishes, 12) == ("riverbend|far",)
-    near = meeting("near", 2, "08:00", places=("Elsewhere",))
-    assert match([far, near], wishes, 12) == ("riverbend|near",)
+def match(meetings: Iterable[Meeting], wishes: Wishes, most: int) -> tuple[str, ...]:
+    found = Index.of(meetings).match(wishes, most, ADMITTED)
+    return tuple(each.meeting for each in found.offers)
 
 
 def test_a_newcomer_is_offered_newcomer_meetings_first() -> None:
@@ -148,13 +148,10 @@ def test_the_order_of_a_feed_decides_nothing(
 
 @LESS
 @given(meetings, wishes, some.integers(0, 14))
-def test_every_meeting_on_a_list_can_be_gone_to(choice: list[Meeting], wish: Wishes, most: int) -> None:
-    """All are in the patient's area, or, where none is there, of any."""
+def test_every_meeting_on_a_list_can_be_taken_part_in(choice: list[Meeting], wish: Wishes, most: int) -> None:
     by_id, found = {each.id: each for each in choice}, match(choice, wish, most)
     assert len(found) == len(set(found)) <= most
-    listed = [by_id[identity] for identity in found]
-    near = [can_be_gone_to(each, wish, wish.area) for each in listed]
-    assert all(near) or (not any(near) and all(can_be_gone_to(each, wish, None) for each in listed))
+    assert all(can_be_gone_to(by_id[identity], wish, wish.area) for identity in found)
 
 
 def can_be_gone_to(one: Meeting, wish: Wishes, area: str | None) -> bool:

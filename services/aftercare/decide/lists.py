@@ -1,7 +1,7 @@
 """The list of meetings a patient is given: asked for by one decision, matched in a lane, prepared by the next one."""
 
 from services.aftercare.meeting_lists import is_awaited
-from services.aftercare.meetings.matching import Wishes
+from services.aftercare.meetings.wishes import Wishes
 from services.aftercare.messages import Emits, MeetingListPrepared, MeetingsAsked, MeetingsMatched
 from services.aftercare.record import Discharged, InCare
 from services.aftercare.settings import Settings
@@ -21,12 +21,13 @@ def asked(state: State, care: InCare | None, plan_id: str, moment: Moment[Settin
     return MeetingsAsked(
         list_id=moment.new_id("meeting-list"),
         plan_id=plan_id,
-        wishes=_wishes(state, care, newcomer),
+        wishes=_wishes(state, care, newcomer, moment.settings.timezone),
         most=moment.settings.meetings_most,
+        asked_at=moment.now,
     )
 
 
-def _wishes(state: State, care: InCare | None, newcomer: bool) -> Wishes:
+def _wishes(state: State, care: InCare | None, newcomer: bool, zone: str) -> Wishes:
     track, flags = (care.track, care.flags) if care else ("", ())
     return Wishes(
         newcomer=newcomer,
@@ -37,6 +38,10 @@ def _wishes(state: State, care: InCare | None, newcomer: bool) -> Wishes:
         evening="evening" in flags,
         language=state.language or "en",
         area=state.area,
+        state=state.home.state or None,
+        place=state.home.degrees,
+        zone=state.home.zone or zone,
+        gender=state.home.gender,
     )
 
 
@@ -44,9 +49,14 @@ def matched(state: State, event: MeetingsMatched, moment: Moment[Settings]) -> l
     """The list, for a patient who lives; where nothing fits a person is asked."""
     if not is_awaited(state.lists_asked, event) or _is_dead(state):
         return []
-    if event.meetings:
+    if event.offers:
+        meetings = tuple(each.meeting for each in event.offers)
         listed = MeetingListPrepared(
-            list_id=event.list_id, plan_id=event.plan_id, meetings=event.meetings, prepared_at=moment.now
+            list_id=event.list_id,
+            plan_id=event.plan_id,
+            meetings=meetings,
+            prepared_at=moment.now,
+            none_near=not event.is_near,
         )
         return [listed]
     evidence = f"CarePlan/{event.plan_id}"

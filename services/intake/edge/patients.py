@@ -20,7 +20,7 @@ _TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
 
 def identified(entry: BundleEntry, context: Context, keys: Keys) -> RecordPatient:
     """Attendance and testing can open only how the EHR calls the patient, for whoever must open the chart; aftercare
-    also name, phone and area."""
+    also name, phone, address, language and gender."""
     identifiers = _identifiers(entry, context)
     called: MutableJson = {"identifier": [{"system": each.system, "value": each.value} for each in identifiers]}
     return RecordPatient(
@@ -49,7 +49,7 @@ def _contact(patient: Json, called: Json) -> MutableJson:
     area = next((each["city"] for each in patient.get("address", ()) if each.get("city")), None)
     spoken = sorted(patient.get("communication", ()), key=lambda each: not each.get("preferred", False))
     language = next((code for each in spoken if (code := _language(each["language"]))), None)
-    return {"patient": {**called, **contact}, "area": area, "language": language}
+    return {"patient": {**called, **contact}, "area": area, "language": language, "gender": patient.get("gender")}
 
 
 def _language(concept: Json) -> str | None:

@@ -7,7 +7,6 @@ import msgspec
 
 from shared.events.envelope import patient_id
 from shared.events.intake import Digest, PatientIdentified
-from shared.events.internal import ContactKnown
 from shared.path.service import Service
 from shared.path.transaction import aliases, resources
 from shared.path.transaction.aliases import Bound, column
@@ -137,7 +136,7 @@ def _listed(row: Row) -> list[resources.OfProgram]:
 
 def _contact(delivery: Consumed, event: PatientIdentified, service: Service) -> tuple[Internal, ...]:
     """Where the service decides by it: the coarse part of what is sealed for it, as an internal event."""
-    if service.keys is None or not service.learns_contact:
+    if service.keys is None or service.contact is None:
         return ()
     opened = service.keys.open(event.sealed)
     if opened is None:
@@ -150,7 +149,7 @@ def _contact(delivery: Consumed, event: PatientIdentified, service: Service) -> 
             at=delivery.at,
             producer=service.name,
             correlation_id=delivery.correlation_id,
-            event=ContactKnown(area=opened.get("area"), language=opened.get("language")),
+            event=service.contact(opened),
         ),
     )
 

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from services.aftercare.decide import react
 from services.aftercare.matcher import matched
+from services.aftercare.meetings.matching import Index
 from services.aftercare.meetings.meeting import Meeting
 from services.aftercare.messages import ContactKnown, EpisodeAdmitted, MeetingListPrepared, MeetingsAsked, PatientDied
 from services.aftercare.state import evolve
@@ -39,7 +40,7 @@ def asked(patient: Story) -> MeetingsAsked:
 
 def test_what_fits_is_not_listed_twice_nor_where_nobody_asked() -> None:
     patient = Story(IDENTIFIED)
-    answer = matched(asked(patient), MEETINGS, "digest")
+    answer = matched(asked(patient), Index.of(MEETINGS), "digest")
     assert names(patient.then(answer)) == ["MeetingListPrepared"]
     assert patient.then(answer) == []
     assert Story(IDENTIFIED, admitted()).then(replace(answer, list_id=REFERRAL)) == []
@@ -50,14 +51,14 @@ def test_for_who_died_meanwhile_there_is_no_list_and_nobody_is_asked(meetings: t
     patient = Story(IDENTIFIED)
     question = asked(patient)
     patient.then(PatientDied(died_at=None, reported_at=DISCHARGED))
-    assert patient.then(matched(question, meetings, "digest")) == []
+    assert patient.then(matched(question, Index.of(meetings), "digest")) == []
 
 
 def test_of_a_care_that_is_over_nobody_is_asked_why_nothing_fits() -> None:
     patient = Story(IDENTIFIED)
     question = asked(patient)
     patient.then(discharged())
-    assert patient.then(matched(question, (), "digest")) == []
+    assert patient.then(matched(question, Index.of(()), "digest")) == []
 
 
 def test_admission_prepares_a_meeting_list_for_a_newcomer() -> None:
