@@ -27,6 +27,7 @@ COMMANDS = {
     "doctor": ("doctor.doctor", "Example: iop doctor, or: iop doctor --json"),
     "why": ("why.why", "Example: iop why 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11"),
     "reads": ("reads.reads", "Example: iop reads 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --since 2026-01-05"),
+    "disclosures": ("disclosures.disclosures", "Example: iop disclosures 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --print"),
     "roster": ("roster.roster", "Example: iop roster --group evening-a --date 2026-01-05"),
     "week": ("roster.week", "Example: iop week 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11"),
     "short": ("roster.short", "Example: iop short"),
@@ -39,6 +40,7 @@ COMMANDS = {
 GROUPS = {
     "clock": "run.clock_commands",
     "codes": "codes.commands",
+    "consent": "consent.commands",
     "escalations": "escalations.commands",
     "parked": "parked.commands",
     "ledger": "ledger.commands",

@@ -37,10 +37,13 @@ def _identity(text: str) -> str:
     return text.rpartition("/")[2]
 
 
+Patient = Annotated[str, typer.Argument(metavar="PATIENT", help="The hub's id of a patient.", parser=_identity)]
+
+
 @asking("system/AuditEvent.s")
 def reads(
     where: Where,
-    patient: Annotated[str, typer.Argument(metavar="PATIENT", help="The hub's id of a patient.", parser=_identity)],
+    patient: Patient,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="Only those since then: 2026-01-05.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:

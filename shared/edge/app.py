@@ -31,7 +31,7 @@ from shared.edge.http import (
 from shared.edge.json import MutableJson
 from shared.edge.observing import FOR_MACHINES, METHODS, Observing, observed, refused
 from shared.edge.outcome import Code, HttpRefusal, Issue, refuse
-from shared.edge.state_views import view
+from shared.edge.state_views import ledger_view, view
 from shared.platform import db, log
 from shared.platform.build import VERSION
 from shared.platform.settings import LOOPBACK
@@ -87,10 +87,12 @@ def build(dependencies: EdgeDependencies) -> Starlette:
 
 
 def _views(dependencies: EdgeDependencies) -> list[Route]:
-    views = dependencies.submissions.edge.views
+    edge = dependencies.submissions.edge
+    of_state = {place: view(dependencies, place[0], made) for place, made in edge.views.items()}
+    of_ledger = {place: ledger_view(dependencies, place[0], made) for place, made in edge.ledger_views.items()}
     return [
-        _fhir(dependencies, f"/fhir/{kind}/${name}", GET=view(dependencies, kind, views[kind, name]))
-        for kind, name in views
+        _fhir(dependencies, f"/fhir/{kind}/${name}", GET=handler)
+        for (kind, name), handler in {**of_state, **of_ledger}.items()
     ]
 
 

@@ -11,6 +11,7 @@ from shared.edge.json import Json, MutableJson
 from shared.edge.moments import ProgramTime
 from shared.edge.outcome import Issue
 from shared.events.envelope import Command
+from shared.path.transaction.consent_ledger import LedgerSnapshot
 from shared.path.transaction.resources import AcceptedResource, Name
 
 
@@ -76,6 +77,8 @@ class OtherKey:
 
 StateView = Callable[[object, Context, datetime], MutableJson]
 """What a service shows of one patient's state, as it is at that instant, or as it was in the time that holds it."""
+LedgerView = Callable[[LedgerSnapshot, Context, datetime], MutableJson]
+"""What a service shows of one patient's consents, as the gate would read them at that instant."""
 UnknownPatient = Literal["refused", "waiting", "created"]
 """What becomes of a submission about nobody known: refused as transient; it waits for its patient (laboratory facts);
 or its Patient becomes one here (intake)."""
@@ -109,6 +112,8 @@ class Edge:
     others: Mapping[str, OtherKey] = field(default_factory=dict)
     views: Mapping[tuple[str, str], StateView] = field(default_factory=dict)
     """By type and name, its operations that show a patient's state."""
+    ledger_views: Mapping[tuple[str, str], LedgerView] = field(default_factory=dict)
+    """Likewise those that show what the consent gate knows of a patient."""
     definitions: Mapping[tuple[str, str], Json] = field(default_factory=dict)
     """By type and id, what the service's resources speak of: about nobody, so any valid token reads it."""
 

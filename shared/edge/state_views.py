@@ -1,24 +1,47 @@
-"""`GET Type/$name?patient=...&date=...`: what a service makes of one patient's state, for a day or for now."""
+"""`GET Type/$name?patient=...&date=...`: what a service makes of one patient's state, or of their consents, for a day
+or for now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.edge.clients import Caller
-from shared.edge.contract import Context, StateView
+from shared.edge.contract import Context, LedgerView, StateView
 from shared.edge.http import EdgeDependencies, Handler, answer, caller_of
+from shared.edge.json import MutableJson
 from shared.edge.outcome import refuse
 from shared.edge.paging import PRESENTING, Asked
 from shared.edge.search_values import between, not_searched_by, require_value
-from shared.path.transaction import aliases, states
+from shared.path.transaction import aliases, consent_ledger, states
+from shared.path.transaction.consent_ledger import LedgerSnapshot
+from shared.platform.clock import machine_now
+from shared.platform.db import Connection
 
+Seen = TypeVar("Seen")
 _NAMES = frozenset({"patient", "date"})
 
 
 def view(dependencies: EdgeDependencies, kind: str, made: StateView) -> Handler:
+    """Of the patient's state."""
+    return _view(dependencies, kind, partial(_state, dependencies), made)
+
+
+def ledger_view(dependencies: EdgeDependencies, kind: str, made: LedgerView) -> Handler:
+    """Of what the consent gate knows of the patient."""
+    return _view(dependencies, kind, _ledger, made)
+
+
+def _view(
+    dependencies: EdgeDependencies,
+    kind: str,
+    load: Callable[[Connection, str, str], Awaitable[Seen]],
+    made: Callable[[Seen, Context, datetime], MutableJson],
+) -> Handler:
     """For whoever may search this type. That is recorded as a search for the patient, also where it is refused."""
 
     async def handle(request: Request) -> Response:
@@ -30,9 +53,11 @@ def view(dependencies: EdgeDependencies, kind: str, made: StateView) -> Handler:
         named = _named(asked)
         settings, now = dependencies.inbox.settings[caller.program], dependencies.inbox.clock.now()
         at = _at(named["date"], ZoneInfo(settings.timezone)) if "date" in named else now
-        patient, state = await _state(dependencies, named["patient"], caller)
+        async with dependencies.inbox.pool.acquire() as connection:
+            patient = await _patient(dependencies, connection, named["patient"], caller)
+            seen = await load(connection, caller.program, patient)
         dependencies.reader.record(kind, "search-type", {patient}, caller)
-        return answer(made(state, Context(caller, patient, caller.program, settings, now), at))
+        return answer(made(seen, Context(caller, patient, caller.program, settings, now), at))
 
     return handle
 
@@ -55,13 +80,18 @@ def _at(day: str, zone: ZoneInfo) -> datetime:
     return since
 
 
-async def _state(dependencies: EdgeDependencies, patient: str, caller: Caller) -> tuple[str, object]:
+async def _patient(dependencies: EdgeDependencies, connection: Connection, named: str, caller: Caller) -> str:
     """The one patient of the caller's program who is named so. Raises HttpRefusal 404."""
-    named = await dependencies.reader.patients(patient, caller)
-    inbox = dependencies.inbox
-    async with inbox.pool.acquire() as connection:
-        known = await aliases.known(connection, caller.program, named)
-        if len(known) != 1:
-            raise refuse(404, "not-found", "", "Must be one patient whom this program knows, by the hub's id.")
-        (found,) = known
-        return found, await states.of_patient(connection, inbox.service, caller.program, found)
+    known = await aliases.known(connection, caller.program, await dependencies.reader.patients(named, caller))
+    if len(known) != 1:
+        raise refuse(404, "not-found", "", "Must be one patient whom this program knows, by the hub's id.")
+    (found,) = known
+    return found
+
+
+async def _state(dependencies: EdgeDependencies, connection: Connection, program: str, patient: str) -> object:
+    return await states.of_patient(connection, dependencies.inbox.service, program, patient)
+
+
+async def _ledger(connection: Connection, program: str, patient: str) -> LedgerSnapshot:
+    return await consent_ledger.read(connection, program, patient, machine_now())

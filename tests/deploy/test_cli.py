@@ -93,13 +93,13 @@ def test_without_a_hub_one_line_says_how_to_start_one(arguments: tuple[str, ...]
     [
         (("parked", "show", "12"), "Invalid value for 'id': Input should be a valid UUID, invalid length: found 2"),
         (("token",), "Missing argument 'client'"),
-        (("nonsense",), "No such command 'nonsense'"),
+        (("rubbish",), "No such command 'rubbish'"),
     ],
 )
 def test_what_is_not_understood_is_one_line_that_names_the_help(arguments: tuple[str, ...], line: str) -> None:
     done = in_process.iop(*arguments)
 
-    place = "iop" if arguments == ("nonsense",) else f"iop {' '.join(arguments[:2])}"
+    place = "iop" if arguments == ("rubbish",) else f"iop {' '.join(arguments[:2])}"
     assert (done.returncode, done.stderr) == (2, f"iop: {line}; see `{place} --help`\n")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from services.aftercare.definitions import definitions
+from services.aftercare.edge.permitted import permitted
 from services.aftercare.edge.referrals import asked
 from services.aftercare.edge.tasks import remarks, task
 from shared.edge.contract import Context, Edge, Interpretation
@@ -35,4 +36,10 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
     return (asked(entry, context),) if entry.type == "ServiceRequest" else task(entry, context)
 
 
-EDGE = Edge(takes=TAKES, interpret=interpret, order=("ServiceRequest", "Task"), definitions=definitions())
+EDGE = Edge(
+    takes=TAKES,
+    interpret=interpret,
+    order=("ServiceRequest", "Task"),
+    definitions=definitions(),
+    ledger_views={("Consent", "permitted"): permitted},
+)

@@ -1,0 +1,132 @@
+"""`iop consent show` and `iop disclosures`: what may go to whom, and what went, in words that a patient understands."""
+
+import ast
+import json
+import re
+from datetime import UTC, datetime
+from typing import get_args
+from uuid import uuid4
+
+import pytest
+
+from deploy import plain_words
+from deploy.commands.disclosures import Disclosed, lines, page
+from services.aftercare.messages import ConsentDenied, ConsentRevoked
+from shared.events.technical import DisclosureResult
+from shared.platform.settings import partners
+from shared.rules.consent import LACKS
+from shared.rules.partner_kinds import TERMS, PartnerKind
+from tests.aftercare.running import ADMITTED, DISCHARGED, PARTNERS, consent, identified
+from tests.deploy.aftercaring import Reachable, aftercare_alone, issuer, partner, reachable
+from tests.service import DEPLOY
+
+__all__ = ["aftercare_alone", "issuer", "partner", "reachable"]
+HOUSE = PARTNERS["riverbend-house"]
+DECIDED_IN = (
+    "shared/rules/consent.py",
+    "shared/path/outbound/gate.py",
+    "services/aftercare/form.py",
+    "services/aftercare/answer_form.py",
+)
+"""Where a disclosure is withheld, and why."""
+_REASON = re.compile(r"(consent|no-consent|mutual-help|counseling|partner-of|referral|answer)-[a-z-]+")
+_NO_REASONS = {"mutual-help-group", "referral-state"}
+
+
+async def test_each_partner_is_shown_with_what_may_go_to_it_or_why_not(reachable: Reachable) -> None:
+    here = reachable.service
+    await identified(here)
+    given = str(uuid4())
+    await here.learn(
+        consent(given, HOUSE.name),
+        ConsentDenied(consent_id=str(uuid4()), recipients=("riverbend-alumni",), purposes=(), denied_at=DISCHARGED),
+        ConsentDenied(
+            consent_id=str(uuid4()), recipients=(HOUSE.name,), purposes=(), denied_at=ADMITTED, fields=("area",)
+        ),
+    )
+    done = await reachable.iop("consent", "show", here.patient)
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = done.stdout.splitlines()
+    house = shown.index("riverbend-house (a recovery residence), for a place in a recovery residence:")
+    assert re.fullmatch(rf"    name, phone until 2027-01-05 \S+, by Consent/{given}", shown[house + 1])
+    alumni = shown.index("riverbend-alumni (an alumni group), for taking part in the alumni group:")
+    assert shown[alumni + 1] == "    nothing: you said no to it (consent-denied)"
+    hospital = shown.index("riverbend-hospital (a treating provider), for your treatment, about its own referrals:")
+    assert "no-consent-names-this-partner" in shown[hospital + 1]
+    await here.running.reads.write()
+    reads = await here.select("SELECT patient, type, interaction, refused FROM reads")
+    assert reads == [(here.patient, "Consent", "search-type", False)]
+
+
+async def test_what_is_shown_is_what_the_gate_does(reachable: Reachable) -> None:
+    here = reachable.service
+    await identified(here)
+    given = str(uuid4())
+    await here.learn(consent(given, HOUSE.name))
+    await here.puts_into_its_lane(HOUSE)
+    async with here.lane(HOUSE):
+        await here.until_audited("made")
+    await here.learn(ConsentRevoked(consent_id=given, revoked_at=DISCHARGED))
+    await here.puts_into_its_lane(HOUSE)
+    async with here.lane(HOUSE):
+        await here.until_audited("made", "withheld")
+    shown = json.loads((await reachable.iop("consent", "show", here.patient, "--json")).stdout)
+    assert next(each for each in shown["partners"] if each["name"] == HOUSE.name)["withheld"] == "consent-revoked"
+    printed = (await reachable.iop("disclosures", here.patient, "--print", "--since", "2025-01-01")).stdout
+    assert "What was told about you" in printed and "Riverbend House" in printed
+    assert "About: your name and your telephone number." in printed
+    assert "Allowed by: the consent you signed." in printed
+    assert "It was sent and received." in printed
+    assert "Nothing was sent: you took your consent back." in printed
+    assert given not in printed and "consent-revoked" not in printed
+
+
+async def test_a_patient_whom_nobody_was_told_of_reads_so(reachable: Reachable) -> None:
+    here = reachable.service
+    await identified(here)
+    done = await reachable.iop("disclosures", here.patient, "--print")
+    assert "Nobody outside the program was told anything about you in this time." in done.stdout
+    assert (await reachable.iop("disclosures", here.patient)).stdout == (
+        "nothing was disclosed of this patient, nor was to be\n"
+    )
+
+
+AT = datetime(2026, 3, 30, 17, 0, tzinfo=UTC)
+
+
+def disclosed(result: str, reason: str = "", **but: str) -> Disclosed:
+    whole = {"partner": "riverbend-house", "purpose": "recovery-residence", **but}
+    return Disclosed(at=AT, result=result, fields=("name",), reason=reason, **whole)
+
+
+@pytest.mark.parametrize("result", get_args(DisclosureResult))
+@pytest.mark.parametrize("reason", sorted({*plain_words.REASONS, f"{LACKS}phone", "http-422"}))
+def test_no_code_is_printed_raw(result: str, reason: str) -> None:
+    found = [disclosed(result, reason), disclosed(result, reason, purpose="TREAT", partner="a-clinic")]
+    text = "\n".join([*lines(found, UTC), *page(found, AT, AT, UTC)])
+    assert not re.search(r"[a-z]+-[a-z]+-|_|Consent/|TREAT|withheld", text)
+
+
+def test_every_reason_field_purpose_kind_and_result_has_words() -> None:
+    written = {
+        each.value
+        for place in DECIDED_IN
+        for each in ast.walk(ast.parse((DEPLOY.parent / place).read_text()))
+        if isinstance(each, ast.Constant) and isinstance(each.value, str) and _REASON.fullmatch(each.value)
+    }
+    assert written - _NO_REASONS <= set(plain_words.REASONS)
+    assert set(plain_words.KINDS) == set(get_args(PartnerKind))
+    assert set(plain_words.RESULTS) == set(get_args(DisclosureResult))
+    assert set(plain_words.FIELDS) == {name for terms in TERMS.values() for name in terms.fields}
+    assert {each.purpose for each in partners(DEPLOY).values()} <= set(plain_words.PURPOSES)
+
+
+def test_a_code_that_nobody_gave_words_is_printed_without_hyphens() -> None:
+    assert plain_words.purpose("legal-aid") == "legal aid"
+    assert plain_words.result("withheld", "something-new") == "Nothing was sent: something new."
+    assert plain_words.listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_the_consent_is_named_by_the_day_it_was_signed() -> None:
+    each = disclosed("made", consent="Consent/x", consented_at="2026-01-05")
+    assert "Allowed by: the consent you signed on 5 January 2026." in "\n".join(lines([each], UTC))
