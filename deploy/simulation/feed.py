@@ -12,6 +12,7 @@ from deploy.demo import forms
 from deploy.demo.courses import IOP_NEEDS
 from deploy.driver import Driver
 from deploy.failure import CannotContinueError
+from deploy.simulation.meetings import Change, Meeting
 from deploy.simulation.people import Person
 from deploy.simulation.visits import ILLNESS, Act, Session
 from shared.events import codes, fhir
@@ -41,6 +42,13 @@ class Chart:
     appointments: dict[tuple[datetime, str], Resource] = field(default_factory=dict)
     encounters: dict[str, Resource] = field(default_factory=dict)
     discharged_at: datetime | None = None
+    off: set[tuple[datetime, str]] = field(default_factory=set)
+    """Sessions that their group does not hold then: nobody comes, and nothing is reported."""
+
+    @property
+    def is_in_group(self) -> bool:
+        """As far as it has seen."""
+        return any(kind == "group" for _, kind in self.appointments)
 
 
 class Feed:
@@ -49,12 +57,7 @@ class Feed:
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
 
-    async def admit(self, chart: Chart) -> None:
-        """Referred, and the placement signed that is recommended."""
-        await self._refer(chart)
-        await self._sign(chart)
-
-    async def _refer(self, chart: Chart) -> None:
+    async def refer(self, chart: Chart) -> None:
         """The referral with its assessment, in one transaction."""
         patient = forms.patient(chart.person.mrn, f"Patient {chart.person.number}")
         who, at = patient["fullUrl"], self.driver.now
@@ -72,7 +75,7 @@ class Feed:
         located = [each["response"]["location"].split("/")[-4:-2] for each in answer["entry"]]
         chart.id = next(identity for kind, identity in located if kind == "Patient")
 
-    async def _sign(self, chart: Chart) -> None:
+    async def sign(self, chart: Chart) -> None:
         """The clinician signs what is recommended: the patient is admitted."""
         asked = await self.driver.search("intake", f"Task?patient={chart.id}&status=requested")
         tasks = [each for each in asked if fhir.code_of(each["code"]) == "sign-placement"]
@@ -142,6 +145,25 @@ class Feed:
         await self._accepted(lambda: self.driver.put("attendance", form))
         await self.look_up(chart, act.to, act.to + timedelta(minutes=1))
 
+    async def meetings(self, since: datetime, until: datetime) -> list[Meeting]:
+        """The sessions of all groups that take place in [since, until)."""
+        window = f"start=ge{_utc(since)}&start=lt{_utc(until)}"
+        found = await self.driver.search("attendance", f"Slot?status=free,busy&{window}")
+        return [
+            Meeting(each["schedule"]["identifier"]["value"], each["id"], _instant(each["start"]), _instant(each["end"]))
+            for each in found
+        ]
+
+    async def change(self, change: Change) -> None:
+        """A group's session is called off, or moved, for all its members."""
+        slot = (await self.driver.get("attendance", f"Slot/{change.meeting.id}")).raise_for_status().json()
+        if change.to is None:
+            form = slot | {"status": "busy-unavailable"}
+        else:
+            length = change.meeting.end - change.meeting.start
+            form = slot | {"start": change.to.isoformat(), "end": (change.to + length).isoformat()}
+        await self._accepted(lambda: self.driver.put("attendance", form))
+
     async def open_tasks(self) -> list[Resource]:
         """What attendance asks of persons."""
         return await self.driver.search("attendance", "Task?status=requested,accepted&_count=200")
@@ -188,6 +210,12 @@ def encounter(chart: Chart, appointment: Resource, act: Act) -> Resource:
         "appointment": [fhir.reference("Appointment", appointment["id"])],
         "period": {name: moment.isoformat() for name, moment in period.items() if moment is not None},
     }
+
+
+def group_of(appointment: Resource) -> str:
+    """The program's name of the group whose session it is; "" where it is nobody else's."""
+    actors = (each["actor"].get("reference", "") for each in appointment["participant"])
+    return next((each.partition("/")[2] for each in actors if each.startswith("HealthcareService/")), "")
 
 
 def coverages(person: Person, who: str) -> list[Resource]:

@@ -28,18 +28,41 @@ CLOSED = {
     "2027-01-01": "holiday",
 }
 REPLACED = {"2026-03-11": "2026-03-14", "2026-11-27": "2026-11-28"}
+SEATS = 8
+SHARES = {"day": 60, "evening": 40}
+"""Of the patients, in percent, as `people` come."""
+STAY_WEEKS, ARRIVING_PERCENT = 7, 85
+GROUP = """
+[program.{program}.attendance.groups.{name}]
+seats = {{ value = {seats}, unit = "seat", source = "simulated" }}
+meetings = {{ value = [{meetings}], unit = "weekday (0 = Monday), local HH:MM, minutes", source = "simulated" }}
+time = {{ value = "{time}", unit = "day | evening", source = "simulated" }}
+"""
+BEGINS = {"day": "09:00", "evening": "17:30"}
 
 
-def settings(folder: Path) -> Path:
-    """A folder of settings for the simulated program."""
+def settings(folder: Path, patients: int, weeks: int) -> Path:
+    """A folder of settings for the simulated program, with seats in groups for nearly all of so many patients."""
     folder.mkdir(parents=True, exist_ok=True)
     for each in SETTINGS.iterdir():
         if each.suffix == ".toml" or each.name == "meetings":
             (folder / each.name).unlink(missing_ok=True)
             (folder / each.name).symlink_to(each)
     (folder / "program.toml").unlink()
-    (folder / "program.toml").write_text(_program((SETTINGS / "program.toml").read_text()))
+    (folder / "program.toml").write_text(_program((SETTINGS / "program.toml").read_text()) + _groups(patients, weeks))
     return folder
+
+
+def _groups(patients: int, weeks: int) -> str:
+    """Each meets on the days of the plan of care. There are fewer seats than there are patients at most times."""
+    at_once = patients * min(STAY_WEEKS, max(weeks - 1, 1)) * 100 / (weeks * ARRIVING_PERCENT)
+    found = []
+    for time, percent in SHARES.items():
+        meetings = ", ".join(f'[{weekday}, "{BEGINS[time]}", 180]' for weekday in (0, 2, 4))
+        for number in range(max(1, int(at_once * percent / 100 / SEATS))):
+            named = {"program": PROGRAM, "name": f"{time}-{number + 1}", "seats": SEATS, "time": time}
+            found.append(GROUP.format(meetings=meetings, **named))
+    return "".join(found)
 
 
 def _program(text: str) -> str:

@@ -23,10 +23,11 @@ from rich.console import Console
 from deploy.demo import hub
 from deploy.driver import Driver
 from deploy.simulation import program
-from deploy.simulation.feed import Chart, Feed, RefusedError, Resource
+from deploy.simulation.feed import Chart, Feed, RefusedError, Resource, group_of
 from deploy.simulation.log import Log
+from deploy.simulation.meetings import Change, change
 from deploy.simulation.people import people
-from deploy.simulation.visits import Act, acts, bookings
+from deploy.simulation.visits import Act, Session, acts, bookings
 from shared.events import fhir
 
 MORNING, NIGHT = day_time(7, 30), day_time(23, 30)
@@ -159,33 +160,89 @@ class Days:
             each for each in self.charts if each.id and each.discharged_at is None and each.person.leaves_on <= day
         ]
         coming = [each for each in self.charts if not each.id and each.person.comes_on <= day]
-        await self._all(leaving, self._discharge)
-        await self._all(coming, self.feed.admit)
-        if leaving or coming:
-            await self.driver.settle(SETTLE_SECONDS_MOST, consumers=(ATTENDANCE,))
+        for each in leaving:
+            await self._discharge(each)
+        await self._all(coming, self.feed.refer)
         for each in coming:
-            stay = {"id": each.id, "evening": each.person.evening, "payer": each.person.payer}
-            self.log.write(self.driver.now, "admitted", patient=each.person.number, **stay)
+            await self._admit(each)
         here = [each for each in self.charts if each.id and each.discharged_at is None]
         await self._all(here if day.weekday() == 0 else coming, self._plan_week)
+        waiting, now = [each for each in here if not each.is_in_group], self.driver.now
+        await self._all(waiting, lambda each: self._look_again(each, now, self._end_of_week(now)))
         await self._answer()
+        await self._change_meetings(day)
+
+    async def _change_meetings(self, day: date) -> None:
+        """What is said this morning of the groups' sessions, of yesterday and the next days."""
+        since, until = self._at(day - timedelta(days=1), day_time()), self._at(day + timedelta(days=3), day_time())
+        for meeting in sorted(await self.feed.meetings(since, until), key=lambda each: (each.start, each.group)):
+            held_on = meeting.start.astimezone(program.zone()).date()
+            chance = Random(f"{self.asked.seed}:{meeting.group}:{meeting.start}")
+            for each in change(meeting, (held_on - day).days, self._at(held_on, MIDDAY), chance):
+                await self._change(each)
+
+    async def _change(self, change: Change) -> None:
+        meeting = change.meeting
+        try:
+            await self.feed.change(change)
+        except RefusedError:  # the group has another session then
+            return
+        await self.driver.decided(ATTENDANCE, SETTLE_SECONDS_MOST)
+        self.log.write(self.driver.now, "meeting", group=meeting.group, start=meeting.start, to=change.to)
+        place = meeting.start, "group"
+        members = [
+            each
+            for each in self.charts
+            if place in each.appointments and group_of(each.appointments[place]) == meeting.group
+        ]
+        for each in members:
+            each.off.add(place)
+        if change.to is not None:
+            to = change.to
+            await self._all(members, lambda each: self._look_again(each, to, to + timedelta(minutes=1)))
 
     async def _discharge(self, chart: Chart) -> None:
+        await self._pass_second()
         await self.feed.discharge(chart)
         self.log.write(self.driver.now, "discharged", patient=chart.person.number)
+        await self.driver.settle(SETTLE_SECONDS_MOST, consumers=(ATTENDANCE,))
+
+    async def _admit(self, chart: Chart) -> None:
+        await self._pass_second()
+        await self.feed.sign(chart)
+        stay = {"id": chart.id, "evening": chart.person.evening, "payer": chart.person.payer}
+        self.log.write(self.driver.now, "admitted", patient=chart.person.number, **stay)
+        await self.driver.settle(SETTLE_SECONDS_MOST, consumers=(ATTENDANCE,))
+
+    async def _pass_second(self) -> None:
+        """Whoever comes or leaves does so before the next one: who has a seat, and who waits for it, is no chance."""
+        await self._step(self.driver.now + timedelta(seconds=1))
+
+    async def _look_again(self, chart: Chart, since: datetime, until: datetime) -> None:
+        """Whoever waited for a seat in a group may have one by now; and where a group's session moved to, it is new."""
+        known = set(chart.appointments)
+        for session in await self.feed.look_up(chart, since, until):
+            if (session.start, session.kind) not in known:
+                self._put_all(chart, session)
+
+    def _end_of_week(self, now: datetime) -> datetime:
+        local = now.astimezone(program.zone()).date()
+        return self._at(local + timedelta(days=7 - local.weekday()), day_time())
+
+    def _put_all(self, chart: Chart, session: Session) -> None:
+        for act in acts(chart.person, session, self._chance(chart, session.name)):
+            self._put(chart, act)
 
     async def _plan_week(self, chart: Chart) -> None:
         now = self.driver.now
         local = now.astimezone(program.zone()).date()
-        until = self._at(local + timedelta(days=7 - local.weekday()), day_time())
-        sessions = await self.feed.look_up(chart, now, until)
+        sessions = await self.feed.look_up(chart, now, self._end_of_week(now))
         midday = self._at(local + timedelta(days=BOOKED_ON - local.weekday()), MIDDAY)
         booked = bookings(sessions, midday, self._chance(chart, f"{midday}")) if midday > now else []
         for act in booked:
             self._put(chart, act)
         for session in (*sessions, *(each.session for each in booked if each.session.start == midday)):
-            for act in acts(chart.person, session, self._chance(chart, session.name)):
-                self._put(chart, act)
+            self._put_all(chart, session)
 
     def _put(self, chart: Chart, act: Act) -> None:
         heapq.heappush(self.ahead, (act.at, next(self.numbers), chart, act))
@@ -245,7 +302,8 @@ class Days:
 
     async def _send_one(self, chart: Chart, act: Act) -> None:
         """What is about a session after the discharge is nobody's business any more, nor about one that was refused."""
-        known = act.did == "book" or (act.session.start, act.session.kind) in chart.appointments
+        place = act.session.start, act.session.kind
+        known = act.did == "book" or (place in chart.appointments and place not in chart.off)
         if not known or (chart.discharged_at is not None and act.session.start >= chart.discharged_at):
             return
         try:
@@ -316,7 +374,7 @@ def begin(asked: Asked, console: Console, then: After | None = None) -> None:
     Raises:
         CannotContinueError: the hub does not start, or refuses what it is sent.
     """
-    settings = program.settings(asked.data / "settings")
+    settings = program.settings(asked.data / "settings", asked.patients, asked.weeks)
     starts_at = datetime.combine(asked.monday, day_time(), program.zone())
     with hub.running(asked.data, starts_at, {}, settings):
         asyncio.run(_simulate(asked, console, settings))

@@ -5,7 +5,7 @@ the hub differ, one of the two is wrong.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -146,12 +146,19 @@ def _time(value: str | None) -> datetime | None:
 def recount(lines: list[Line]) -> Iterator[Counted]:
     """All patients; their program's feed is one."""
     program, until = Program(lines[0]["program"]), lines[-1]["at"]
-    feed, stays, since = Feed(program), dict[int, Stay](), None
+    feed, seats, stays, since = Feed(program), Seats(program), dict[int, Stay](), None
+    steps = [each["at"] for each in lines if each["did"] == "step"]
     for line in lines[1:]:
         match line["did"]:
             case "admitted":
                 counted = Counted(line["patient"], line["id"], numbers=program.numbers)
-                stays[counted.number] = Stay(program, counted, line, until)
+                stays[counted.number] = Stay(program, counted, line, until, steps)
+                seats.ask(stays[counted.number], line["at"])
+            case "discharged":
+                stays[line["patient"]].follow(line, feed)
+                seats.leave(stays[line["patient"]], line["at"])
+            case "meeting":
+                seats.change(line)
             case "outage":
                 since = _after_outage(line, since)
             case "step":
@@ -191,6 +198,10 @@ class Program:
         self.payers: Mapping[str, Mapping[str, int]] = stated["payers"]
         self._stage = next(iter(stated["intake"]["stages"].values()))
         self._sessions = stated["intake"]["sessions"]
+        self.groups: Mapping[str, Mapping[str, Any]] = numbers.get("groups", {})
+        self.minutes_in_groups: int = (
+            len(self._stage["group_weekdays"]) * self._stage["group_blocks"] * self._sessions["block_minutes"]
+        )
         self._closed = _days(numbers["calendar"]["closed"])
         self._instead: dict[date, list[date]] = {}
         for closed, instead in numbers["calendar"]["replaced"].items():
@@ -301,23 +312,107 @@ class Feed:
                 return
 
 
+class Seats:
+    """Who is in which group, and who waits in which line (2.9): the first group with a free seat, of those at the
+    patient's time of day; a freed seat is given to whoever has waited longest."""
+
+    def __init__(self, program: Program) -> None:
+        self.groups = program.groups
+        self.members: dict[str, list[Stay]] = {name: [] for name in program.groups}
+        self.lines: dict[str, list[Stay]] = {name: [] for name in program.groups}
+        self.former: dict[str, list[Stay]] = {name: [] for name in program.groups}
+        self.changes: dict[str, list[Line]] = {name: [] for name in program.groups}
+
+    def change(self, line: Line) -> None:
+        """Also for whoever left the group after it was held."""
+        name = line["group"]
+        self.changes[name].append(line)
+        for stay in (*self.members[name], *self.former[name]):
+            stay.group_changed(line, line["at"])
+
+    def ask(self, stay: "Stay", at: datetime) -> None:
+        for name, group in self.groups.items():
+            if (group["time"] == "evening") == stay.evening and not stay.is_seated:
+                self.lines[name].append(stay)
+                self._fill(name, at)
+
+    def leave(self, stay: "Stay", at: datetime) -> None:
+        for name in self.groups:
+            self.lines[name] = [each for each in self.lines[name] if each is not stay]
+            if stay in self.members[name]:
+                self.members[name].remove(stay)
+                self.former[name].append(stay)
+                self._fill(name, at)
+
+    def _fill(self, name: str, at: datetime) -> None:
+        while self.lines[name] and len(self.members[name]) < self.groups[name]["seats"]:
+            first = self.lines[name][0]
+            self.members[name].append(first)
+            self.lines = {each: [one for one in line if one is not first] for each, line in self.lines.items()}
+            first.seated(at)
+            for line in self.changes[name]:
+                first.group_changed(line, at)
+
+
 class Stay:
     """One patient's stay, line by line."""
 
-    def __init__(self, program: Program, counted: Counted, admission: Line, until: datetime) -> None:
+    def __init__(
+        self, program: Program, counted: Counted, admission: Line, until: datetime, steps: Sequence[datetime]
+    ) -> None:
         self.program = program
         self.counted = counted
         self.admitted: datetime = admission["at"]
         self.payer = program.payers[admission["payer"]]
+        self.evening: bool = admission["evening"]
         self.until = until
+        self.steps = steps
+        self.seated_at: datetime | None = None
         self.discharged: datetime | None = None
         self.forgotten: datetime | None = None
         self.reached: list[datetime] = []
-        self.visits = program.visits(self.admitted, until, admission["evening"])
+        owed = program.visits(self.admitted, until, self.evening)
+        self._with_seat = [each for each in owed if each.kind == "group" and program.groups]
+        self.visits = [each for each in owed if each not in self._with_seat]
         counted.visits = self.visits
         self._by_start = {(each.start, each.kind): each for each in self.visits}
         self._begun: list[Visit] = []
         self._ahead = list(reversed(self.visits))
+
+    @property
+    def is_seated(self) -> bool:
+        return self.seated_at is not None or not self.program.groups
+
+    def seated(self, at: datetime) -> None:
+        """From now on the sessions of the group are theirs."""
+        self.seated_at = at
+        for visit in self._with_seat:
+            if visit.start > at:
+                self._owe(visit, at)
+
+    def group_changed(self, line: Line, at: datetime) -> None:
+        """Its session is called off or moved; what was settled for this patient alone stays so."""
+        visit = self._by_start.get((line["start"], "group"))
+        if visit is None or visit.status not in ("planned", "missed", "cancelled-late"):
+            return
+        to = line["to"]
+        if to is None or to <= at or self._is_taken(to, to + visit.length, visit):
+            visit.mark = "off"
+            visit.answered.clear()
+        else:
+            visit.mark = "moved"
+            self._owe(Visit(to, to + visit.length, visit.kind, to + self.program.grace), at)
+
+    def _is_taken(self, start: datetime, end: datetime, but: Visit | None) -> bool:
+        return any(each.start < end and start < each.end for each in self._held() if each is not but)
+
+    def _owe(self, visit: Visit, at: datetime) -> None:
+        self._by_start[visit.start, visit.kind] = visit
+        self.visits.append(visit)
+        self.visits.sort(key=lambda each: each.start)
+        self._ahead = [each for each in reversed(self.visits) if each.start > at]
+        if visit.start <= at:
+            self._begun.append(visit)
 
     def follow(self, line: Line, feed: Feed) -> None:
         match line["did"]:
@@ -407,17 +502,12 @@ class Stay:
             return False
         if left is None and self._stands(visit):
             return True
-        taken = any(each.start < visit.end and visit.start < each.end for each in self._held() if each is not left)
+        taken = self._is_taken(visit.start, visit.end, left)
         if taken or self.program.is_closed(start) or start < self.admitted or self.discharged is not None:
             return False
         if left is not None:
             left.mark = "moved"
-        self._by_start[start, visit.kind] = visit
-        self.visits.append(visit)
-        self.visits.sort(key=lambda each: each.start)
-        self._ahead = [each for each in reversed(self.visits) if each.start > at]
-        if start <= at:
-            self._begun.append(visit)
+        self._owe(visit, at)
         return True
 
     def _stands(self, visit: Visit) -> bool:
@@ -483,6 +573,8 @@ class Stay:
                 yield "report-minutes", [visit]
         if self.discharged is not None:
             return
+        if not self.is_seated:
+            yield "group-seat", []
         begun = [each for each in self.visits if each.start <= at]
         misses = [each for each in begun if each.is_miss]
         for visit in misses:
@@ -584,11 +676,19 @@ class Stay:
         owed = [each for each in here if each.status != "cancelled"]
         enough = [each for each in here if each.present() * 100 >= each.length * payer["session_percent"]]
         minutes = int(sum((each.present() for each in here), timedelta(0)) / MINUTE)
-        offered = int(sum((each.length for each in owed), timedelta(0)) / MINUTE)
+        offered = int(sum((each.length for each in owed), timedelta(0)) / MINUTE) + self._unseated(end)
         days, possible = self._days(enough), self._days(owed, planned=True)
         is_short = minutes < payer["least_minutes"] <= offered or days < payer["least_days"] <= possible
         finding = "unknown" if any(each.is_open for each in here) else "short"
         return Week(start, finding if is_short else "", minutes)
+
+    def _unseated(self, end: datetime) -> int:
+        """Minutes a week that no group had a seat for, when the week that ended was looked at."""
+        closes = end + timedelta(hours=self.program.numbers["week_closes_hours"])
+        looked_at = next((each for each in self.steps if each >= closes), self.until)
+        if not self.program.groups or (self.seated_at is not None and self.seated_at <= looked_at):
+            return 0
+        return self.program.minutes_in_groups
 
     def _days(self, visits: list[Visit], *, planned: bool = False) -> int:
         """On how many the payer's minutes of a day are in these sessions."""

@@ -15,10 +15,12 @@ EXPLAINED_MOST = 3
 
 
 class Simulated:
-    """Counts over all patients, and what the log names; `lines` have each difference, and why the hub decided so."""
+    """Counts over all patients (`waited`: for a seat in a group, at night), and what the log names; `lines` have each
+    difference, and why the hub decided so."""
 
     def __init__(self) -> None:
         self.patients = self.visits = self.misses = self.weeks = self.reasons = 0
+        self.waited = 0
         self.did: set[str] = set()
         self.found: list[Difference] = []
         self.lines: list[str] = []
@@ -32,15 +34,18 @@ class Simulated:
             self.visits += len(counted.visits)
             self.misses += sum(len(each.missed_at) for each in counted.visits)
             self.weeks += sum(bool(each.finding) for each in counted.weeks)
-            self.reasons += len({each for asked in counted.reasons.values() for each in asked})
+            asked = {each for night in counted.reasons.values() for each in night}
+            self.reasons += len(asked)
+            self.waited += ("group-seat", ()) in asked
             self.found += differences(counted, hub.get(counted.id, observed.Patient()), lines[-1]["at"])
         self.lines = [str(each) for each in self.found]
         for each in self.found[:EXPLAINED_MOST]:
             self.lines += ["", str(each), *explained(data, each.about)]
 
     def __str__(self) -> str:
-        counts = f"{self.patients} patients, {self.visits} sessions, {self.misses} misses, {self.weeks} weeks short or "
-        return f"{counts}unknown, {self.reasons} reasons; {len(self.found)} differences"
+        counts = f"{self.patients} patients, {self.waited} of whom waited for a seat, {self.visits} sessions"
+        found = f"{self.misses} misses, {self.weeks} weeks short or unknown, {self.reasons} reasons"
+        return f"{counts}, {found}; {len(self.found)} differences"
 
 
 def simulate(asked: Asked) -> Simulated:

@@ -11,6 +11,7 @@ def test_a_month_is_counted_as_the_hub_counts_it(month: Simulated) -> None:
 def test_the_month_holds_what_there_is_to_be_counted(month: Simulated) -> None:
     assert month.patients == PATIENTS
     assert month.visits > 500 and month.misses > 50 and month.weeks > 10 and month.reasons > 100
+    assert month.waited > 5
     happened = {
         "encounter",
         "withdraw",
@@ -21,5 +22,6 @@ def test_the_month_holds_what_there_is_to_be_counted(month: Simulated) -> None:
         "killed",
         "outage",
         "silent",
+        "meeting",
     }
     assert happened <= month.did

@@ -76,6 +76,41 @@ def test_two_misses_within_a_week_are_asked_about_until_a_person_answers() -> No
     assert answered.reasons[night] == both
 
 
+def in_a_group(*lines: Line, until: datetime) -> list[Counted]:
+    """Two patients, admitted one after the other, and a group of one seat."""
+    second = {"at": ADMITTED + MINUTE, "did": "admitted", "patient": 2, "id": "two", "evening": False}
+    began, *rest = days({**second, "payer": "default"}, *lines, until=until)
+    began["program"]["attendance"]["groups"] = {"day-1": {"seats": 1, "time": "day"}}
+    return list(recount([began, *rest]))
+
+
+def test_of_two_one_has_the_seat_and_the_other_waits_until_it_is_free() -> None:
+    tuesday, night = (datetime(2026, 2, day, 4, 30, tzinfo=UTC) for day in (24, 26))
+    left = {"at": tuesday + 8 * HOUR, "did": "discharged", "patient": 1}
+    first, second = in_a_group(until=night)
+    assert [each.start for each in first.visits if each.kind == "group"] == [MONDAY, WEDNESDAY]
+    assert [each.start for each in second.visits if each.kind == "group"] == []
+    assert ("group-seat", ()) in second.reasons[night] - first.reasons[night]
+
+    first, second = in_a_group(left, until=night)
+    assert [each.start for each in second.visits if each.kind == "group"] == [WEDNESDAY]
+    assert ("group-seat", ()) in second.reasons[tuesday]
+    assert ("group-seat", ()) not in second.reasons[night]
+
+
+def test_a_session_that_its_group_does_not_hold_is_nobodys_miss_and_one_that_it_moves_is_held_then() -> None:
+    off = {"at": WEDNESDAY, "did": "meeting", "group": "day-1", "start": MONDAY, "to": None}
+    moved = {**off, "start": WEDNESDAY, "to": WEDNESDAY + 4 * HOUR, "at": WEDNESDAY - HOUR}
+    first, _ = in_a_group(off, moved, until=WEDNESDAY + 5 * HOUR)
+    groups = [(each.start, each.status, each.missed_at) for each in first.visits if each.kind == "group"]
+    at_one = WEDNESDAY + 4 * HOUR
+    assert groups == [
+        (MONDAY, "cancelled", [MONDAY + HOUR / 2]),
+        (WEDNESDAY, "cancelled", []),
+        (at_one, "missed", [at_one + HOUR / 2]),
+    ]
+
+
 def hub(*sessions: Seen) -> Patient:
     return Patient(sessions={each.id: each for each in sessions})
 
