@@ -14,7 +14,6 @@ PROGRAM = "demo"
 FIRST_MONDAY = date(2026, 2, 23)
 """Two weeks before a change of the clocks; a year from then on has both."""
 LINES = {
-    "make_up_weekdays": '{ value = [], unit = "weekday", source = "simulated: no make-ups are held" }',
     "appointment_counts_as": '{ value = "minutes", unit = "code", source = "simulated: an EHR of Appointments only" }',
     "weekly_review_days": '{ value = 0, unit = "d", source = "simulated: nobody reviews" }',
 }

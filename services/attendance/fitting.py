@@ -102,14 +102,6 @@ def week_held(episode: Episode, seat: GroupSeat | None, settings: Settings) -> t
     return _distinct((*meetings, *(each for each in week if each.kind != kind)))
 
 
-def minutes_without_seat(episode: Episode, seat: GroupSeat | None, settings: Settings) -> int:
-    """Of group sessions a week that the plan of care has, where no group has a seat for the patient now."""
-    kind = (
-        None if is_individual(episode, seat) or (seat is not None and seat.group) else kind_in_groups(episode, settings)
-    )
-    return sum(each.minutes // each.every_weeks for each in _shared(week_of_care(episode), kind))
-
-
 def _distinct(slots: Iterable[SessionSlot]) -> tuple[SessionSlot, ...]:
     return tuple(dict.fromkeys(slots))
 

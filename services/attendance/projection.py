@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from services.attendance import outcomes, spans, weeks
-from services.attendance.fitting import groups_for_make_ups, minutes_without_seat, seat_of_stay
+from services.attendance.fitting import groups_for_make_ups, seat_of_stay
 from services.attendance.guest_events import OpenSlots
 from services.attendance.payers import PayerWeek, terms_of, week_from
 from services.attendance.record import NOT_OWED, Episode, Projection, RequestKind, Session, minute_of, moment_of
@@ -85,7 +85,7 @@ def _lacks(state: State, known: Projection, sessions: Sequence[Session], setting
     if spans.minutes_expected(episode, sessions, _may_be_whole) >= known.minimum_minutes:
         return False
     owed = spans.minutes_planned(episode, (each for each in sessions if each.mark not in NOT_OWED))
-    return known.minimum_minutes <= owed + minutes_without_seat(episode, seat_of_stay(episode, state.seat), settings)
+    return known.minimum_minutes <= owed + weeks.unseated_minutes(state, known.start, known.end, settings)
 
 
 def counted(episode: Episode, sessions: Iterable[Session]) -> Minutes:

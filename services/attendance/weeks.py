@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from services.attendance import spans
-from services.attendance.fitting import minutes_without_seat, seat_of_stay
-from services.attendance.hours import ends_of
+from services.attendance.fitting import is_individual, kind_in_groups, seat_of_stay
+from services.attendance.hours import ends_of, sessions_between
 from services.attendance.messages import (
     Emits,
     WeeklyHoursCorrected,
@@ -122,11 +122,36 @@ def closed(state: State, moment: Moment[Settings]) -> Sequence[Emits]:
     if closes_at is None or closes_at > moment.now:
         return []
     empty = _empty(open_week(episode, moment.settings), moment.settings)
-    unseated = minutes_without_seat(episode, seat_of_stay(episode, state.seat), moment.settings)
+    unseated = unseated_minutes(state, empty.start, empty.end, moment.settings)
     empty = msgspec.structs.replace(empty, unseated_minutes=unseated)
     week = _counted(state, episode, empty, moment.settings)
     following = week_from(state.paid, moment_of(week.end * 60), moment.settings)
     return [*_finding(episode, empty, week), _changed((week,), following)]
+
+
+def unseated_minutes(state: State, start: int, end: int, settings: Settings) -> int:
+    """Of the group sessions that the plan of care has in these minutes (since 1970): what no group had a seat for.
+    What was booked was not one of them, whatever became of it and of the seat since."""
+    episode = state.episode
+    assert episode is not None
+    seat = seat_of_stay(episode, state.seat)
+    kind = None if is_individual(episode, seat) else kind_in_groups(episode, settings)
+    if settings.books == "ehr" and seat is not None and seat.group:
+        return 0
+    since = max(start, minute_of(episode.planned_at)) if episode.planned_at is not None else start
+    slots = [each for each in episode.slots_of_care if episode.template[each].kind == kind]
+    bounds = moment_of(since * 60), moment_of(end * 60)
+    planned = sessions_between(episode, *bounds, settings.timezone, settings.calendar, slots)
+    booked = (
+        each
+        for each in state.sessions
+        if since <= each.minute < end
+        and episode.template[each.slot].kind == kind
+        and not episode.is_by_itself(each)
+        and each.mark not in ("replanned", "moved")
+    )
+    lacking = sum(episode.minutes(each) for each in planned) - sum(episode.minutes(each) for each in booked)
+    return max(0, lacking)
 
 
 def _empty(week: PayerWeek, settings: Settings) -> Week:

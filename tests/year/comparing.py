@@ -8,9 +8,6 @@ import msgspec
 from tests.year.observed import Patient
 from tests.year.recount import MINUTE, Counted
 
-NOT_COUNTED = frozenset({"projected-week-short"})
-"""What persons are asked that the recount does not count yet."""
-
 
 class Difference(msgspec.Struct, frozen=True):
     """`about` is the id by which `iop why` explains what the hub says; "" where it has nothing."""
@@ -85,7 +82,7 @@ def _weeks(counted: Counted, hub: Patient) -> Iterator[Difference]:
 def _reasons(counted: Counted, hub: Patient) -> Iterator[Difference]:
     """The first night on which they differ: the nights after it differ for the same reason."""
     for at, ours in counted.reasons.items():
-        theirs = {each: task for each, task in hub.reasons(at).items() if each[0] not in NOT_COUNTED}
+        theirs = hub.reasons(at)
         if ours != set(theirs):
             only_ours, only_theirs = ours - set(theirs), set(theirs) - ours
             about = next((theirs[each] for each in only_theirs), "")

@@ -5,7 +5,7 @@ the hub differ, one of the two is wrong.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -93,6 +93,14 @@ class Visit:
             reached = max(reached, left)
         return total
 
+    def expected(self, at: datetime, numbers: Mapping[str, Any]) -> timedelta:
+        """What is not known yet is not too little: from when somebody came on it may be attended whole."""
+        reports_over = self.end + timedelta(hours=numbers["week_closes_hours"]) <= at
+        if self.status == "planned" or self.is_open or (self.shortfall(numbers) and not reports_over):
+            came = min((came for came, _ in self.periods.values()), default=self.start)
+            return self.end - max(came, self.start)
+        return self.present()
+
     def shortfall(self, numbers: Mapping[str, Any]) -> str:
         """How somebody was there, by their Encounters: in part, or late; "" for neither."""
         if not self.periods:
@@ -147,12 +155,11 @@ def recount(lines: list[Line]) -> Iterator[Counted]:
     """All patients; their program's feed is one."""
     program, until = Program(lines[0]["program"]), lines[-1]["at"]
     feed, seats, stays, since = Feed(program), Seats(program), dict[int, Stay](), None
-    steps = [each["at"] for each in lines if each["did"] == "step"]
     for line in lines[1:]:
         match line["did"]:
             case "admitted":
                 counted = Counted(line["patient"], line["id"], numbers=program.numbers)
-                stays[counted.number] = Stay(program, counted, line, until, steps)
+                stays[counted.number] = Stay(program, counted, line, until)
                 seats.ask(stays[counted.number], line["at"])
             case "discharged":
                 stays[line["patient"]].follow(line, feed)
@@ -199,9 +206,6 @@ class Program:
         self._stage = next(iter(stated["intake"]["stages"].values()))
         self._sessions = stated["intake"]["sessions"]
         self.groups: Mapping[str, Mapping[str, Any]] = numbers.get("groups", {})
-        self.minutes_in_groups: int = (
-            len(self._stage["group_weekdays"]) * self._stage["group_blocks"] * self._sessions["block_minutes"]
-        )
         self._closed = _days(numbers["calendar"]["closed"])
         self._instead: dict[date, list[date]] = {}
         for closed, instead in numbers["calendar"]["replaced"].items():
@@ -357,16 +361,13 @@ class Seats:
 class Stay:
     """One patient's stay, line by line."""
 
-    def __init__(
-        self, program: Program, counted: Counted, admission: Line, until: datetime, steps: Sequence[datetime]
-    ) -> None:
+    def __init__(self, program: Program, counted: Counted, admission: Line, until: datetime) -> None:
         self.program = program
         self.counted = counted
         self.admitted: datetime = admission["at"]
         self.payer = program.payers[admission["payer"]]
         self.evening: bool = admission["evening"]
         self.until = until
-        self.steps = steps
         self.seated_at: datetime | None = None
         self.discharged: datetime | None = None
         self.forgotten: datetime | None = None
@@ -575,6 +576,8 @@ class Stay:
             return
         if not self.is_seated:
             yield "group-seat", []
+        if self._is_projected_short(at):
+            yield "projected-week-short", []
         begun = [each for each in self.visits if each.start <= at]
         misses = [each for each in begun if each.is_miss]
         for visit in misses:
@@ -652,6 +655,26 @@ class Stay:
         """Once silence has decided each session until then."""
         return max([ends, *(each.decides_at for each in self.visits if each.waits and each.start <= ends)])
 
+    def _is_projected_short(self, at: datetime) -> bool:
+        """From the middle of a whole week on: it will have fewer minutes than it needs, though as many were owed."""
+        start = self._boundary(self.program.day(at) - timedelta(days=7))
+        start = max(each for each in (start, self._boundary(self.program.day(start + DAY))) if each <= at)
+        if start < self.admitted or at < self._middle(start):
+            return False
+        end = self._boundary(self.program.day(start + DAY))
+        here = [each for each in self.visits if start <= each.start < end]
+        expected = sum((each.expected(at, self.program.numbers) for each in here), timedelta(0))
+        owed = sum((each.length for each in here if each.mark not in ("ended", "moved")), timedelta(0))
+        least = self.payer["least_minutes"] * MINUTE
+        return expected < least <= owed + self._unseated(start, end) * MINUTE
+
+    def _middle(self, start: datetime) -> datetime:
+        """The first such weekday and hour of a week."""
+        numbers, local = self.program.numbers, start.astimezone(self.program.zone)
+        day = local.date() + timedelta(days=(numbers["projection_weekday"] - local.weekday()) % 7)
+        found = datetime.combine(day, time(numbers["projection_hour"]), self.program.zone)
+        return found if found >= start else found + timedelta(days=7)
+
     def _weeks(self) -> Iterator[Week]:
         """Whole weeks of whoever pays that could be looked at by the end of the log."""
         day = self.program.day(self.admitted)
@@ -676,19 +699,16 @@ class Stay:
         owed = [each for each in here if each.status != "cancelled"]
         enough = [each for each in here if each.present() * 100 >= each.length * payer["session_percent"]]
         minutes = int(sum((each.present() for each in here), timedelta(0)) / MINUTE)
-        offered = int(sum((each.length for each in owed), timedelta(0)) / MINUTE) + self._unseated(end)
+        offered = int(sum((each.length for each in owed), timedelta(0)) / MINUTE) + self._unseated(start, end)
         days, possible = self._days(enough), self._days(owed, planned=True)
         is_short = minutes < payer["least_minutes"] <= offered or days < payer["least_days"] <= possible
         finding = "unknown" if any(each.is_open for each in here) else "short"
         return Week(start, finding if is_short else "", minutes)
 
-    def _unseated(self, end: datetime) -> int:
-        """Minutes a week that no group had a seat for, when the week that ended was looked at."""
-        closes = end + timedelta(hours=self.program.numbers["week_closes_hours"])
-        looked_at = next((each for each in self.steps if each >= closes), self.until)
-        if not self.program.groups or (self.seated_at is not None and self.seated_at <= looked_at):
-            return 0
-        return self.program.minutes_in_groups
+    def _unseated(self, start: datetime, end: datetime) -> int:
+        """Minutes of group sessions in a week for which there was no seat."""
+        without = [each for each in self._with_seat if self.seated_at is None or each.start <= self.seated_at]
+        return int(sum((each.length for each in without if start <= each.start < end), timedelta(0)) / MINUTE)
 
     def _days(self, visits: list[Visit], *, planned: bool = False) -> int:
         """On how many the payer's minutes of a day are in these sessions."""

@@ -11,6 +11,7 @@ from services.attendance import groups
 from services.attendance.group_plan import group_id
 from services.attendance.messages import (
     AcknowledgeEscalation,
+    CallOffSession,
     DischargeWithdrawn,
     EpisodePaused,
     EpisodeResumed,
@@ -407,7 +408,25 @@ def test_from_wednesday_noon_on_a_person_is_asked_for_the_hours_of_who_waits() -
     program.until(evening(1, 2, 12))
     assert set(ben.escalations) == {"group-seat", "projected-week-short"}
     ends(program, anna)
-    assert ben.escalations == {}
+    assert ben.group == EVENING_A
+    assert set(ben.escalations) == {"projected-week-short"}, "Monday's three hours are missing all the same"
+    program.until(evening(2, 0, 9))
+    assert "projected-week-short" not in ben.escalations
+
+
+def test_a_seat_that_is_returned_before_the_week_is_looked_at_was_had_in_it_all_the_same() -> None:
+    program = ProgramStory({EVENING_A: plan()})
+    anna = program.admits("anna")
+    program.until(evening(1, 0, 9))
+    stay = anna.state.episode
+    assert stay is not None
+    week = [each for each in anna.booked if each.start < evening(2, 0, 0)]
+    program.then(anna.patient, *(CallOffSession(session_id=stay.session_id(each)) for each in week))
+    program.until(evening(2, 0, 9))
+    ends(program, anna)
+    program.until(evening(2, 3))
+    assert len(week) == 3
+    assert not any(isinstance(each, WeeklyHoursFellShort) for each in anna.all_emitted)
 
 
 def test_another_stay_asks_anew_and_leaves_the_seat_of_the_one_before() -> None:
