@@ -15,6 +15,7 @@ from services.aftercare.feeds import directory
 from services.aftercare.feeds.snapshot import Snapshots
 from services.aftercare.meetings.meeting import Meeting, Source, without_secrets
 from services.aftercare.meetings.meeting_guide import read
+from services.aftercare.meetings.uniting import united
 from services.aftercare.settings import Settings
 from shared.events.wire import Unreadable
 from shared.path.transaction import feeds as copies
@@ -42,7 +43,7 @@ async def trusted(
     snapshots: Snapshots, deploy: Path, pool: Pool, settings: Mapping[str, Settings], now: datetime
 ) -> None:
     """The meetings that count of each program become its snapshot, and stand in the read model too."""
-    found = {program: await _of_feeds(deploy, pool, program, each, now) for program, each in settings.items()}
+    found = {program: united(await _of_feeds(deploy, pool, program, each, now)) for program, each in settings.items()}
     for program, meetings in found.items():
         snapshots.replace(program, meetings)
     await directory.store(pool, found, now)

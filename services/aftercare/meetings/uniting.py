@@ -1,0 +1,58 @@
+"""Meetings of several feeds, each once: an intergroup and a directory often publish the same one. Pure."""
+
+import re
+from collections.abc import Hashable, Iterable
+
+import msgspec
+
+from services.aftercare.meetings.meeting import Meeting
+
+_SHORT = {
+    "street": "st", "avenue": "ave", "road": "rd", "boulevard": "blvd", "drive": "dr", "lane": "ln", "place": "pl",
+    "court": "ct", "highway": "hwy", "parkway": "pkwy", "square": "sq", "north": "n", "south": "s", "east": "e",
+    "west": "w", "saint": "st",
+}  # fmt: skip
+_EMPTY = frozenset({"the", "a", "group", "meeting", "of", "and"})
+"""What a name has or has not."""
+
+
+def united(meetings: Iterable[Meeting]) -> tuple[Meeting, ...]:
+    """Each meeting once, in the order of their ids: of two from different feeds that are alike in fellowship, name,
+    hour, zone, place and ways in, the one with more weekdays counts; of the other what weekdays it has besides.
+
+    Meetings of one feed are never united, for their publisher tells them apart. The order given decides nothing, nor
+    does what changes with each update: a list refers to a meeting by its id.
+    """
+    covered: dict[Hashable, dict[str, set[int]]] = {}
+    found: list[Meeting] = []
+    for meeting in sorted(meetings, key=lambda each: (-len(each.weekdays), each.id)):
+        by_feed = covered.setdefault(_alike(meeting), {})
+        elsewhere = {day for feed, days in by_feed.items() if feed != meeting.feed for day in days}
+        weekdays = tuple(day for day in meeting.weekdays if day not in elsewhere)
+        if weekdays or (not meeting.weekdays and by_feed.keys() <= {meeting.feed}):
+            by_feed.setdefault(meeting.feed, set()).update(weekdays)
+            found.append(msgspec.structs.replace(meeting, weekdays=weekdays))
+    return tuple(sorted(found, key=lambda each: each.id))
+
+
+def _alike(meeting: Meeting) -> Hashable:
+    name = frozenset(_plain(meeting.name)) - _EMPTY or meeting.name
+    return (meeting.fellowship, name, meeting.start, meeting.timezone, meeting.venues, _where(meeting))
+
+
+def _where(meeting: Meeting) -> Hashable:
+    """The first line of a door and its city, else the room, the number, or the spot within some hundred meters."""
+    if "in-person" in meeting.venues and meeting.address is not None:
+        street = tuple(_SHORT.get(each, each) for each in _plain(meeting.address.partition(",")[0]))
+        return (street, *(each.casefold() for each in meeting.places[:1]))
+    if meeting.link is not None:
+        return meeting.link.partition("?")[0].casefold().rstrip("/")
+    if meeting.phone is not None:
+        return re.sub(r"\D", "", meeting.phone)
+    if meeting.latitude is not None and meeting.longitude is not None:
+        return (round(meeting.latitude, 3), round(meeting.longitude, 3))
+    return meeting.id
+
+
+def _plain(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold().replace("'", "").replace("’", ""))
