@@ -58,7 +58,6 @@ from shared.platform.pagers import Pager, pagers
 from shared.platform.replica import ReplicaName
 from shared.platform.retention import RetentionPolicy
 from shared.platform.settings import (
-    LOOPBACK,
     Process,
     configuration,
     environment,
@@ -104,7 +103,7 @@ class ServiceAssembly:
     settings: Callable[[Process], Mapping[str, Any]]
     elsewhere: tuple[str, ...] = ()
     """Which of them stand elsewhere than in program.toml."""
-    form: Callable[[Path], Form] | None = None
+    form: Callable[[Process], Form] | None = None
     prepare: Callable[[Path, db.Pool, Mapping[str, Any], datetime], Awaitable[None]] | None = None
     """What must be there before anything is decided, by the folder of program.toml, settings and clinic time."""
     routes: Callable[[Running], Sequence[BaseRoute]] = lambda _: ()
@@ -127,19 +126,13 @@ class Configuration:
     public_url: str
     pagers: Mapping[str, Pager]
 
-    @property
-    def link_base(self) -> str:
-        """Where a page's link leads: on loopback where no public address is named."""
-        host = self.process.host if self.process.host in LOOPBACK else LOOPBACK[0]
-        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.process.http_port}"
-
     @classmethod
     def of(cls, process: Process, assembly: ServiceAssembly) -> "Configuration":
         """Raises ConfigurationError."""
         deploy, service = process.deploy, assembly.service
         with configuration(deploy / "program.toml"):
             settings = assembly.settings(process)
-            form = assembly.form and assembly.form(deploy)
+            form = assembly.form and assembly.form(process)
         ringing = pagers(deploy)
         tiers = frozenset(tier for each in ringing.values() for tier in each.tiers)
         return cls(
@@ -269,7 +262,7 @@ async def run(configured: Configuration, keys: Keys) -> None:
                 replica.watch(),
                 submissions.run(),
                 reads.run(),
-                *_lanes(configured, inbox, wake_up, Links(configured.link_base, keys)),
+                *_lanes(configured, inbox, wake_up, Links(process.link_base, keys)),
                 *assembly.tasks(running),
             ):
                 group.create_task(task)

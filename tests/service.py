@@ -295,7 +295,7 @@ async def _running(
         settings = parts.settings(process)
         if parts.prepare is not None:
             await parts.prepare(process.deploy, pool, settings, clock.now())
-        form = parts.form and parts.form(process.deploy)
+        form = parts.form and parts.form(process)
         routes = destinations.routes(parts.service.name, partners(process.deploy), form)
         journal = Journal(process.database_url, settings)
         inbox = Inbox(parts.service, routes, pool, journal, clock, listening, settings, wake_up.ring)

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from functools import partial
 
 import msgspec
+from starlette.routing import Route
 
 from services.aftercare import form, whereabouts
+from services.aftercare.answer_links import AnswerLinks
+from services.aftercare.answer_page import AnswerPage
 from services.aftercare.decide import decide, react
 from services.aftercare.edge import EDGE
 from services.aftercare.feeds import files
@@ -15,10 +18,11 @@ from services.aftercare.meeting_lists import MeetingsAsked
 from services.aftercare.messages import Commands, ConsentDenied, ConsentGiven, ConsentRevoked, Internal
 from services.aftercare.settings import Settings
 from services.aftercare.state import UPCAST, VERSION, State, due, evolve, lives
+from shared.edge.search import ResourceReader
 from shared.path.service import PATIENT, Decider, Service
 from shared.platform.keys import Keys
 from shared.platform.settings import Process, load, organizations, partners, zones
-from shared.process import ServiceAssembly, main
+from shared.process import Running, ServiceAssembly, main
 
 
 def assemble(keys: Keys) -> ServiceAssembly:
@@ -49,9 +53,19 @@ def assemble(keys: Keys) -> ServiceAssembly:
         edge=EDGE,
         settings=settings,
         elsewhere=("partners",),
-        form=lambda deploy: form.of(organizations(deploy), zones(deploy), keys.open),
+        form=lambda process: form.of(
+            organizations(process.deploy), zones(process.deploy), keys.open, AnswerLinks(process.link_base, keys)
+        ),
+        routes=_routes,
         prepare=partial(files.trusted, snapshots),
     )
+
+
+def _routes(running: Running) -> list[Route]:
+    inbox, process = running.inbox, running.process
+    reader = ResourceReader(inbox.pool, running.keys, inbox.settings, running.reads, inbox.service.name)
+    links = AnswerLinks(process.link_base, running.keys)
+    return AnswerPage(running.submissions, reader, links, organizations(process.deploy)).routes()
 
 
 def settings(process: Process) -> Mapping[str, Settings]:

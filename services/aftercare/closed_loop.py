@@ -19,6 +19,8 @@ ANSWERED_DAYS_MOST = 90
 """So long after it was sent a partner may answer a referral; then the hub waits no more."""
 RECEIVED_MOST = 12
 """Of the referrals that partners have: at most one open to each of a program's partners (PARTNERS_MOST)."""
+WRONG_MOST = 3
+"""Wrong tokens that end a link."""
 ENDED = frozenset({"declined", "attended", "completed"})
 """Nothing more is waited for."""
 _RANKS = {"declined": 1, "attended": 2, "completed": 3}
@@ -39,6 +41,8 @@ class Received(Referral, frozen=True, array_like=True):
     appointment_at: datetime | None = None
     reason: str = ""
     asked: str = ""
+    wrong: int = 0
+    """Tokens that began as its link does, and went on otherwise."""
 
     @property
     def task_id(self) -> str:
@@ -127,6 +131,13 @@ def with_asked(known: Iterable[Received], referrals: Collection[str], reason: st
     """Of these a person is asked now, for this reason: once."""
     return tuple(
         msgspec.structs.replace(each, answer_by=None, asked=reason) if each.referral_id in referrals else each
+        for each in known
+    )
+
+
+def with_wrong(known: Iterable[Received], task_id: str) -> tuple[Received, ...]:
+    return tuple(
+        msgspec.structs.replace(each, wrong=min(each.wrong + 1, WRONG_MOST)) if each.task_id == task_id else each
         for each in known
     )
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from services.aftercare.accompanied import REFERRAL, Accompanied, identifier
 from services.aftercare.answer_form import Opened, answer
+from services.aftercare.answer_links import AnswerLinks
 from shared.events import codes, fhir
 from shared.events.aftercare import ReferralPrepared
 from shared.events.envelope import Resource, name_id
@@ -29,20 +30,20 @@ _NUMBER = re.compile(r"(?:(?:tel|sms):)?\+?[\d ().\-/]+(?:(?:;ext=| ?x| ?ext\.? 
 _HOME_USES = (None, "home")
 
 
-def of(senders: Mapping[str, Organization], zones: Mapping[str, ZoneInfo], opened: Opened) -> Form:
+def of(senders: Mapping[str, Organization], zones: Mapping[str, ZoneInfo], opened: Opened, links: AnswerLinks) -> Form:
     """The form of a service with these programs, which opens what is sealed for it."""
 
     def fill_in(event: ReferralPrepared | AnswerPrepared, release: Release) -> Resource | Withheld:
         sender, zone = senders[release.program], zones[release.program]
         if isinstance(event, AnswerPrepared):
             return answer(event, release, sender, zone, opened)
-        return transaction(event, release, sender, zone)
+        return transaction(event, release, sender, zone, links)
 
     return fill_in
 
 
 def transaction(
-    referral: ReferralPrepared, release: Release, sender: Organization, zone: ZoneInfo
+    referral: ReferralPrepared, release: Release, sender: Organization, zone: ZoneInfo, links: AnswerLinks
 ) -> Resource | Withheld:
     """The transaction Bundle for one prepared referral; withheld where the Patient lacks what the partner requires.
 
@@ -54,7 +55,7 @@ def transaction(
     if lacking:
         return Withheld(LACKS + lacking[0])
     form = _Referred(referral, release, sender, zone)
-    return form.bundle(form.patient(fields), form.request(), form.task())
+    return form.bundle(form.patient(fields), form.request(), form.task(links))
 
 
 class _Referred(Accompanied):
@@ -87,7 +88,7 @@ class _Referred(Accompanied):
             "reasonCode": [fhir.concept(codes.PURPOSE, self.partner.purpose)],
         }
 
-    def task(self) -> dict[str, Any]:
+    def task(self, links: AnswerLinks) -> dict[str, Any]:
         return {
             "resourceType": "Task",
             "identifier": identifier(REFERRAL, self.referral.referral_id),
@@ -99,6 +100,7 @@ class _Referred(Accompanied):
             "authoredOn": self.referral.asked_at,
             "requester": self.sender,
             "owner": fhir.logical(codes.PARTNER, self.partner.identifier),
+            "input": links.inputs(self.referral.task_id),
         }
 
 

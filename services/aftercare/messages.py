@@ -89,6 +89,7 @@ __all__ = [
     "ContactAttempted",
     "ContactKnown",
     "CorrectFollowUp",
+    "CountWrongLink",
     "DeathWithdrawn",
     "DischargeWithdrawn",
     "DisclosureGaveUp",
@@ -166,6 +167,12 @@ class AnswerReferral(Command, frozen=True, kw_only=True, tag=True):
     answered_at: datetime
     appointment_at: datetime | None = None
     reason: str = ""
+
+
+class CountWrongLink(Command, frozen=True, kw_only=True, tag=True):
+    """Somebody had the beginning of a partner's link and not the rest: three times end it."""
+
+    task_id: str
 
 
 class CompleteFollowUp(Command, frozen=True, kw_only=True, tag=True):
@@ -248,6 +255,7 @@ Commands = (
     | CompleteFollowUp
     | CorrectFollowUp
     | RecordAttempt
+    | CountWrongLink
     | EscalationCommand
     | ReopenEscalation
 )

@@ -23,6 +23,7 @@ from services.aftercare.messages import (
     ConsentGiven,
     ConsentRevoked,
     ContactKnown,
+    CountWrongLink,
     DeathWithdrawn,
     DischargeWithdrawn,
     DisclosureGaveUp,
@@ -234,10 +235,12 @@ def _consented(state: State, event: ConsentGiven | ConsentDenied | ConsentRevoke
 
 
 def _answered(state: State, event: Event | Command) -> State:
-    """What a partner that referred is answered; and which lists of meetings are looked for."""
+    """What a partner that referred is answered; which lists of meetings are looked for; which links were tried."""
     match event:
         case MeetingsAsked() | MeetingsMatched():
             return _with(state, lists_asked=meeting_lists.after(state.lists_asked, event))
+        case CountWrongLink(task_id=task_id):
+            return _with(state, received=closed_loop.with_wrong(state.received, task_id))
         case PartnerReferralChanged():
             answers = partner_answers.changed(state.answers, event)
         case AnswerEvent():

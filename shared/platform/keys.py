@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from joserfc import jwe
 from joserfc.errors import JoseError
@@ -98,6 +99,20 @@ class Keys:
     def derive(self, purpose: bytes, of: bytes) -> bytes:
         """32 bytes that only this service can make of it, the same each time."""
         return hmac.new(self.documents, purpose + b"\0" + of, hashlib.sha256).digest()
+
+    def cover(self, block: bytes, purpose: bytes) -> bytes:
+        """16 bytes for 16 bytes, the same each time, which only this service can `uncover`."""
+        encryptor = self._covering(purpose).encryptor()
+        return encryptor.update(block) + encryptor.finalize()
+
+    def uncover(self, block: bytes, purpose: bytes) -> bytes:
+        """Of any 16 bytes, so that who guesses gets some that name nothing."""
+        decryptor = self._covering(purpose).decryptor()
+        return decryptor.update(block) + decryptor.finalize()
+
+    def _covering(self, purpose: bytes) -> Cipher[modes.ECB]:
+        """A single block: there is nothing for a mode to chain."""
+        return Cipher(algorithms.AES(self.derive(purpose, b"cover")), modes.ECB())
 
     def decrypt(self, secret: bytes, purpose: bytes = b"") -> bytes:
         """Raises ValueError where it is not what was encrypted here for this purpose."""

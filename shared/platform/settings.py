@@ -153,6 +153,12 @@ class Process(AnyProcess, KafkaEnvironment):
     catch_up_hours: Annotated[float, Field(ge=0, le=24)] = 4.0
     """At most so long senders' queues drain after an outage, before silence counts again."""
 
+    @property
+    def link_base(self) -> str:
+        """Where a link leads: on loopback where no public address is named."""
+        host = self.host if self.host in LOOPBACK else LOOPBACK[0]
+        return self.public_url.rstrip("/") or f"http://{f'[{host}]' if ':' in host else host}:{self.http_port}"
+
 
 ACCOUNTING_DAYS = 1096
 """42 CFR 2.25(a): a patient may ask for an accounting of the disclosures in the 3 years before."""

@@ -94,6 +94,7 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.AskReferral: _ask,
     w.WithdrawReferral: _withdraw,
     w.AnswerReferral: _answer,
+    w.CountWrongLink: lambda story: some.builds(w.CountWrongLink, task_id=some.sampled_from(REFERRALS)),
     w.CompleteFollowUp: _complete,
     w.CorrectFollowUp: _correct,
     w.RecordAttempt: _attempt,

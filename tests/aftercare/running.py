@@ -34,11 +34,12 @@ from shared.platform.keys import Identifier
 from shared.platform.settings import organizations, partners, zones
 from shared.rules import consent as consents
 from tests.aftercare.partner import Partner
+from tests.aftercare.test_form import LINKS
 from tests.service import DEPLOY, ServiceOnPostgres, consumed, unreadable, written
 from tests.shared.rules.partners import consent_to
 
 PARTNERS = partners(DEPLOY)
-FORM = form.of(organizations(DEPLOY), zones(DEPLOY), lambda sealed: None)
+FORM = form.of(organizations(DEPLOY), zones(DEPLOY), lambda sealed: None, LINKS)
 ADMITTED = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
 DISCHARGED = datetime(2026, 3, 30, 17, 0, tzinfo=UTC)
 MRN = Identifier("https://clinic.demo.iop-hub.org/mrn", "SEEDED-MRN")

@@ -8,13 +8,16 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from joserfc.jwk import ECKey
 
 from services.aftercare.accompanied import NOTICE
+from services.aftercare.answer_links import AnswerLinks
 from services.aftercare.form import transaction
 from services.aftercare.messages import ReferralPrepared
 from shared.edge.fhir import parse, validate
 from shared.events import codes
 from shared.path.destination import Release
+from shared.platform.keys import Keys
 from shared.rules.consent import Partner, Permitted, Withheld
 from shared.rules.organization import Organization
 from tests.aftercare.given import DISCHARGED
@@ -47,6 +50,7 @@ SENDER = Organization(
     url="https://iop.example.org",
 )
 ZONE = ZoneInfo("UTC")
+LINKS = AnswerLinks("https://hub.example.org", Keys("aftercare", (), ECKey.generate_key("P-256"), {}, b"of tests"))
 PREPARED = ReferralPrepared(
     referral_id="7c1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e",
     task_id="8d1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e",
@@ -73,7 +77,9 @@ def release(permitted: Permitted, partner: Partner, contact: dict[str, Any]) -> 
 
 def sent(*fields: str, consent_id: str | None = CONSENT_ID, patient: dict[str, Any] = PATIENT) -> dict[str, Any]:
     """What a partner is told that requires nothing."""
-    bundle = transaction(PREPARED, release(Permitted(consent_id, fields, UNTIL), EASY_GOING, patient), SENDER, ZONE)
+    bundle = transaction(
+        PREPARED, release(Permitted(consent_id, fields, UNTIL), EASY_GOING, patient), SENDER, ZONE, LINKS
+    )
     assert isinstance(bundle, dict)
     return bundle
 
@@ -143,7 +149,7 @@ def test_a_day_of_a_period_is_the_programs_day(zone: str, sent: bool) -> None:
     """On 31 March at 20:00 UTC it is 1 April on Kiritimati."""
     contact = {"telecom": [{**MOBILE, "period": RUNNING}]}
     permitted = Permitted(CONSENT_ID, ("phone",), until=datetime(2025, 4, 1, 3, 59, 59, tzinfo=UTC))
-    bundle = transaction(PREPARED, release(permitted, EASY_GOING, contact), SENDER, ZoneInfo(zone))
+    bundle = transaction(PREPARED, release(permitted, EASY_GOING, contact), SENDER, ZoneInfo(zone), LINKS)
     assert isinstance(bundle, dict)
     assert ("telecom" in one(bundle, "Patient")) == sent
     assert f"until 2025-{'03-31' if sent else '04-01'};" in str(one(bundle, "Communication"))
@@ -197,7 +203,9 @@ def test_the_bundle_names_its_sender_as_an_organization_that_a_partner_recognise
 
 def test_a_program_that_has_but_a_name_is_named_by_it() -> None:
     permitted = Permitted(CONSENT_ID, ("name",), UNTIL)
-    bundle = transaction(PREPARED, release(permitted, EASY_GOING, PATIENT), Organization(name="Riverbend IOP"), ZONE)
+    bundle = transaction(
+        PREPARED, release(permitted, EASY_GOING, PATIENT), Organization(name="Riverbend IOP"), ZONE, LINKS
+    )
     assert isinstance(bundle, dict)
     assert set(one(bundle, "Organization")) == {"resourceType", "meta", "identifier", "active", "name"}
 
@@ -237,7 +245,7 @@ def test_without_contact_data_nothing_is_invented() -> None:
 )
 def test_without_what_the_partner_cannot_do_without_nothing_is_told(known: dict[str, Any], lacking: str) -> None:
     permitted = Permitted(CONSENT_ID, ("name", "phone"), UNTIL)
-    assert transaction(PREPARED, release(permitted, ALUMNI, known), SENDER, ZONE) == Withheld(
+    assert transaction(PREPARED, release(permitted, ALUMNI, known), SENDER, ZONE, LINKS) == Withheld(
         f"patient-lacks-{lacking}"
     )
 
@@ -245,7 +253,7 @@ def test_without_what_the_partner_cannot_do_without_nothing_is_told(known: dict[
 def test_a_required_field_that_the_hub_can_never_tell_withholds_all() -> None:
     impossible = msgspec.structs.replace(ALUMNI, fields=("name", "diagnosis"), required=("diagnosis",))
     permitted = Permitted(CONSENT_ID, ("name", "diagnosis"), UNTIL)
-    assert transaction(PREPARED, release(permitted, impossible, PATIENT), SENDER, ZONE) == Withheld(
+    assert transaction(PREPARED, release(permitted, impossible, PATIENT), SENDER, ZONE, LINKS) == Withheld(
         "patient-lacks-diagnosis"
     )
 
@@ -285,7 +293,7 @@ def test_two_partners_know_the_patient_under_different_pseudonyms() -> None:
     first, second = (
         one(bundle, "Patient")
         for each in (EASY_GOING, CLINIC)
-        if isinstance(bundle := transaction(PREPARED, release(permitted, each, PATIENT), SENDER, ZONE), dict)
+        if isinstance(bundle := transaction(PREPARED, release(permitted, each, PATIENT), SENDER, ZONE, LINKS), dict)
     )
     assert first["identifier"] != second["identifier"]
 

@@ -22,7 +22,7 @@ from shared.platform.keys import Keys
 from shared.rules.consent import Partner, Permitted
 from tests.aftercare.test_answer_form import prepared as answer_prepared
 from tests.aftercare.test_answer_form import sent as answered
-from tests.aftercare.test_form import CONSENT_ID, PATIENT, PREPARED, SENDER, UNTIL, ZONE, release
+from tests.aftercare.test_form import CONSENT_ID, LINKS, PATIENT, PREPARED, SENDER, UNTIL, ZONE, release
 from tests.attendance.given import MONDAY
 from tests.conformance.hapi import Validator
 from tests.events.examples import EXAMPLES, GOLDEN, bundle, golden
@@ -148,7 +148,7 @@ def test_a_broken_bundle_is_found(validator: Validator, was: str, now: str, comp
 
 
 def referral(partner: Partner, permitted: Permitted, patient: Json | None) -> Any:
-    return transaction(PREPARED, release(permitted, partner, patient or {}), SENDER, ZONE)
+    return transaction(PREPARED, release(permitted, partner, patient or {}), SENDER, ZONE, LINKS)
 
 
 def written(resource: Any) -> str:

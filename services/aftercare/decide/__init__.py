@@ -34,6 +34,7 @@ from services.aftercare.messages import (
     Consumes,
     ContactKnown,
     CorrectFollowUp,
+    CountWrongLink,
     DeathWithdrawn,
     DischargeWithdrawn,
     DisclosureGaveUp,
@@ -160,6 +161,8 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
             return referrer_answers.taken_back(state, command, moment) or referrals.taken_back(state, command, moment)
         case AnswerReferral():
             return closed_loop.answered(state, command, moment)
+        case CountWrongLink():
+            return []  # the state counts it
         case CompleteFollowUp():
             return re_engagement.completed(state, command, moment) or plan.completed(state.plan, command, moment)
         case CorrectFollowUp():

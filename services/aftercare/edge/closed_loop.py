@@ -1,6 +1,6 @@
 """A partner's answer, by the Task of the referral that it has: a Task that it updates, as a command."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from services.aftercare.messages import AnswerReferral
 from shared.edge.contract import Context
@@ -65,7 +65,7 @@ def _answered_at(entry: BundleEntry, before: Json, context: Context) -> datetime
     stated = entry.resource.get("lastModified")
     if stated is None or stated == before.get("lastModified"):
         return context.now
-    return happened_exactly(stated, f"{entry.place}.lastModified", context.time)
+    return happened_exactly(stated, f"{entry.place}.lastModified", context.time).astimezone(UTC)
 
 
 def _appointment_at(entry: BundleEntry) -> datetime | None:
@@ -73,7 +73,7 @@ def _appointment_at(entry: BundleEntry) -> datetime | None:
     place = f"{entry.place}.output"
     if len(outputs) > 1 or any("valueDateTime" not in each for each in outputs):
         raise refuse(422, "value", place, "Must be one appointment, with its valueDateTime.")
-    return planned_exactly(outputs[0]["valueDateTime"], place) if outputs else None
+    return planned_exactly(outputs[0]["valueDateTime"], place).astimezone(UTC) if outputs else None
 
 
 _OUTPUT = "appointment"
