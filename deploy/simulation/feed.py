@@ -45,10 +45,18 @@ class Chart:
     off: set[tuple[datetime, str]] = field(default_factory=set)
     """Sessions that their group does not hold then: nobody comes, and nothing is reported."""
 
+    choice: str = ""
+    """What the therapist has chosen instead of a group."""
+    has_seat: bool = False
+    """As far as sessions of a group were seen since then."""
+
     @property
-    def is_in_group(self) -> bool:
-        """As far as it has seen."""
-        return any(kind == "group" for _, kind in self.appointments)
+    def is_here(self) -> bool:
+        return self.id != "" and self.discharged_at is None
+
+    @property
+    def waits_for_seat(self) -> bool:
+        return not self.has_seat and not self.choice
 
 
 class Feed:
@@ -91,6 +99,30 @@ class Feed:
         await self._accepted(lambda: self.driver.post("intake", form))
         chart.discharged_at = self.driver.now
 
+    async def choose(self, chart: Chart, choice: str) -> None:
+        """The therapist takes the patient out of the groups, or back into them."""
+        (episode,) = await self.driver.search("intake", f"EpisodeOfCare?patient={chart.id}&status=active")
+        form = {
+            "resourceType": "Task",
+            "status": "completed",
+            "intent": "order",
+            "code": fhir.concept(codes.TASK, "choose-group"),
+            "for": fhir.reference("Patient", chart.id),
+            "focus": fhir.reference("EpisodeOfCare", episode["id"]),
+            "owner": fhir.staff("primary-therapist-1"),
+            "output": [
+                {
+                    "type": fhir.concept(codes.INPUT, "group-choice"),
+                    "valueCodeableConcept": fhir.concept(codes.GROUP_CHOICE, choice),
+                }
+            ],
+        }
+        await self._accepted(lambda: self.driver.post("attendance", form))
+        chart.choice, chart.has_seat = choice if choice != "any" else "", False
+        now = self.driver.now
+        tagged = [place for place, each in chart.appointments.items() if place[0] > now and is_shared(each, place[1])]
+        chart.off.update(tagged)
+
     async def look_up(self, chart: Chart, since: datetime, until: datetime) -> list[Session]:
         """The sessions that are booked in [since, until)."""
         window = f"date=ge{_utc(since)}&date=lt{_utc(until)}"
@@ -99,6 +131,8 @@ class Feed:
         for each in found:
             session = Session(_instant(each["start"]), _instant(each["end"]), fhir.code_of(each["serviceType"][0]))
             chart.appointments[session.start, session.kind] = each
+            chart.off.discard((session.start, session.kind))
+            chart.has_seat = chart.has_seat or session.kind == "group"
             sessions.append(session)
         return sorted(sessions, key=lambda each: each.start)
 
@@ -216,6 +250,12 @@ def group_of(appointment: Resource) -> str:
     """The program's name of the group whose session it is; "" where it is nobody else's."""
     actors = (each["actor"].get("reference", "") for each in appointment["participant"])
     return next((each.partition("/")[2] for each in actors if each.startswith("HealthcareService/")), "")
+
+
+def is_shared(appointment: Resource, kind: str) -> bool:
+    """A session of a group, or what is held alone in its place: nothing else individual is as long."""
+    length = _instant(appointment["end"]) - _instant(appointment["start"])
+    return kind == "group" or (kind == "individual" and length > timedelta(hours=1))
 
 
 def coverages(person: Person, who: str) -> list[Resource]:

@@ -6,6 +6,7 @@
 | `step` | the clinic's clock was set to `at`, and the hub was quiet |
 | `admitted`, `discharged` | of `patient`; the first one also names the hub's id of them |
 | `book`, `move`, `encounter`, `withdraw`, `appointment`, `decline` | an `Act` of `visits.py`, accepted or `refused` |
+| `chose` | the therapist's `choice` for `patient`: to leave the groups, individual therapy instead, any group again |
 | `meeting` | a session of this `group` that would begin at `start` is held from `to` on, or (null) not at all |
 | `answered` | a person resolved what was asked of them, of this `reason` (of `session`, where it is about one) |
 | `silent` | the EHR's interface stands still: nothing is sent at this step |

@@ -12,6 +12,18 @@ DAYS_BEFORE = (2, 1, 0, 0, -1)
 DAY = timedelta(days=1)
 
 
+CHOICES = ("leave", "individual-therapy")
+CHOSEN_PERMILLE, BACK_PERCENT = 12, 25
+"""Each morning: of those in groups, and of the others."""
+
+
+def choice(stands: str, chance: Random) -> str:
+    """What a therapist chooses this morning for one patient, of whom they chose last what `stands`; "" for nothing."""
+    if stands:
+        return "any" if chance.randrange(100) < BACK_PERCENT else ""
+    return chance.choice(CHOICES) if chance.randrange(1000) < CHOSEN_PERMILLE else ""
+
+
 class Meeting(msgspec.Struct, frozen=True):
     """A session of a group as its Slot has it, `id`."""
 

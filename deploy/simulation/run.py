@@ -25,7 +25,7 @@ from deploy.driver import Driver
 from deploy.simulation import program
 from deploy.simulation.feed import Chart, Feed, RefusedError, Resource, group_of
 from deploy.simulation.log import Log
-from deploy.simulation.meetings import Change, change
+from deploy.simulation.meetings import Change, change, choice
 from deploy.simulation.people import people
 from deploy.simulation.visits import Act, Session, acts, bookings
 from shared.events import fhir
@@ -154,23 +154,26 @@ class Days:
         self.log.write(at, "step")
 
     async def _morning(self, day: date) -> None:
-        """Who comes is admitted, who leaves is discharged, the sessions of the week are looked up, persons answer."""
-        # After an outage of days some of it is late.
-        leaving = [
-            each for each in self.charts if each.id and each.discharged_at is None and each.person.leaves_on <= day
-        ]
+        """Who leaves is discharged, who comes is admitted, the sessions of the week are looked up, persons answer."""
+        coming = await self._leave_and_come(day)
+        here = [each for each in self.charts if each.is_here]
+        await self._all(here if day.weekday() == 0 else coming, self._plan_week)
+        chose = [each for each in here if await self._choose(each)]
+        now, waiting = self.driver.now, [each for each in here if each.waits_for_seat and each not in chose]
+        await self._all([*chose, *waiting], lambda each: self._look_again(each, now, self._end_of_week(now)))
+        await self._answer()
+        await self._change_meetings(day)
+
+    async def _leave_and_come(self, day: date) -> list[Chart]:
+        """One after the other; who comes is given back. After an outage of days some of it is late."""
+        leaving = [each for each in self.charts if each.is_here and each.person.leaves_on <= day]
         coming = [each for each in self.charts if not each.id and each.person.comes_on <= day]
         for each in leaving:
             await self._discharge(each)
         await self._all(coming, self.feed.refer)
         for each in coming:
             await self._admit(each)
-        here = [each for each in self.charts if each.id and each.discharged_at is None]
-        await self._all(here if day.weekday() == 0 else coming, self._plan_week)
-        waiting, now = [each for each in here if not each.is_in_group], self.driver.now
-        await self._all(waiting, lambda each: self._look_again(each, now, self._end_of_week(now)))
-        await self._answer()
-        await self._change_meetings(day)
+        return coming
 
     async def _change_meetings(self, day: date) -> None:
         """What is said this morning of the groups' sessions, of yesterday and the next days."""
@@ -213,6 +216,16 @@ class Days:
         stay = {"id": chart.id, "evening": chart.person.evening, "payer": chart.person.payer}
         self.log.write(self.driver.now, "admitted", patient=chart.person.number, **stay)
         await self.driver.settle(SETTLE_SECONDS_MOST, consumers=(ATTENDANCE,))
+
+    async def _choose(self, chart: Chart) -> bool:
+        """Whether the therapist has chosen something for this patient."""
+        chosen = choice(chart.choice, self._chance(chart, f"choice:{self.driver.now:%F}"))
+        if chosen:
+            await self._pass_second()
+            await self.feed.choose(chart, chosen)
+            self.log.write(self.driver.now, "chose", patient=chart.person.number, choice=chosen)
+            await self.driver.decided(ATTENDANCE, SETTLE_SECONDS_MOST)
+        return bool(chosen)
 
     async def _pass_second(self) -> None:
         """Whoever comes or leaves does so before the next one: who has a seat, and who waits for it, is no chance."""

@@ -39,9 +39,12 @@ def _refusals(counted: Counted) -> Iterator[Difference]:
 
 
 def _sessions(counted: Counted, hub: Patient, until: datetime) -> Iterator[Difference]:
-    seen = {(each.start, each.kind): each for each in hub.sessions.values()}
-    for visit in counted.visits:
-        known = seen.pop((visit.start, visit.kind), None)
+    seen = list(hub.sessions.values())
+    # Of two at one time one was ended when the patient left its group.
+    for visit in sorted(counted.visits, key=lambda each: each.mark == "ended"):
+        here = [each for each in seen if (each.start, each.kind) == (visit.start, visit.kind)]
+        known = min(here, key=lambda each: each.status != visit.status, default=None)
+        seen = [each for each in seen if each is not known]
         what = f"{visit.kind} {visit.start:%F %H:%M}"
         if known is None and visit.mark == "ended":
             continue  # the stay ended before it would have been booked
@@ -55,7 +58,7 @@ def _sessions(counted: Counted, hub: Patient, until: datetime) -> Iterator[Diffe
         theirs = _shown(known.status, minutes, known.missed_at, known.shortfall)
         if ours != theirs:
             yield Difference(counted.number, what, ours, theirs, known.id)
-    for known in seen.values():
+    for known in seen:
         if known.start < until and known.status != "cancelled":
             yield Difference(
                 counted.number, f"{known.kind} {known.start:%F %H:%M}", "no such session", known.status, known.id

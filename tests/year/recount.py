@@ -20,9 +20,12 @@ EXCUSED, LATE, PRESENT = ("excused", "declined"), ("late", "declined-late"), ("a
 SETTLED = ("off", "ended", "moved")
 CATCH_UP_MOST, GAP_MOST = timedelta(hours=4), timedelta(minutes=1)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+LOOKED_AT = timedelta(days=1, hours=7, minutes=30)
+"""After its end a week is looked at: a day later, and at the first step of the morning."""
+ALONE = "individual-therapy"
 
 
-@dataclass
+@dataclass(eq=False)
 class Visit:
     """A session that one patient owes, and what was reported of it. `mark` is what its Appointment says last,
     `periods` the Encounters by name. `decides_at` is when silence makes it a miss, `missed_at` when it became one."""
@@ -38,6 +41,9 @@ class Visit:
     missed_at: list[datetime] = field(default_factory=list)
     shared: timedelta = timedelta(0)
     """Time that several of its Encounters reported, before one of them was corrected."""
+    group: str = ""
+    """Whose session it is; "-" for what is held alone in its place."""
+    moved_from: "Visit | None" = None
 
     def report(self, name: str, came: datetime, left: datetime | None) -> None:
         known = self.periods.get(name)
@@ -164,6 +170,8 @@ def recount(lines: list[Line]) -> Iterator[Counted]:
             case "discharged":
                 stays[line["patient"]].follow(line, feed)
                 seats.leave(stays[line["patient"]], line["at"])
+            case "chose":
+                seats.choose(stays[line["patient"]], line["choice"], line["at"])
             case "meeting":
                 seats.change(line)
             case "outage":
@@ -340,6 +348,12 @@ class Seats:
                 self.lines[name].append(stay)
                 self._fill(name, at)
 
+    def choose(self, stay: "Stay", choice: str, at: datetime) -> None:
+        stay.chosen(choice, at)
+        self.leave(stay, at)
+        if choice == "any":
+            self.ask(stay, at)
+
     def leave(self, stay: "Stay", at: datetime) -> None:
         for name in self.groups:
             self.lines[name] = [each for each in self.lines[name] if each is not stay]
@@ -353,7 +367,7 @@ class Seats:
             first = self.lines[name][0]
             self.members[name].append(first)
             self.lines = {each: [one for one in line if one is not first] for each, line in self.lines.items()}
-            first.seated(at)
+            first.seated(name, at)
             for line in self.changes[name]:
                 first.group_changed(line, at)
 
@@ -368,7 +382,9 @@ class Stay:
         self.payer = program.payers[admission["payer"]]
         self.evening: bool = admission["evening"]
         self.until = until
-        self.seated_at: datetime | None = None
+        self.seat = ""
+        self.choices: list[tuple[datetime, str]] = []
+        self._of_group: dict[str, list[Visit]] = {}
         self.discharged: datetime | None = None
         self.forgotten: datetime | None = None
         self.reached: list[datetime] = []
@@ -382,30 +398,45 @@ class Stay:
 
     @property
     def is_seated(self) -> bool:
-        return self.seated_at is not None or not self.program.groups
+        return self.seat != "" or not self.program.groups
 
-    def seated(self, at: datetime) -> None:
+    def is_alone(self, at: datetime) -> bool:
+        """Treated individually, by then."""
+        return next((choice for since, choice in reversed(self.choices) if since <= at), "") == ALONE
+
+    def seated(self, name: str, at: datetime) -> None:
         """From now on the sessions of the group are theirs."""
-        self.seated_at = at
-        for visit in self._with_seat:
-            if visit.start > at:
+        self.seat = name
+        self._owe_all(name, "group", at)
+
+    def chosen(self, choice: str, at: datetime) -> None:
+        """What was ahead of their group is no more, nor what was held instead."""
+        for visit in self.visits:
+            if visit.group and visit.start > at and visit.waits:
+                visit.mark = "ended"
+        self.seat = ""
+        if choice == ALONE:
+            for reason, visits in list(self._demands(at)):
+                if reason == "leaves-groups":
+                    for visit in visits:
+                        visit.answered.add(reason)
+            self._owe_all("-", "individual", at)
+        self.choices.append((at, choice))
+
+    def _owe_all(self, group: str, kind: str, at: datetime) -> None:
+        own = [Visit(each.start, each.end, kind, each.decides_at, group=group) for each in self._with_seat]
+        for visit in self._of_group.setdefault(group, own):
+            if visit.start <= at or self._is_taken(visit.start, visit.end, visit):
+                continue
+            if visit not in self.visits:
                 self._owe(visit, at)
+            elif visit.mark == "ended" or (visit.mark == "moved" and self._is_ended_elsewhere(visit)):
+                visit.mark = ""
+                self._by_start[visit.start, visit.kind] = visit
 
-    def group_changed(self, line: Line, at: datetime) -> None:
-        """Its session is called off or moved; what was settled for this patient alone stays so."""
-        visit = self._by_start.get((line["start"], "group"))
-        if visit is None or visit.status not in ("planned", "missed", "cancelled-late"):
-            return
-        to = line["to"]
-        if to is None or to <= at or self._is_taken(to, to + visit.length, visit):
-            visit.mark = "off"
-            visit.answered.clear()
-        else:
-            visit.mark = "moved"
-            self._owe(Visit(to, to + visit.length, visit.kind, to + self.program.grace), at)
-
-    def _is_taken(self, start: datetime, end: datetime, but: Visit | None) -> bool:
-        return any(each.start < end and start < each.end for each in self._held() if each is not but)
+    def _is_ended_elsewhere(self, left: Visit) -> bool:
+        there = [each for each in self.visits if each.group == left.group and each.moved_from is left]
+        return any(each.mark == "ended" for each in there)
 
     def _owe(self, visit: Visit, at: datetime) -> None:
         self._by_start[visit.start, visit.kind] = visit
@@ -414,6 +445,25 @@ class Stay:
         self._ahead = [each for each in reversed(self.visits) if each.start > at]
         if visit.start <= at:
             self._begun.append(visit)
+
+    def group_changed(self, line: Line, at: datetime) -> None:
+        """Its session is called off or moved; what was settled for this patient alone stays so."""
+        own = [each for each in self.visits if each.group == line["group"] and each.start == line["start"]]
+        visit = next((each for each in own if each.mark != "moved"), None)
+        if visit is None or visit.status not in ("planned", "missed", "cancelled-late"):
+            return
+        to = line["to"]
+        if to is None or to <= at or self._is_taken(to, to + visit.length, visit):
+            visit.mark = "off"
+            visit.answered.clear()
+        else:
+            visit.mark = "moved"
+            there = Visit(to, to + visit.length, visit.kind, to + self.program.grace, group=visit.group)
+            there.moved_from = visit
+            self._owe(there, at)
+
+    def _is_taken(self, start: datetime, end: datetime, but: Visit | None) -> bool:
+        return any(each.start < end and start < each.end for each in self._held() if each is not but)
 
     def follow(self, line: Line, feed: Feed) -> None:
         match line["did"]:
@@ -508,6 +558,7 @@ class Stay:
             return False
         if left is not None:
             left.mark = "moved"
+            visit.group, visit.moved_from = left.group, left
         self._owe(visit, at)
         return True
 
@@ -574,7 +625,7 @@ class Stay:
                 yield "report-minutes", [visit]
         if self.discharged is not None:
             return
-        if not self.is_seated:
+        if not self.is_seated and not self.is_alone(at):
             yield "group-seat", []
         if self._is_projected_short(at):
             yield "projected-week-short", []
@@ -644,16 +695,16 @@ class Stay:
         attended = [each.start for each in begun if each.status in ("present", "attended")]
         contact = max([*attended, *self.reached], default=self.admitted)
         since = [each for each in misses if each.start >= contact and "no-contact" not in each.answered]
-        if since and self._over(since[0].start + timedelta(hours=numbers["no_contact_hours"]), begun) <= at:
+        if since and self._is_over(since[0].start + timedelta(hours=numbers["no_contact_hours"]), at):
             yield "no-contact-after-miss", since
         seen = max(attended, default=self.admitted)
         since = [each for each in misses if each.start >= seen and "no-attendance" not in each.answered]
-        if since and self._over(seen + timedelta(days=numbers["no_attendance_days"]), begun) <= at:
+        if since and self._is_over(seen + timedelta(days=numbers["no_attendance_days"]), at):
             yield "no-attendance", since
 
-    def _over(self, ends: datetime, begun: list[Visit]) -> datetime:
-        """Once silence has decided each session until then."""
-        return max([ends, *(each.decides_at for each in self.visits if each.waits and each.start <= ends)])
+    def _is_over(self, ends: datetime, at: datetime) -> bool:
+        """And silence has decided each session until then: while the feed is silent itself it decides none."""
+        return ends <= at and not any(each.waits and each.start <= ends for each in self.visits)
 
     def _is_projected_short(self, at: datetime) -> bool:
         """From the middle of a whole week on: it will have fewer minutes than it needs, though as many were owed."""
@@ -666,7 +717,7 @@ class Stay:
         expected = sum((each.expected(at, self.program.numbers) for each in here), timedelta(0))
         owed = sum((each.length for each in here if each.mark not in ("ended", "moved")), timedelta(0))
         least = self.payer["least_minutes"] * MINUTE
-        return expected < least <= owed + self._unseated(start, end) * MINUTE
+        return expected < least <= owed + self._unseated(start, end, at) * MINUTE
 
     def _middle(self, start: datetime) -> datetime:
         """The first such weekday and hour of a week."""
@@ -699,16 +750,24 @@ class Stay:
         owed = [each for each in here if each.status != "cancelled"]
         enough = [each for each in here if each.present() * 100 >= each.length * payer["session_percent"]]
         minutes = int(sum((each.present() for each in here), timedelta(0)) / MINUTE)
-        offered = int(sum((each.length for each in owed), timedelta(0)) / MINUTE) + self._unseated(start, end)
+        offered = int(sum((each.length for each in owed), timedelta(0)) / MINUTE) + self._unseated(
+            start, end, end + LOOKED_AT
+        )
         days, possible = self._days(enough), self._days(owed, planned=True)
         is_short = minutes < payer["least_minutes"] <= offered or days < payer["least_days"] <= possible
         finding = "unknown" if any(each.is_open for each in here) else "short"
         return Week(start, finding if is_short else "", minutes)
 
-    def _unseated(self, start: datetime, end: datetime) -> int:
+    def _unseated(self, start: datetime, end: datetime, looked_at: datetime) -> int:
         """Minutes of group sessions in a week for which there was no seat."""
-        without = [each for each in self._with_seat if self.seated_at is None or each.start <= self.seated_at]
-        return int(sum((each.length for each in without if start <= each.start < end), timedelta(0)) / MINUTE)
+        if self.is_alone(looked_at):
+            return 0
+        booked = [each for each in self.visits if each.group not in ("", "-") and each.mark not in ("ended", "moved")]
+        planned, had = (
+            sum((each.length for each in some if start <= each.start < end), timedelta(0))
+            for some in (self._with_seat, booked)
+        )
+        return max(0, int((planned - had) / MINUTE))
 
     def _days(self, visits: list[Visit], *, planned: bool = False) -> int:
         """On how many the payer's minutes of a day are in these sessions."""

@@ -23,5 +23,6 @@ def test_the_month_holds_what_there_is_to_be_counted(month: Simulated) -> None:
         "outage",
         "silent",
         "meeting",
+        "chose",
     }
     assert happened <= month.did

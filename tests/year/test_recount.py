@@ -98,6 +98,28 @@ def test_of_two_one_has_the_seat_and_the_other_waits_until_it_is_free() -> None:
     assert ("group-seat", ()) not in second.reasons[night]
 
 
+def test_who_is_treated_alone_has_the_same_hours_and_gives_the_seat_to_who_waits() -> None:
+    tuesday, night = (datetime(2026, 2, day, 13, 30, tzinfo=UTC) for day in (24, 25))
+    chose = {"at": tuesday, "did": "chose", "patient": 1, "choice": "individual-therapy"}
+    again = {**chose, "at": night, "choice": "any"}
+    first, second = in_a_group(chose, until=WEDNESDAY + HOUR)
+    assert [(each.start, each.kind) for each in first.visits if each.length == 3 * HOUR and not each.mark] == [
+        (MONDAY, "group"),
+        (WEDNESDAY, "individual"),
+    ]
+    assert [each.start for each in second.visits if each.kind == "group"] == [WEDNESDAY]
+
+    first, second = in_a_group(chose, again, until=WEDNESDAY + 15 * HOUR)
+    *_, last = [reasons for at, reasons in first.reasons.items() if at > WEDNESDAY]
+    assert ("group-seat", ()) in last and all(each.mark == "ended" for each in first.visits if each.group == "-")
+
+
+def test_a_week_for_which_there_was_no_seat_is_projected_short_from_wednesday_noon_on() -> None:
+    tuesday, wednesday = (datetime(2026, 3, day, 4, 30, tzinfo=UTC) for day in (4, 5))
+    _, second = in_a_group(until=wednesday + 72 * HOUR)
+    assert ("projected-week-short", ()) in second.reasons[wednesday] - second.reasons[tuesday]
+
+
 def test_a_session_that_its_group_does_not_hold_is_nobodys_miss_and_one_that_it_moves_is_held_then() -> None:
     off = {"at": WEDNESDAY, "did": "meeting", "group": "day-1", "start": MONDAY, "to": None}
     moved = {**off, "start": WEDNESDAY, "to": WEDNESDAY + 4 * HOUR, "at": WEDNESDAY - HOUR}
