@@ -129,16 +129,23 @@ class Feed:
         found = await self.driver.search("attendance", f"Appointment?patient={chart.id}&status=booked&{window}")
         sessions = []
         for each in found:
-            session = Session(_instant(each["start"]), _instant(each["end"]), fhir.code_of(each["serviceType"][0]))
+            session = _session_of(each)
             chart.appointments[session.start, session.kind] = each
             chart.off.discard((session.start, session.kind))
             chart.has_seat = chart.has_seat or session.kind == "group"
             sessions.append(session)
         return sorted(sessions, key=lambda each: each.start)
 
+    async def missed(self, since: datetime, until: datetime) -> list[tuple[str, Session]]:
+        """Of all patients, by their id: sessions of [since, until) that are known as missed."""
+        found = await self.driver.search(
+            "attendance", f"Appointment?status=noshow&date=ge{_utc(since)}&date=lt{_utc(until)}"
+        )
+        return [(_patient_of(each), _session_of(each)) for each in found]
+
     async def send(self, chart: Chart, act: Act) -> None:
         if act.did == "book":
-            await self._book(chart, act.session)
+            await self._book(chart, act)
             return
         appointment = chart.appointments[act.session.start, act.session.kind]
         match act.did:
@@ -165,8 +172,10 @@ class Feed:
             updated = {**form, "id": created["id"]}
         chart.encounters[act.name] = updated
 
-    async def _book(self, chart: Chart, session: Session) -> None:
-        form = booking(chart, session)
+    async def _book(self, chart: Chart, act: Act) -> None:
+        session = act.session
+        missed = None if act.makes_up is None else chart.appointments[act.makes_up, session.kind]
+        form = booking(chart, session, missed)
         once = f"identifier={VISIT}|{form['identifier'][0]['value']}"
         headers = {"If_None_Exist": once, "Prefer": "return=representation"}
         booked = await self._accepted(lambda: self.driver.post("attendance", form, **headers))
@@ -266,9 +275,10 @@ def coverages(person: Person, who: str) -> list[Resource]:
     return [forms.new("Coverage", status="active", beneficiary={"reference": who}, **paid_by)]
 
 
-def booking(chart: Chart, session: Session) -> Resource:
+def booking(chart: Chart, session: Session, missed: Resource | None) -> Resource:
     participant = {"actor": fhir.reference("Patient", chart.id), "status": "accepted"}
-    return {
+    made_up = {} if missed is None else {"supportingInformation": [fhir.reference("Appointment", missed["id"])]}
+    return made_up | {
         "resourceType": "Appointment",
         "identifier": [{"system": VISIT, "value": f"{chart.person.mrn}-{session.name}"}],
         "status": "booked",
@@ -293,6 +303,16 @@ def with_status(appointment: Resource, status: str, reason: str) -> Resource:
     coded = {"cancelationReason": fhir.concept(system, reason)} if reason else {}
     plain = {name: value for name, value in appointment.items() if name not in ("meta", "cancelationReason")}
     return plain | {"status": status} | coded
+
+
+def _session_of(appointment: Resource) -> Session:
+    start, end = (_instant(appointment[each]) for each in ("start", "end"))
+    return Session(start, end, fhir.code_of(appointment["serviceType"][0]))
+
+
+def _patient_of(appointment: Resource) -> str:
+    actors = (str(each["actor"].get("reference", "")) for each in appointment["participant"])
+    return next(each.partition("/")[2] for each in actors if each.startswith("Patient/"))
 
 
 def _instant(text: str) -> datetime:

@@ -27,7 +27,7 @@ from deploy.simulation.feed import Chart, Feed, RefusedError, Resource, group_of
 from deploy.simulation.log import Log
 from deploy.simulation.meetings import Change, change, choice
 from deploy.simulation.people import people
-from deploy.simulation.visits import Act, Session, acts, bookings
+from deploy.simulation.visits import Act, Session, acts, bookings, make_up
 from shared.events import fhir
 
 MORNING, NIGHT = day_time(7, 30), day_time(23, 30)
@@ -44,6 +44,7 @@ STEPS = (
     day_time(18, 10),
     day_time(20, 35),
 )
+MADE_UP_ON = 3
 MIDDAY, BOOKED_ON = day_time(13), 3
 """When a session that the EHR books by itself begins, and on which weekday."""
 WAVE = day_time(9, 10)
@@ -163,6 +164,24 @@ class Days:
         await self._all([*chose, *waiting], lambda each: self._look_again(each, now, self._end_of_week(now)))
         await self._answer()
         await self._change_meetings(day)
+        if day.weekday() == MADE_UP_ON:
+            await self._make_up(day)
+
+    async def _make_up(self, day: date) -> None:
+        """Who missed something this week may come at midday tomorrow instead."""
+        by_id: dict[str, list[Session]] = {each.id: [] for each in self.charts if each.is_here}
+        for patient, session in await self.feed.missed(
+            self._at(day - timedelta(days=day.weekday()), day_time()), self.driver.now
+        ):
+            by_id.get(patient, []).append(session)
+        midday = self._at(day + timedelta(days=1), MIDDAY)
+        for chart in (each for each in self.charts if each.is_here):
+            known = [each for each in by_id[chart.id] if (each.start, each.kind) in chart.appointments]
+            known.sort(key=lambda each: (each.start, each.kind))
+            act = make_up(known, self.driver.now, midday, self._chance(chart, f"make-up:{midday}"))
+            if act is not None:
+                self._put(chart, act)
+                self._put_all(chart, act.session)
 
     async def _leave_and_come(self, day: date) -> list[Chart]:
         """One after the other; who comes is given back. After an outage of days some of it is late."""
@@ -325,7 +344,7 @@ class Days:
         except RefusedError:
             refused = True
         self.sent += 1
-        stated = {name: getattr(act, name) for name in ("name", "came", "left", "status", "reason", "to")}
+        stated = {name: getattr(act, name) for name in ("name", "came", "left", "status", "reason", "to", "makes_up")}
         session = {"start": act.session.start, "end": act.session.end, "kind": act.session.kind}
         self.log.write(self.driver.now, act.did, patient=chart.person.number, refused=refused, **session, **stated)
 

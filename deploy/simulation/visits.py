@@ -24,6 +24,8 @@ SIGNED_OUT_LATE = timedelta(minutes=5)
 DAY = timedelta(days=1)
 BOOKED_PERCENT, BOOKED_AGAIN_PERCENT = 15, 5
 """Of the weeks of a person: the EHR books a session of its own, or one that stands already."""
+MADE_UP_PERCENT = 60
+"""Of those who missed something in the first days of a week."""
 BOOKED_LENGTH, NEARLY = timedelta(minutes=45), timedelta(minutes=10)
 TO_MIDDAY = {False: timedelta(hours=4), True: timedelta(hours=-4, minutes=-30)}
 """From the hour of the day track, and of the evening, to one o'clock."""
@@ -45,7 +47,8 @@ class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that the EHR sends of a session, once it is `at`.
 
     `encounter`: somebody was there from `came` to `left` (None: they still are), by the Encounter of this `name`.
-    `book`: the EHR books the session; `move`: it is held from `to` on.
+    `book`: the EHR books the session, in place of the missed one of its kind that began at `makes_up`, where there is
+    one; `move`: it is held from `to` on.
     `withdraw`: that Encounter was entered in error. `appointment`: the Appointment has this `status` and `reason`.
     `decline`: the patient declines.
     """
@@ -59,6 +62,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: str = ""
     reason: str = ""
     to: datetime | None = None
+    makes_up: datetime | None = None
 
 
 Acts = Iterator[Act]
@@ -84,6 +88,15 @@ def bookings(sessions: Sequence[Session], day: datetime, chance: Random) -> list
         known = chance.choice(sessions)
         found.append(Session(known.start + NEARLY, known.end + NEARLY, known.kind))
     return [Act(at=each.start - timedelta(days=14), did="book", session=each) for each in found]
+
+
+def make_up(missed: Sequence[Session], at: datetime, day: datetime, chance: Random) -> Act | None:
+    """One of a week's missed sessions is made up at midday of this day, if any."""
+    if not missed or chance.randrange(100) >= MADE_UP_PERCENT:
+        return None
+    known = chance.choice(missed)
+    instead = Session(day, day + (known.end - known.start), known.kind)
+    return Act(at=at, did="book", session=instead, makes_up=known.start)
 
 
 def _some_twice(found: list[Act], chance: Random) -> Acts:

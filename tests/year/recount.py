@@ -44,6 +44,9 @@ class Visit:
     group: str = ""
     """Whose session it is; "-" for what is held alone in its place."""
     moved_from: "Visit | None" = None
+    is_booked: bool = False
+    """By the EHR, beside those of the week."""
+    makes_up: "Visit | None" = None
 
     def report(self, name: str, came: datetime, left: datetime | None) -> None:
         known = self.periods.get(name)
@@ -145,7 +148,7 @@ class Counted:
 
 def read(log: Path) -> list[Line]:
     """Its lines, with their times as such."""
-    times = ("at", "since", "start", "end", "session", "came", "left", "to")
+    times = ("at", "since", "start", "end", "session", "came", "left", "to", "makes_up")
     lines = []
     for text in log.read_text().splitlines():
         line = json.loads(text)
@@ -551,22 +554,33 @@ class Stay:
             return True
         if left is not None and (left.status != "planned" or left.start <= at or start <= at):
             return False
-        if left is None and self._stands(visit):
-            return True
+        if left is None and (near := self._near(visit)):
+            return line.get("makes_up") is None or all(each.is_booked for each in near)
+        if line.get("makes_up") is not None:
+            visit.makes_up = self._by_start.get((line["makes_up"], line["kind"]))
+            if visit.makes_up is None or not self._may_make_up(visit, visit.makes_up):
+                return False
         taken = self._is_taken(visit.start, visit.end, left)
         if taken or self.program.is_closed(start) or start < self.admitted or self.discharged is not None:
             return False
+        visit.is_booked = left is None or left.is_booked
         if left is not None:
             left.mark = "moved"
             visit.group, visit.moved_from = left.group, left
         self._owe(visit, at)
         return True
 
-    def _stands(self, visit: Visit) -> bool:
-        """Of one of its kind within a few minutes there is one."""
+    def _near(self, visit: Visit) -> list[Visit]:
+        """Those of its kind that begin within a few minutes of it: there is one."""
         most = timedelta(minutes=self.program.numbers["same_session_minutes"])
         near = [each for each in self.visits if each.kind == visit.kind and abs(each.start - visit.start) <= most]
-        return any(each.mark != "moved" for each in near)
+        return [each for each in near if each.mark != "moved"]
+
+    def _may_make_up(self, visit: Visit, missed: Visit) -> bool:
+        """A miss, of its week, that no other session makes up."""
+        if not missed.is_miss or self._week_start(visit.start) != self._week_start(missed.start):
+            return False
+        return all(each.makes_up is not missed for each in self._held())
 
     def _held(self) -> list[Visit]:
         return [each for each in self.visits if each.status not in ("cancelled", "excused", "cancelled-late")]
@@ -708,8 +722,7 @@ class Stay:
 
     def _is_projected_short(self, at: datetime) -> bool:
         """From the middle of a whole week on: it will have fewer minutes than it needs, though as many were owed."""
-        start = self._boundary(self.program.day(at) - timedelta(days=7))
-        start = max(each for each in (start, self._boundary(self.program.day(start + DAY))) if each <= at)
+        start = self._week_start(at)
         if start < self.admitted or at < self._middle(start):
             return False
         end = self._boundary(self.program.day(start + DAY))
@@ -718,6 +731,10 @@ class Stay:
         owed = sum((each.length for each in here if each.mark not in ("ended", "moved")), timedelta(0))
         least = self.payer["least_minutes"] * MINUTE
         return expected < least <= owed + self._unseated(start, end, at) * MINUTE
+
+    def _week_start(self, at: datetime) -> datetime:
+        before = self._boundary(self.program.day(at) - timedelta(days=7))
+        return max(each for each in (before, self._boundary(self.program.day(before + DAY))) if each <= at)
 
     def _middle(self, start: datetime) -> datetime:
         """The first such weekday and hour of a week."""

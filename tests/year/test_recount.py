@@ -133,6 +133,22 @@ def test_a_session_that_its_group_does_not_hold_is_nobodys_miss_and_one_that_it_
     ]
 
 
+def test_a_make_up_is_one_of_the_week_of_its_miss_and_its_minutes_are_the_weeks() -> None:
+    instead = {"start": FRIDAY + 5 * HOUR, "end": FRIDAY + 8 * HOUR, "kind": "group", "makes_up": MONDAY, "to": None}
+    book = {"at": WEDNESDAY, "did": "book", "patient": 1, "refused": False, **instead}
+    came = report(FRIDAY + 8 * HOUR, FRIDAY + 5 * HOUR, FRIDAY + 8 * HOUR)
+    made_up = counted(book, came, until=FRIDAY + 9 * HOUR)
+    assert made_up.wrongly_refused == []
+    assert [(each.start, each.status) for each in made_up.visits if each.makes_up] == [(FRIDAY + 5 * HOUR, "attended")]
+    assert made_up.visits[0].status == "missed"
+
+    twice = {**book, "start": FRIDAY + 9 * HOUR, "end": FRIDAY + 12 * HOUR}
+    of_none = {**book, "makes_up": FRIDAY}
+    next_week = {**book, "start": FRIDAY + 77 * HOUR, "end": FRIDAY + 80 * HOUR}
+    for wrong in ([book, twice], [of_none], [next_week]):
+        assert len(counted(*wrong, until=FRIDAY + 9 * HOUR).wrongly_refused) == 1
+
+
 def hub(*sessions: Seen) -> Patient:
     return Patient(sessions={each.id: each for each in sessions})
 
