@@ -42,6 +42,7 @@ GROUPS = {
     "codes": "codes.commands",
     "consent": "consent.commands",
     "escalations": "escalations.commands",
+    "feeds": "feeds.commands",
     "parked": "parked.commands",
     "ledger": "ledger.commands",
     "consumer": "consumer.commands",

@@ -1,7 +1,7 @@
 """All SQL of the commands, each query with what it answers.
 
-Every connection is read-only, except those of `iop ledger reopen` and `iop consumer`: only `writing` gives one that may
-change rows.
+Every connection is read-only, except those of `iop ledger reopen`, `iop consumer` and `iop feeds refresh`: only
+`writing` gives one that may change rows.
 """
 
 from collections.abc import Iterable, Mapping
@@ -274,7 +274,7 @@ async def reading(dsn: str) -> Connection:
 
 
 async def writing(dsn: str) -> Connection:
-    """A connection that may change rows, for `iop ledger reopen` and `iop consumer` only."""
+    """A connection that may change rows, for `iop ledger reopen`, `iop consumer` and `iop feeds refresh` only."""
     return await asyncpg.connect(dsn, timeout=CONNECT_SECONDS_MOST)
 
 

@@ -6,8 +6,8 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,8 +104,10 @@ class ServiceAssembly:
     elsewhere: tuple[str, ...] = ()
     """Which of them stand elsewhere than in program.toml."""
     form: Callable[[Process], Form] | None = None
-    prepare: Callable[[Path, db.Pool, Mapping[str, Any], datetime], Awaitable[None]] | None = None
-    """What must be there before anything is decided, by the folder of program.toml, settings and clinic time."""
+    prepare: Callable[[Running], Awaitable[None]] | None = None
+    """What must be there before anything is decided."""
+    answers: Mapping[str, Callable[[Process, str], Awaitable[object]]] = field(default_factory=dict)
+    """What it answers as a process of its own, by its first argument: nothing is started, nothing is stored."""
     routes: Callable[[Running], Sequence[BaseRoute]] = lambda _: ()
     tasks: Callable[[Running], Sequence[Coroutine[Any, Any, None]]] = lambda _: ()
 
@@ -173,11 +175,13 @@ def main(assemble: Callable[[Keys], ServiceAssembly], name: str) -> None:
 
 
 async def answer_once(process: Process, assembly: ServiceAssembly, command: str, asked: str) -> None:
-    """What `iop replay`, `iop why`, `iop retention` or `iop codes` asks of this service, as JSON on stdout. It starts
-    nothing, and lets everybody else have the processor first."""
+    """What `iop replay`, `iop why`, `iop retention`, `iop codes` or `iop feeds` asks of this service, as JSON on
+    stdout. It starts nothing, and lets everybody else have the processor first."""
     os.nice(NICE)
-    if command == CODES:
-        made: object = _rehearse(process, assembly, msgspec.json.decode(asked, type=Sample))
+    if command in assembly.answers:
+        made: object = await assembly.answers[command](process, asked)
+    elif command == CODES:
+        made = _rehearse(process, assembly, msgspec.json.decode(asked, type=Sample))
     elif command == RETENTION:
         made = await _forget(process, assembly.service, msgspec.json.decode(asked, type=retention.Asked))
     else:
@@ -236,8 +240,6 @@ async def run(configured: Configuration, keys: Keys) -> None:
     async with db.pool(process.database_url) as pool:
         listening = Listening(pool, clock, timedelta(hours=process.catch_up_hours))
         await listening.start()
-        if assembly.prepare is not None:
-            await assembly.prepare(process.deploy, pool, settings, clock.now())
         journal = Journal(process.database_url, settings)
         inbox = Inbox(service, routes, pool, journal, clock, listening, settings, wake_up.ring)
         submissions = Submissions(inbox, assembly.edge, keys)
@@ -245,6 +247,8 @@ async def run(configured: Configuration, keys: Keys) -> None:
         consumer = Consumer(inbox, configured.kafka, process.replica)
         reads = ReadRecords(pool, process.database_url, clock)
         running = Running(process, inbox, submissions, verifier, keys, clock, reads)
+        if assembly.prepare is not None:
+            await assembly.prepare(running)
         ready = Readiness(inbox, consumer).checks
         dependencies = _edge(configured, running, ready, wake_up)
         fhir.warm(assembly.edge.takes)

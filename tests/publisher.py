@@ -43,11 +43,12 @@ class Request:
 
 
 class Publisher:
-    """Answers each target with its document, or with what a function of the request makes; 404 for any other."""
+    """Answers each target with its document, any other with what `anything` makes of the request: 404."""
 
     def __init__(self) -> None:
         self.url = ""
-        self.documents: dict[str, Document | Callable[[Request], Document]] = {}
+        self.documents: dict[str, Document] = {}
+        self.anything: Callable[[Request], Document] = lambda _: Document(b"<html>nothing here</html>", 404)
         self.requests: list[Request] = []
 
     def publish(self, target: str, content: bytes = b"[]", **more: Any) -> str:
@@ -77,8 +78,8 @@ class Publisher:
         body = (await receive()).get("body", b"")
         request = Request(scope["path"] + (f"?{query}" if query else ""), headers, body)
         self.requests.append(request)
-        found = self.documents.get(request.target, Document(b"<html>nothing here</html>", 404))
-        await _Answer(found if isinstance(found, Document) else found(request), request, send).send()
+        found = self.documents.get(request.target) or self.anything(request)
+        await _Answer(found, request, send).send()
 
 
 @dataclass(frozen=True)

@@ -293,8 +293,6 @@ async def _running(
         listening = Listening(pool, clock)
         await listening.start()
         settings = parts.settings(process)
-        if parts.prepare is not None:
-            await parts.prepare(process.deploy, pool, settings, clock.now())
         form = parts.form and parts.form(process)
         routes = destinations.routes(parts.service.name, partners(process.deploy), form)
         journal = Journal(process.database_url, settings)
@@ -303,6 +301,8 @@ async def _running(
         reads = ReadRecords(pool, process.database_url, clock)
         tasks = [asyncio.create_task(each) for each in (submissions.run(), reads.run())]
         running = Running(process, inbox, submissions, token_verifier, keys, clock, reads)
+        if parts.prepare is not None:
+            await parts.prepare(running)
         yield ServiceOnPostgres(running, parts, pool, wake_up)
         for each in tasks:
             each.cancel()

@@ -23,8 +23,8 @@ Settings = Annotated[
     typer.Option(
         "--settings",
         envvar="IOP_DEPLOY",
-        help="Folder of program.toml, clients.toml, partners.toml, topics.toml and meetings; default: the running "
-        "hub's, else the one that comes with it.",
+        help="Folder of program.toml, clients.toml, partners.toml, topics.toml, feeds.toml and meetings; default: the "
+        "running hub's, else the one that comes with it.",
         show_default=False,
         exists=True,
         file_okay=False,

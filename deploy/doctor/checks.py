@@ -203,6 +203,12 @@ CHECKS: Sequence[Check] = (
         data.feeds,
     ),
     Check(
+        "meeting feeds",
+        "each public feed of meetings can be had, and has not shrunk",
+        "`iop feeds show NAME` says what to do; its last good copy counts meanwhile",
+        data.meeting_feeds,
+    ),
+    Check(
         "retention",
         "what is past its days was deleted in the last three hours",
         "nothing right after a start; `iop retention` says what holds it up; else the service's log",

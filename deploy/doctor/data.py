@@ -122,6 +122,14 @@ def feeds(facts: Facts) -> Iterator[str]:
             yield f"{name}: nothing is reported of {each.program}'s sessions since {since} (Task/{each.task})"
 
 
+def meeting_feeds(facts: Facts) -> Iterator[str]:
+    """They can be had, and are what they were."""
+    for _, rows in _rows(facts):
+        for each in rows.meeting_feeds:
+            since = f"{each.troubled_at.astimezone(UTC):%Y-%m-%d %H:%MZ}" if each.troubled_at else "its first look"
+            yield f"feed {each.name} of {each.program} is in trouble since {since} ({each.trouble})"
+
+
 def retention(facts: Facts) -> Iterator[str]:
     """It ends every hour."""
     for name, rows in _rows(facts):

@@ -9,6 +9,7 @@ from deploy.commands import ledger
 from deploy.doctor.facts import Database, NoAnswer, Rows
 from deploy.queries import Connection
 from shared.path.outbound.lane import oldest_unsent_seconds
+from shared.path.transaction import feeds
 from shared.platform import agreement
 from shared.platform.agreement import Agreement
 
@@ -66,5 +67,6 @@ async def _rows(service: str, connection: Connection, clinic_now: datetime) -> R
         without_settings=waits.without_settings,
         gate=ledger.shut(await queries.partitions(connection), datetime.now(UTC)) if service == DISCLOSES else "",
         silent_feeds=await queries.silent_feeds(connection),
+        meeting_feeds=[each for each in await feeds.known(connection) if each.trouble],
         reader_lacks=await queries.reader_lacks(connection),
     )

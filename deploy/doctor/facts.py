@@ -10,6 +10,7 @@ import msgspec
 from deploy.comparing import Difference
 from deploy.hubfile import Hub
 from deploy.queries import SilentFeed
+from shared.path.transaction.feeds import StoredFeed
 from shared.platform.agreement import Agreement
 
 T = TypeVar("T")
@@ -54,6 +55,8 @@ class Rows:
     gate: str = ""
     """Why nothing may be disclosed; only aftercare discloses."""
     silent_feeds: Sequence[SilentFeed] = ()
+    meeting_feeds: Sequence[StoredFeed] = ()
+    """Those in trouble."""
     reader_lacks: Sequence[str] = ()
     """What is missing of the role as which a journal is read."""
 

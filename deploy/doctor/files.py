@@ -17,6 +17,7 @@ from shared.events.catalogue import CONSUMES
 from shared.platform import pagers as paging
 from shared.platform import rota as rotas
 from shared.platform.cache import cache
+from shared.platform.feeds import registered_feeds
 from shared.platform.issuers import issuers
 from shared.platform.keys import PUBLIC, Keys, read_key, read_private
 from shared.platform.settings import ConfigurationError, load, organizations, partners, retention, topic_days
@@ -85,14 +86,15 @@ def secret_files(table: Mapping[str, Any]) -> Iterator[str]:
 
 
 def settings(folder: Path) -> list[str]:
-    """What is wrong in program.toml, partners.toml, clients.toml and topics.toml. What only a service knows of its own
-    numbers it says at its start."""
+    """What is wrong in program.toml, partners.toml, clients.toml, feeds.toml and topics.toml. What only a service knows
+    of its own numbers it says at its start."""
     readers: list[Callable[[], object]] = [
         lambda: topics.load(folder),
         lambda: organizations(folder),
         lambda: retention(folder),
         lambda: partners(folder),
         lambda: issuers(folder),
+        lambda: registered_feeds(folder),
     ]
     for service, topic in CONSUMES.items():
         readers.append(lambda service=service: load(folder, service, dict))  # type: ignore[misc]

@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import FieldInfo, fields
+
 from deploy.documents.tables import table
 from deploy.paths import REPOSITORY
+from shared.platform.feeds import FEEDS_MOST, RegisteredFeed
 from shared.platform.settings import Process
 
 PROGRAM = REPOSITORY / "deploy" / "program.toml"
@@ -49,8 +52,8 @@ OF_A_SERVICE: Mapping[str, str] = {
     "mllp_lines_a_client": "MLLP connections at once from one address",
     "mllp_first_seconds": "seconds until the first message of an MLLP connection must begin",
     "mllp_idle_seconds": "seconds until the next message of an MLLP connection must be complete",
-    "deploy": "folder of program.toml, partners.toml, topics.toml, clients.toml and meetings/; where somebody is on"
-    " call of rota.toml and oncall.toml too",
+    "deploy": "folder of program.toml, partners.toml, topics.toml, clients.toml, feeds.toml and meetings/; where"
+    " somebody is on call of rota.toml and oncall.toml too",
     "keys": "folder of the keys, as `iop up` makes it in its own",
     "issuer": "address of the token issuer; its keys are read at `/jwks.json`",
     "audience": "audience that a token must name",
@@ -60,6 +63,22 @@ OF_A_SERVICE: Mapping[str, str] = {
     "mllp_socket": "the same for MLLP",
     "replica": "name of this replica among those of its service, each its own; default: the host's ordinal, else 0",
     "catch_up_hours": "after an outage silence counts again once senders had as long as it was, at most so many hours",
+}
+OF_A_FEED: Mapping[str, str] = {
+    "program": "whose meetings they are; what two programs both use stands twice, under two names",
+    "kind": "`meeting-guide` (JSON, or a published sheet as CSV), `bmlt` (a root server or aggregator) or `table` (a"
+    " curated CSV)",
+    "zone": "time zone of meetings that name none",
+    "attribution": "who publishes it, as a patient reads it",
+    "url": "where a `meeting-guide` or `table` is: https, or http on loopback; no redirect leads to another host",
+    "file": "instead of `url`: a file, below the folder of feeds.toml",
+    "root": "of a `bmlt`: its address, which ends with a slash",
+    "service_bodies": "of a `bmlt`: numbers of the service bodies whose meetings are read, with all below them",
+    "root_server_ids": "of an aggregator: numbers of the root servers whose meetings are read",
+    "fellowship": "of meetings that name none: `aa`, `na`, `smart` ...",
+    "regions": "of meetings that name no place",
+    "every_hours": "how often it is fetched, and up to a tenth later; in trouble every hour",
+    "stale_days": "a copy that could not be renewed for so long is a trouble of its own",
 }
 OF_THE_COMMANDS = (
     ("IOP_DATA", "`.iop`", "folder of the hub"),
@@ -111,6 +130,13 @@ def page() -> str:
         (
             INTRODUCTION,
             *_programs(tomllib.loads(PROGRAM.read_text())["program"]),
+            "## The feeds of meetings\n\nA table `[feed.NAME]` each in `feeds.toml`, at most ",
+            f"{FEEDS_MOST} ([operate](operate.md#feeds-of-meetings)).\n\n",
+            table(
+                ("setting", "default", "meaning"),
+                [_of_feed(each) for each in fields(RegisteredFeed) if each.name in OF_A_FEED],
+            )
+            + "\n",
             "## The environment of a service\n\n",
             table(variables, [_variable(name) for name in Process.model_fields]),
             "\n## Traces\n\nOf each service, by OpenTelemetry's names; whatever else its SDK reads holds as well, but "
@@ -164,6 +190,11 @@ def _written(value: object) -> str:
             return str(value).lower()
         case _:
             return str(value)
+
+
+def _of_feed(field: FieldInfo) -> tuple[str, str, str]:
+    default = "required" if field.required else "" if field.default in ("", ()) else f"`{field.default}`"
+    return f"`{field.name}`", default, OF_A_FEED[field.name]
 
 
 def _variable(name: str) -> tuple[str, str, str]:

@@ -1,7 +1,6 @@
 """Composition root: `python -m services.aftercare.app`."""
 
 from collections.abc import Mapping
-from functools import partial
 
 import msgspec
 from starlette.routing import Route
@@ -11,8 +10,8 @@ from services.aftercare.answer_links import AnswerLinks
 from services.aftercare.answer_page import AnswerPage
 from services.aftercare.decide import decide, react
 from services.aftercare.edge import EDGE
-from services.aftercare.feeds import files
-from services.aftercare.feeds.snapshot import Snapshots
+from services.aftercare.feeds import trial
+from services.aftercare.feeds.running import MeetingFeeds
 from services.aftercare.matcher import Matcher
 from services.aftercare.meeting_lists import MeetingsAsked
 from services.aftercare.messages import Commands, ConsentDenied, ConsentGiven, ConsentRevoked, Internal
@@ -20,13 +19,14 @@ from services.aftercare.settings import Settings
 from services.aftercare.state import UPCAST, VERSION, State, due, evolve, lives
 from shared.edge.search import ResourceReader
 from shared.path.service import PATIENT, Decider, Service
+from shared.platform.feeds import TRY, registered_feeds
 from shared.platform.keys import Keys
 from shared.platform.settings import Process, load, organizations, partners, zones
 from shared.process import Running, ServiceAssembly, main
 
 
 def assemble(keys: Keys) -> ServiceAssembly:
-    snapshots = Snapshots()
+    feeds = MeetingFeeds()
     service = Service(
         name="aftercare",
         deciders={
@@ -46,7 +46,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         internal=Internal,
         keys=keys,
         contact=whereabouts.known,
-        lookups={MeetingsAsked: Matcher(snapshots).answer},
+        lookups={MeetingsAsked: Matcher(feeds.snapshots).answer},
     )
     return ServiceAssembly(
         service=service,
@@ -57,7 +57,9 @@ def assemble(keys: Keys) -> ServiceAssembly:
             organizations(process.deploy), zones(process.deploy), keys.open, AnswerLinks(process.link_base, keys)
         ),
         routes=_routes,
-        prepare=partial(files.trusted, snapshots),
+        prepare=feeds.prepare,
+        answers={TRY: trial.answer},
+        tasks=feeds.tasks,
     )
 
 
@@ -69,11 +71,9 @@ def _routes(running: Running) -> list[Route]:
 
 
 def settings(process: Process) -> Mapping[str, Settings]:
-    """Each program's numbers with its partners. A feed belongs to one program."""
+    """Each program's numbers with its partners. What is wrong in feeds.toml is refused here, too."""
     numbers, known = load(process.deploy, "aftercare", Settings), partners(process.deploy).values()
-    listed = [feed for each in numbers.values() for feed in each.feeds]
-    if len(listed) != len(set(listed)):
-        raise ValueError("program.toml: a meeting feed is listed by two programs; give each its own file")
+    registered_feeds(process.deploy)
     return {
         program: msgspec.structs.replace(
             each,

@@ -27,8 +27,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     re_engagement_days: tuple[Days, ...]
     re_engagement_window_days: Days
     re_engagement_ends_days: Days
-    feeds: tuple[str, ...]
-    """Meeting feeds by name: files of deploy/meetings."""
     feed_percent_least: Percent
     """A feed with a smaller part of the meetings of its last good copy is looked at by a person; 0 trusts any."""
     meetings_most: Count

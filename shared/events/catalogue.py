@@ -276,6 +276,8 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(technical.CapacityNearlyReached, OPERATIONS, "intake", "OperationOutcome"),
     CatalogueEntry(technical.FeedSilent, OPERATIONS, "attendance", "OperationOutcome"),
     CatalogueEntry(technical.FeedSpoke, OPERATIONS, "attendance", "OperationOutcome"),
+    CatalogueEntry(technical.FeedTroubled, OPERATIONS, "aftercare", "OperationOutcome"),
+    CatalogueEntry(technical.FeedRecovered, OPERATIONS, "aftercare", "OperationOutcome"),
 )
 
 BY_TYPE: dict[type[Any], CatalogueEntry] = {entry.event: entry for entry in ENTRIES}

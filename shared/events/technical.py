@@ -123,3 +123,14 @@ class FeedSilent(OperationsEvent, frozen=True, kw_only=True):
 
 class FeedSpoke(OperationsEvent, frozen=True, kw_only=True):
     """Reports of the program's sessions come again, or a person answered that there were none to come."""
+
+
+class FeedTroubled(OperationsEvent, frozen=True, kw_only=True):
+    """A public feed of meetings can't be had or trusted, or has not been for too long: its last good copy counts, if it
+    has one. Emitted once for each trouble."""
+
+    severity: ClassVar[str] = "warning"
+
+
+class FeedRecovered(OperationsEvent, frozen=True, kw_only=True):
+    """A public feed that was in trouble is read as published again."""

@@ -50,5 +50,10 @@ MEETINGS_LACKING = Gauge(
     "iop_meetings_lacking", "Rows of a meeting feed that lack something, by reason", ["feed", "reason"]
 )
 MEETING_FEED_DOUBTED = Gauge(
-    "iop_meeting_feed_doubted", "1 while a meeting feed can't be trusted and its last good copy counts", ["feed"]
+    "iop_meeting_feed_doubted",
+    "1 while a meeting feed can't be had or trusted, and its last good copy counts",
+    ["feed"],
+)
+MEETING_FEED_AGE = Gauge(
+    "iop_meeting_feed_age_seconds", "Since a meeting feed's copy was last found to be what is published", ["feed"]
 )

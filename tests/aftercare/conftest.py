@@ -35,14 +35,19 @@ async def aftercare_alone(start_service: StartService, partner: Partner) -> Afte
 @pytest.fixture
 async def aftercare(aftercare_alone: Aftercare) -> AsyncIterator[Aftercare]:
     here = aftercare_alone
-    await asyncio.gather(*here.parts.tasks(here.running))
     lanes = [
         GatedLane(here.inbox.service, each, here.inbox.routes, here.pool, here.inbox.clock, here.wake_up).run(here.dsn)
         for each in here.inbox.routes.destinations
         if each.gate is not None
     ]
     lookups = [LookupLane(each, here.inbox, here.wake_up).run(here.dsn) for each in here.inbox.service.lookups]
-    running = [InternalLane(here.inbox, here.wake_up).run(here.dsn), run_deadlines(here.inbox), *lookups, *lanes]
+    running = [
+        InternalLane(here.inbox, here.wake_up).run(here.dsn),
+        run_deadlines(here.inbox),
+        *lookups,
+        *lanes,
+        *here.parts.tasks(here.running),
+    ]
     tasks = [asyncio.create_task(each) for each in running]
     yield here
     for task in tasks:

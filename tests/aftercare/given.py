@@ -59,7 +59,6 @@ SETTINGS = Settings(
     re_engagement_days=(1, 2, 5, 10, 18, 25),
     re_engagement_window_days=1,
     re_engagement_ends_days=30,
-    feeds=("riverbend",),
     feed_percent_least=50,
     meetings_most=2,
     hold_days=60,

@@ -34,7 +34,7 @@ async def test_a_list_is_made_again_the_same_after_the_feed_changed(aftercare: A
 
     await aftercare.until(is_listed)
     before = await listed(aftercare)
-    snapshots_of(aftercare).replace("demo", [meeting("the-only-one", 1, "08:00")])
+    snapshots_of(aftercare).replace("demo", [meeting("the-only-one", 1, "08:00")], "another")
     assert (await replayed(aftercare)).differences == []
     assert await listed(aftercare) == before
 

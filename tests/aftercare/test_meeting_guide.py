@@ -310,7 +310,7 @@ def test_how_to_join_is_the_groups_secret_and_stands_in_three_members_alone() ->
     )
     assert found.venues == ("in-person", "online", "phone")
     assert (found.link, found.notes) == (ROOM, "password TOPSECRET")
-    assert "TOPSECRET" not in repr(found) and b"TOPSECRET" not in msgspec.json.encode(written(found))
+    assert "TOPSECRET" not in repr(found) and b"TOPSECRET" not in msgspec.json.encode(written(found, "West Intergroup"))
 
 
 @pytest.mark.parametrize(
@@ -528,4 +528,4 @@ def test_no_secret_of_a_group_is_printed_or_published(row: dict[str, Any]) -> No
         "url": "https://us02web.zoom.us/WHISPERED",
     }
     for each in feed({"name": "a", "slug": "b", **row, **secrets}).meetings:
-        assert "WHISPERED" not in repr(each) + msgspec.json.encode(written(each)).decode()
+        assert "WHISPERED" not in repr(each) + msgspec.json.encode(written(each, "West Intergroup")).decode()

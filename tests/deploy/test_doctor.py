@@ -39,6 +39,7 @@ from deploy.doctor.facts import Database, Facts, Group, KafkaFacts, NoAnswer, Re
 from deploy.doctor.waiting import answered, in_thread
 from deploy.hubfile import Hub
 from deploy.paths import REPOSITORY, SETTINGS
+from shared.path.transaction.feeds import StoredFeed
 from shared.platform import db
 from shared.platform.agreement import STEPS, Agreement
 from shared.platform.kafka import Cluster
@@ -139,6 +140,17 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         waiting(silent_feeds=[queries.SilentFeed("demo", datetime(2026, 1, 5, 23, 0, tzinfo=UTC), "5f0c")]),
         "testing: nothing is reported of demo's sessions since 2026-01-05 23:00Z (Task/5f0c)",
     ),
+    (
+        "meeting feeds",
+        waiting(
+            meeting_feeds=[
+                StoredFeed(
+                    program="demo", name="west", trouble="shrunk", troubled_at=datetime(2026, 1, 5, 23, 0, tzinfo=UTC)
+                )
+            ]
+        ),
+        "feed west of demo is in trouble since 2026-01-05 23:00Z (shrunk)",
+    ),
     ("journal", waiting(unreadable_settings=1), "1 stored settings are not what their digest says"),
     ("journal", waiting(without_settings=5), "the settings of 5 decisions are not stored"),
 ]
@@ -190,13 +202,13 @@ def test_what_hangs_on_something_else_that_is_wrong_is_not_asked_so_that_the_cau
     assert by_status["wrong"] == {"database", "kafka"}
     assert by_status["not asked"] == {
         *("rights", "schema", "clock", "consumers", "gate", "lanes", "parked", "strays", "unmatched", "deadlines"),
-        *("reader", "feeds", "retention", "journal", "topics", "groups", "lag"),
+        *("reader", "feeds", "meeting feeds", "retention", "journal", "topics", "groups", "lag"),
     }
 
 
 OF_ROWS = {
     *("reader", "consumers", "gate", "lanes", "parked", "strays", "unmatched", "deadlines", "feeds", "retention"),
-    "journal",
+    *("meeting feeds", "journal"),
 }
 WITHOUT_RIGHTS = NoAnswer("rights are missing", asked=False)
 PARTLY: list[tuple[Database | NoAnswer, str, str, set[str]]] = [

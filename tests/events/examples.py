@@ -586,6 +586,8 @@ EXAMPLES: tuple[Event, ...] = (
     technical.CapacityNearlyReached(**_TECHNICAL),
     technical.FeedSilent(**_TECHNICAL),
     technical.FeedSpoke(**_TECHNICAL),
+    technical.FeedTroubled(**_TECHNICAL),
+    technical.FeedRecovered(**_TECHNICAL),
 )
 
 

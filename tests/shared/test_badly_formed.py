@@ -176,6 +176,14 @@ def test_a_table_that_cannot_be_read_is_named(
     assert sentence(start_service, service).startswith(f"{deploy / table}: ")
 
 
+@pytest.mark.parametrize("fault", sorted(FAULTS.keys() - {"empty"}))
+def test_feeds_that_cannot_be_read_are_named_by_the_service_that_reads_them(
+    fault: str, deploy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FAULTS[fault](deploy / "feeds.toml", monkeypatch)
+    assert sentence(start_service, "aftercare").startswith(f"{deploy / 'feeds.toml'}: ")
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("table", TABLES)
 def test_a_table_of_another_shape_is_named(table: str, shape: str, deploy: Path) -> None:
@@ -324,12 +332,6 @@ def test_a_zone_that_is_none_is_named(zone: object, monkeypatch: pytest.MonkeyPa
     known = settings.programs(DEPLOY)
     monkeypatch.setattr(settings, "programs", lambda _: {"demo": {**known["demo"], "timezone": zone}})
     assert "program.demo (attendance): timezone must be a zone" in sentence(start_service, "attendance")
-
-
-def test_a_feed_of_two_programs_is_named(deploy: Path) -> None:
-    text = (deploy / "program.toml").read_text()
-    (deploy / "program.toml").write_text(text + text.replace("[program.demo", "[program.west"))
-    assert "a meeting feed is listed by two programs" in sentence(start_service, "aftercare")
 
 
 def test_what_no_organization_has_is_named(deploy: Path) -> None:

@@ -1,7 +1,8 @@
 """Meetings as a directory that clients read: each a HealthcareService of its program, and of no patient."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import chain, islice
 
 import msgspec
 
@@ -11,22 +12,33 @@ from shared.events.aftercare import meeting_id
 from shared.events.envelope import Resource
 from shared.path.transaction import resources
 from shared.platform.db import Pool
+from shared.platform.feeds import RegisteredFeed
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
-async def store(pool: Pool, meetings: Mapping[str, Iterable[Meeting]], now: datetime) -> None:
-    """Write each program's meetings into the read model, so that a patient's list can be read in full."""
-    rows = [
-        (meeting_id(each.id), program, msgspec.json.encode(written(each)).decode())
-        for program, those in meetings.items()
-        for each in those
-    ]
-    async with pool.acquire() as connection:
-        await resources.publish(connection, "HealthcareService", rows, now)
+AT_ONCE = 200
+"""Rows of a statement: others have their turn in between."""
 
 
-def written(meeting: Meeting) -> Resource:
+async def publish(
+    pool: Pool, feed: RegisteredFeed, meetings: Iterable[Meeting], gone: Iterable[Meeting], now: datetime
+) -> None:
+    """Write a feed's meetings into the read model, so that a patient's list can be read in full; those that are `gone`
+    from it stay readable, for older lists name them, and are inactive. The same again changes nothing."""
+    every = chain(((each, True) for each in meetings), ((each, False) for each in gone))
+    while portion := list(islice(every, AT_ONCE)):
+        rows = [_row(feed, meeting, active) for meeting, active in portion]
+        async with pool.acquire() as connection:
+            await resources.publish(connection, "HealthcareService", rows, now)
+
+
+def _row(feed: RegisteredFeed, meeting: Meeting, active: bool) -> tuple[str, str, str]:
+    body = msgspec.json.encode(written(meeting, feed.attribution, active=active))
+    return meeting_id(meeting.id), feed.program, body.decode()
+
+
+def written(meeting: Meeting, attribution: str, *, active: bool = True) -> Resource:
     """The meeting as FHIR, with its source and the advice to confirm: a feed may be out of date."""
     hours = {
         "daysOfWeek": [_DAYS[each] for each in meeting.weekdays],
@@ -37,14 +49,14 @@ def written(meeting: Meeting) -> Resource:
         _where(meeting),
         " and ".join(meeting.venues),
         f"times of {meeting.timezone}" if meeting.timezone else "",
-        f"source: {meeting.feed}, {meeting.updated or 'undated'}; confirm with the group",
+        f"source: {attribution}, {meeting.updated or 'undated'}; confirm with the group",
     ]
     return fhir.without_nothing(
         {
             "resourceType": "HealthcareService",
             "id": meeting_id(meeting.id),
             "identifier": [{"system": codes.MEETING, "value": meeting.id}],
-            "active": True,
+            "active": active,
             "name": meeting.name,
             "characteristic": [fhir.concept(TYPE, each) for each in meeting.types],
             "telecom": [{"system": "url", "value": meeting.url}] if meeting.url else None,

@@ -2,9 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import sha256
-
-import msgspec
 
 from services.aftercare.meetings.meeting import Meeting
 
@@ -33,6 +30,5 @@ class Snapshots:
         """Names what `current` returns, in every process and after a restart; empty where there is nothing."""
         return self._of_program.get(program, _NOTHING).digest
 
-    def replace(self, program: str, meetings: Iterable[Meeting]) -> None:
-        found = tuple(meetings)
-        self._of_program[program] = _Snapshot(found, sha256(msgspec.json.encode(found)).hexdigest())
+    def replace(self, program: str, meetings: Iterable[Meeting], digest: str) -> None:
+        self._of_program[program] = _Snapshot(tuple(meetings), digest)

@@ -64,11 +64,6 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True):
         return f"Meeting({', '.join(shown)})"
 
 
-def without_secrets(meeting: Meeting) -> Meeting:
-    """The meeting as it may stand anywhere: that one can join from afar, but not how."""
-    return msgspec.structs.replace(meeting, **dict.fromkeys(SECRETS))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """What is known of a feed before it is read: what holds for each entry that does not state it itself."""

@@ -1,6 +1,5 @@
 """A public document over real HTTP: whole, with limits, from no other host, and not again where it has not changed."""
 
-import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -145,21 +144,3 @@ async def test_who_asks_names_itself_and_brings_nothing_else(publisher: Publishe
         "accept": "application/json, text/csv;q=0.9, */*;q=0.1",
         "accept-encoding": "gzip",
     }
-
-
-async def test_a_large_document_stops_nobody_while_it_is_unpacked(publisher: Publisher) -> None:
-    url = publisher.publish("/feed.json", b"x" * 30_000_000, conduct="gzip")
-    longest, loop, done = 0.0, asyncio.get_running_loop(), asyncio.Event()
-
-    async def watch() -> None:
-        nonlocal longest
-        while not done.is_set():
-            before = loop.time()
-            await asyncio.sleep(0)
-            longest = max(longest, loop.time() - before)
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(watch())
-        await get(url, limits=fetching.LIMITS)
-        done.set()
-    assert longest < 0.25
