@@ -1,6 +1,7 @@
 """City, state and ZIP code of an entry, from its own members or from the end of its formatted address. Pure."""
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -59,6 +60,7 @@ def _zip(stated: str | None, state: str | None) -> str | None:
     return found[1] if found else None
 
 
+@lru_cache(maxsize=8192)
 def _ending(address: str) -> Area:
     """ "..., Riverbend, NY 12345, USA": of an address of the USA alone."""
     parts = [part for each in address.split(",") if (part := each.strip())]

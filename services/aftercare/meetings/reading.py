@@ -49,9 +49,9 @@ def text(value: Any, most: int = TEXT_CHARACTERS_MOST) -> str | None:
 
 def whole_text(value: Any) -> str:
     """The same, however long; what isn't seen hides no word."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return ""
-    return _cleaned(str(value))
+    if isinstance(value, str):
+        return _cleaned(value)
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 @lru_cache(maxsize=4096)
@@ -81,8 +81,12 @@ def several(value: Any) -> list[Any]:
 
 def texts(value: Any) -> list[str]:
     """The texts of a list, or of one text with commas between them."""
-    parts = (part for each in several(value)[:TEXTS_MOST] for part in re.split(r"[,;|]", whole_text(each)))
-    return [found for part in parts if (found := text(part))][:TEXTS_MOST]
+    return [part for each in several(value)[:TEXTS_MOST] for part in _parts(whole_text(each))][:TEXTS_MOST]
+
+
+@lru_cache(maxsize=1024)
+def _parts(stated: str) -> tuple[str, ...]:
+    return tuple(found for part in re.split(r"[,;|]", stated) if (found := text(part)))
 
 
 def weekdays(value: Any) -> tuple[tuple[int, ...], bool]:

@@ -5,6 +5,7 @@ The words are data. A line that is none of these is no door, whatever else it is
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from itertools import takewhile
 
 
@@ -64,7 +65,8 @@ _POSTAL = re.compile(r"(\s|^)([A-Z]{2}\s+)?\d{5}(-\d{4})?$")
 _SHORT_NUMBER = re.compile(r"\d{1,4}[a-z]?")
 
 
-def is_exact(line: str, areas: Collection[str], place: str) -> bool:
+@lru_cache(maxsize=8192)
+def is_exact(line: str, areas: frozenset[str], place: str) -> bool:
     """Whether `line` names a door. `areas` are the entry's city, state and the like, casefolded; `place` the venue's
     name, which makes a street without a number a door."""
     parts = [part for each in re.split(r"[,;\n]", line) if (part := _without_area(each, areas))]

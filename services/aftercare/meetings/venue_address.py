@@ -6,6 +6,7 @@ approximate. What can't be read is never better than what is absent: it closes t
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Any
 
 from services.aftercare.meetings import street
@@ -46,10 +47,6 @@ _NO_PLACE = re.compile(
 """Said of the place itself."""
 
 
-_BETWEEN = "\0"
-"""Which no text has, and no pattern matches across."""
-
-
 def address(entry: dict[str, Any]) -> str | None:
     """The exact address; None where the entry has none."""
     areas, place = _areas(entry), _line(entry.get("location"))
@@ -65,7 +62,7 @@ def is_attended_in_person(entry: dict[str, Any], at: str | None) -> bool:
     types = _types(entry.get("types"))
     if types is None or CLOSED_FOR_NOW in types or not _is_attended(entry.get("attendance_option")):
         return False
-    if not _is_exact_or_absent(entry.get("approximate")) or not _is_readable(entry) or _has_no_place(entry):
+    if not _is_exact_or_absent(entry.get("approximate")) or _has_no_place(entry):
         return False
     return at is not None or (ONLINE not in types and _has_exact_coordinates(entry))
 
@@ -76,7 +73,7 @@ def _types(value: Any) -> set[str] | None:
     if not all(is_absent(each) or re.search(r"\w", whole_text(each)) for each in values):
         return None
     words = [whole_text(each) for each in values]
-    if any(_NOT_NOW.search(_folded(each)) for each in words):
+    if any(map(_is_not_now, words)):
         return None
     return {code for each in words for code in re.split(r"\W+", each.upper())}
 
@@ -95,25 +92,26 @@ def _is_exact(value: Any) -> bool:
 
 
 def _has_no_place(entry: dict[str, Any]) -> bool:
-    place = _BETWEEN.join(_folded(whole_text(each)) for each in _naming(entry))
-    remarks = _BETWEEN.join(_folded(whole_text(entry.get(member))) for member in _TEXTS)
-    return bool(_NO_PLACE.search(place) or _NOT_NOW.search(place) or _NOT_NOW.search(remarks))
+    """Whether a text says so, or can't be read: all that names the place, or may close it, must be text."""
+    named = [whole_text(each) for each in _naming(entry)]
+    remarks = [whole_text(entry.get(member)) for member in _TEXTS]
+    if not all(re.search(r"\w", each) for each in named) or not _is_readable(entry):
+        return True
+    return any(map(_is_no_place, named)) or any(map(_is_not_now, remarks))
 
 
 def _is_readable(entry: dict[str, Any]) -> bool:
-    """Whether all that names the place, or may close it, is text."""
     lines = [entry.get(member) for member in _PLACE]
     remarks = [entry.get(member) for member in _TEXTS]
-    return (
-        all(is_absent(each) or _line(each) for each in lines)
-        and all(is_absent(each) or re.search(r"\w", whole_text(each)) for each in _naming(entry))
-        and all(is_absent(each) or whole_text(each) for each in remarks)
+    return all(is_absent(each) or _line(each) for each in lines) and all(
+        is_absent(each) or whole_text(each) for each in remarks
     )
 
 
 def _naming(entry: dict[str, Any]) -> list[Any]:
-    """What names the place or its area; regions may be several."""
-    return [each for member in (*_PLACE, *_AREAS) for each in _several(entry.get(member))]
+    """What is stated to name the place or its area; regions may be several."""
+    stated = (each for member in (*_PLACE, *_AREAS) for each in _several(entry.get(member)))
+    return [each for each in stated if not is_absent(each)]
 
 
 def _has_exact_coordinates(entry: dict[str, Any]) -> bool:
@@ -137,6 +135,16 @@ def _areas(entry: dict[str, Any]) -> frozenset[str]:
 
 def _several(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
+
+
+@lru_cache(maxsize=16_384)
+def _is_no_place(text: str) -> bool:
+    return _NO_PLACE.search(_folded(text)) is not None or _is_not_now(text)
+
+
+@lru_cache(maxsize=4096)
+def _is_not_now(text: str) -> bool:
+    return _NOT_NOW.search(_folded(text)) is not None
 
 
 def _folded(text: str) -> str:
