@@ -31,6 +31,7 @@ COMMANDS = {
     "roster": ("roster.roster", "Example: iop roster --group evening-a --date 2026-01-05"),
     "week": ("roster.week", "Example: iop week 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11"),
     "short": ("roster.short", "Example: iop short"),
+    "measures": ("measures.measures", "Example: iop measures --month 2026-03 --csv"),
     "seats": ("seats.seats", "Example: iop seats"),
     "groups": ("groups.groups", "Example: iop groups"),
     "replay": ("replay.replay", "Example: iop replay --all --since 2026-01-05"),

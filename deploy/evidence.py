@@ -1,14 +1,18 @@
 """What a running hub has done, read from Kafka's records and the services' databases."""
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy import queries, topics
 from deploy.hubfile import Hub
+from deploy.measures import Measure, Month, month_of
+from deploy.measuring import Opened, measured
 from deploy.queries import Count
 from shared.events import wire
 from shared.events.catalogue import BY_NAME, CONSUMES
@@ -113,6 +117,16 @@ class Databases:
     async def count(self) -> dict[str, Count]:
         """Per service, as of now."""
         return {name: await queries.count(connection) for name, connection in self._open.items()}
+
+    async def months(
+        self, program: str, since: datetime, now: datetime, zone: ZoneInfo
+    ) -> list[tuple[Month, list[Measure]]]:
+        """Every month from the one of `since` until now, as it is measured."""
+        opened = Opened(self._open["intake"], self._open["attendance"], self._open["aftercare"])
+        months = [month_of(since, zone)]
+        while months[-1].until <= now:
+            months.append(month_of(months[-1].until, zone))
+        return [(month, await measured(opened, program, month, now)) for month in months]
 
     async def consumed(self, service: str, patient: str) -> list[str]:
         """The ids of intake's events about a patient, in the order in which the service decided them."""

@@ -13,6 +13,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from deploy.measures import Contact, Month, Referral, Stay
+from shared.events.envelope import name_id
 from shared.events.intake import ConsentDenied, ConsentGiven
 from shared.events.wire import RecordPlace
 
@@ -112,6 +114,44 @@ LIFT_STOP = "DELETE FROM stops"
 # Have the consumer skip the record at which it stopped.
 SKIP = """INSERT INTO skips (topic, partition, "offset", by, reason) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (topic, partition, "offset") DO UPDATE SET done = false, by = excluded.by, reason = excluded.reason"""
+
+# The stays of a program that were open at some time in [$2, $3), with what their referral names.
+STAYS = """SELECT id, patient, at AS began_at, (body::jsonb #>> '{period,end}')::timestamptz AS ended_at,
+    substring(body::jsonb #>> '{referralRequest,0,reference}' FROM '/(.*)') AS referral FROM resources
+    WHERE program = $1 AND type = 'EpisodeOfCare' AND status IN ('active', 'onhold', 'finished') AND at < $3
+        AND coalesce((body::jsonb #>> '{period,end}')::timestamptz, $2) >= $2"""
+# When these were written.
+ORDERED_AT = "SELECT id, at FROM resources WHERE program = $1 AND type = 'ServiceRequest' AND id = ANY($2)"
+# Days in care, of the stays that these count.
+ENGAGED_DAYS = """SELECT id, (body::jsonb #>> '{valueQuantity,value}')::int AS days FROM resources
+    WHERE program = $1 AND type = 'Observation' AND id = ANY($2)"""
+_OF_SESSIONS = "program = $1 AND type = 'Encounter' AND status = 'finished'"
+# The first session of each stay that these patients attended.
+FIRST_SESSIONS = f"""SELECT substring(body::jsonb #>> '{{episodeOfCare,0,reference}}' FROM '/(.*)') AS stay,
+    min(at) AS at FROM resources WHERE {_OF_SESSIONS} AND patient = ANY($2) GROUP BY 1"""
+# Minutes that each session held in [$2, $3) adds.
+HELD = f"""SELECT coalesce((body::jsonb #>> '{{length,value}}')::float, 0) AS minutes FROM resources
+    WHERE {_OF_SESSIONS} AND at >= $2 AND at < $3"""
+# The contacts of plans that fell due in [$2, $3).
+CONTACTS = """SELECT coalesce(body::jsonb #>> '{statusReason,coding,0,code}', '') AS outcome,
+    (body::jsonb #>> '{restriction,period,end}')::timestamptz AS act_by,
+    coalesce(body::jsonb #>> '{executionPeriod,end}', body::jsonb ->> 'lastModified')::timestamptz AS made_at
+    FROM resources WHERE program = $1 AND type = 'Task' AND at >= $2 AND at < $3
+        AND body::jsonb #>> '{code,coding,0,code}' = 'follow-up'"""
+_REFERRALS = """SELECT tasks.patient, requests.body::jsonb #>> '{code,coding,0,code}' AS kind, tasks.at AS asked_at,
+        tasks.body::jsonb #>> '{businessStatus,coding,0,code}' AS step,
+        coalesce(tasks.body::jsonb #>> '{output,0,valueDateTime}', tasks.body::jsonb ->> 'lastModified')::timestamptz
+            AS step_at
+    FROM resources tasks JOIN resources requests ON requests.type = 'ServiceRequest'
+        AND requests.program = tasks.program
+        AND requests.id = substring(tasks.body::jsonb #>> '{focus,reference}' FROM '/(.*)')
+    WHERE tasks.program = $1 AND tasks.type = 'Task' AND tasks.body::jsonb #>> '{code,coding,0,code}' = 'referral'"""
+# Referrals to partners that were asked for in [$2, $3); those of these patients.
+REFERRALS = f"{_REFERRALS} AND tasks.at >= $2 AND tasks.at < $3"
+REFERRALS_OF = f"{_REFERRALS} AND tasks.patient = ANY($2)"
+# Stays that began in [$2, $3) soon after another one ended.
+READMITTED = """SELECT count(*) FROM resources WHERE program = $1 AND type = 'Observation' AND at >= $2 AND at < $3
+    AND body::jsonb #>> '{code,coding,0,code}' = 'days-since-discharge'"""
 
 # What the connected user lacks; partitions are reached through their table.
 LACKING = """SELECT privilege || ' on ' || relname AS lacking FROM pg_class,
@@ -364,6 +404,60 @@ async def partitions(connection: Connection) -> list[Partition]:
 async def places(connection: Connection, kind: str) -> dict[str, Place]:
     """By the place's key, which is of this kind."""
     return {row["key"]: Place(row["taken"], row["waiting"]) for row in await connection.fetch(PLACES, kind)}
+
+
+async def clinic_now(connection: Connection) -> datetime | None:
+    """The service's last heartbeat, on the clinic's clock; None of one that never ran."""
+    found: datetime | None = await connection.fetchval(HEARTBEAT)
+    return found
+
+
+async def stays(intake: Connection, attendance: Connection, program: str, month: Month) -> list[Stay]:
+    """Those that were open in the month, with when their referral was written and their first session was."""
+    rows = await intake.fetch(STAYS, program, month.since, month.until)
+    referrals = [row["referral"] for row in rows if row["referral"]]
+    counts = {name_id(row["id"], "engaged-days"): row["id"] for row in rows}
+    ordered = {row["id"]: row["at"] for row in await intake.fetch(ORDERED_AT, program, referrals)}
+    days = {counts[row["id"]]: row["days"] for row in await intake.fetch(ENGAGED_DAYS, program, list(counts))}
+    patients = sorted({row["patient"] for row in rows})
+    first = {row["stay"]: row["at"] for row in await attendance.fetch(FIRST_SESSIONS, program, patients)}
+    return [
+        Stay(
+            row["id"],
+            row["patient"],
+            row["began_at"],
+            row["ended_at"],
+            ordered.get(row["referral"]),
+            first.get(row["id"]),
+            days.get(row["id"]),
+        )
+        for row in rows
+    ]
+
+
+async def minutes_held(attendance: Connection, program: str, month: Month) -> list[float]:
+    """Of each session that was held in the month."""
+    return [row["minutes"] for row in await attendance.fetch(HELD, program, month.since, month.until)]
+
+
+async def contacts(aftercare: Connection, program: str, month: Month) -> list[Contact]:
+    """Those of plans that fell due in the month."""
+    return [Contact(**row) for row in await aftercare.fetch(CONTACTS, program, month.since, month.until)]
+
+
+async def partner_referrals(aftercare: Connection, program: str, month: Month) -> list[Referral]:
+    """Those that were asked for in the month."""
+    return [Referral(**row) for row in await aftercare.fetch(REFERRALS, program, month.since, month.until)]
+
+
+async def partner_referrals_of(aftercare: Connection, program: str, patients: Iterable[str]) -> list[Referral]:
+    """All of these patients, whenever they were asked for."""
+    return [Referral(**row) for row in await aftercare.fetch(REFERRALS_OF, program, sorted(set(patients)))]
+
+
+async def readmitted(aftercare: Connection, program: str, month: Month) -> int:
+    """How many stays of the month began soon after another one ended."""
+    return int(await aftercare.fetchval(READMITTED, program, month.since, month.until))
 
 
 async def consumer_state(connection: Connection) -> ConsumerState:

@@ -9,7 +9,7 @@ import gc
 import os
 import shutil
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -129,6 +129,17 @@ async def database(postgres: str, maintenance: asyncpg.Connection, template: str
     """The address of a fresh database with the hub's schema."""
     async with _database(maintenance, template) as name:
         yield _dsn(postgres, name)
+
+
+_SERVICES = ("intake", "attendance", "aftercare")
+
+
+@pytest.fixture
+async def databases(postgres: str, maintenance: asyncpg.Connection, template: str) -> AsyncIterator[dict[str, str]]:
+    """A fresh database for each of these services, as a hub has them."""
+    async with AsyncExitStack() as stack:
+        names = [await stack.enter_async_context(_database(maintenance, template)) for _ in _SERVICES]
+        yield {service: _dsn(postgres, name) for service, name in zip(_SERVICES, names, strict=True)}
 
 
 @asynccontextmanager

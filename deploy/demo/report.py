@@ -7,6 +7,8 @@ from pathlib import Path
 from deploy.demo.chart import Chart
 from deploy.demo.drawing import WEEKS, mark, shown_at
 from deploy.demo.markup import Markup, element, table, text
+from deploy.demo.months import Months
+from deploy.demo.months import section as measured
 from deploy.demo.summary import Tally
 from deploy.demo.timeline import draw
 
@@ -31,13 +33,20 @@ RULES = {
 """A sentence for each rule that the demo's patients meet; the rules themselves are intake's."""
 
 
-def write(path: Path, charts: Mapping[str, Chart], labels: Mapping[str, str], found: Tally, monday: datetime) -> None:
+def write(
+    path: Path,
+    charts: Mapping[str, Chart],
+    labels: Mapping[str, str],
+    found: Tally,
+    monday: datetime,
+    months: Months,
+) -> None:
     """Write the page whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(charts, labels, found, monday), encoding="utf-8")
+    path.write_text(page(charts, labels, found, monday, months), encoding="utf-8")
 
 
-def page(charts: Mapping[str, Chart], labels: Mapping[str, str], found: Tally, monday: datetime) -> str:
+def page(charts: Mapping[str, Chart], labels: Mapping[str, str], found: Tally, monday: datetime, months: Months) -> str:
     """The report as text."""
     title = "Twelve weeks of an intensive outpatient program"
     last = monday + timedelta(weeks=WEEKS, days=-1)
@@ -58,6 +67,7 @@ def page(charts: Mapping[str, Chart], labels: Mapping[str, str], found: Tally, m
         ),
         _tiles(found),
         *(_patient(letter, chart, labels[letter], monday) for letter, chart in charts.items()),
+        measured(months),
         _counts(found),
         _footer(),
     )

@@ -83,7 +83,8 @@ async def run(show: Show, data: Path, partners: Partners, ringing: Pager, monday
         summary.verify(found, charts, promises)
         console.print(summary.shown(found, promises, len(ringing.pages), time.monotonic() - began))
         console.print(pager.table(ringing.rows))
-        report.write(show.report, charts, LABELS, found, monday)
+        months = await databases.months("demo", monday, driver.now, ZONE)
+        report.write(show.report, charts, LABELS, found, monday, months)
         console.print(f"report: {show.report}", markup=False)
 
 

@@ -54,6 +54,7 @@ from shared.events.partner_answer import (
     AnswerWithdrawn,
     AnswerWithheld,
 )
+from shared.events.readmission import PatientReadmitted
 from shared.rules.escalation import (
     AcknowledgeEscalation,
     ActOnEscalation,
@@ -118,6 +119,7 @@ __all__ = [
     "PartnerReferralChanged",
     "PatientDied",
     "PatientIdentified",
+    "PatientReadmitted",
     "ReEngagementBegan",
     "ReEngagementEnded",
     "Reach",
@@ -299,6 +301,7 @@ Emits = (
     | FollowUpFellDue
     | FollowUpCompleted
     | ContactAttempted
+    | PatientReadmitted
     | EscalationEvent
     | CandidateDue
     | HoldEscalated

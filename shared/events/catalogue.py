@@ -5,7 +5,17 @@ from typing import Any
 
 import msgspec
 
-from shared.events import aftercare, attendance, escalation, intake, outreach, partner_answer, technical, testing
+from shared.events import (
+    aftercare,
+    attendance,
+    escalation,
+    intake,
+    outreach,
+    partner_answer,
+    readmission,
+    technical,
+    testing,
+)
 from shared.events.envelope import Event
 
 INTAKE_EVENTS = "iop.intake.events"
@@ -220,6 +230,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(partner_answer.AnswerWithdrawn, AFTERCARE_EVENTS, "aftercare", "Task + Communication"),
     CatalogueEntry(aftercare.FollowUpFellDue, AFTERCARE_EVENTS, "aftercare", "Task"),
     CatalogueEntry(aftercare.FollowUpCompleted, AFTERCARE_EVENTS, "aftercare", "Task"),
+    CatalogueEntry(readmission.PatientReadmitted, AFTERCARE_EVENTS, "aftercare", "Observation"),
     CatalogueEntry(outreach.ContactAttempted, AFTERCARE_EVENTS, "aftercare", "Communication"),
     CatalogueEntry(
         escalation.EscalationRaised,

@@ -12,12 +12,21 @@ from deploy.demo.chart import Chart
 from deploy.demo.markup import element, table, text
 from deploy.demo.stay import ZONE
 from deploy.demo.timeline import draw
+from deploy.measures import Measure, month_of
 from deploy.queries import Count
 from tests.demo import events
 from tests.demo.events import FRIDAY, MONDAY, TUESDAY, chart, record
 
 FIRST_MONDAY = datetime(2025, 7, 7, tzinfo=ZONE)
 HOSTILE = '"><script>alert(1)</script>'
+JULY = month_of(FIRST_MONDAY, ZONE)
+MONTHS = [
+    (JULY, [Measure("census", 2, "1"), Measure("hours-delivered", 40.5, "h"), Measure("contacts-made", 1, "1", 3)]),
+    (
+        month_of(JULY.until, ZONE),
+        [Measure("census", 1, "1"), Measure("hours-delivered", 81.0, "h"), Measure("contacts-made", 0, "1", 0)],
+    ),
+]
 UNQUIET = (
     record(events.admitted()),
     record(events.attended(MONDAY)),
@@ -33,7 +42,7 @@ UNQUIET = (
 def page(*charts: Chart) -> str:
     letters = dict(zip("ABC", charts, strict=False))
     found = summary.tally(UNQUIET, {"intake": Count(decided=1, emitted=8)}, [])
-    return report.page(letters, dict.fromkeys(letters, "somebody made up"), found, FIRST_MONDAY)
+    return report.page(letters, dict.fromkeys(letters, "somebody made up"), found, FIRST_MONDAY, MONTHS)
 
 
 def test_the_page_needs_nothing_from_elsewhere() -> None:
@@ -60,6 +69,15 @@ def test_what_comes_from_outside_is_never_markup() -> None:
     written = page(chart(record(events.admitted(track=HOSTILE)), record(events.raised(reason=HOSTILE))))
     assert "<script" not in written
     assert "&lt;script&gt;" in written
+
+
+def test_the_months_are_a_table_and_a_chart_of_their_hours() -> None:
+    written = page(chart(*UNQUIET))
+    assert '<th scope="col">2025-07</th>' in written
+    assert "<td>hours-delivered</td><td>40.5 h</td><td>81 h</td>" in written
+    assert "<td>contacts-made</td><td>1 of 3</td><td>0 of 0</td>" in written
+    widths = [float(each) for each in re.findall(r'<rect x="90"[^>]* width="([0-9.]+)"[^>]* class="hours"', written)]
+    assert widths == [260.0, 520.0]
 
 
 def test_a_timeline_shows_each_thing_that_happened() -> None:

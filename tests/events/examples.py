@@ -10,7 +10,18 @@ from uuid import UUID
 
 import msgspec
 
-from shared.events import aftercare, attendance, escalation, intake, outreach, partner_answer, technical, testing, wire
+from shared.events import (
+    aftercare,
+    attendance,
+    escalation,
+    intake,
+    outreach,
+    partner_answer,
+    readmission,
+    technical,
+    testing,
+    wire,
+)
 from shared.events.catalogue import BY_TYPE
 from shared.events.codes import LOINC
 from shared.events.contact import Answer
@@ -518,6 +529,9 @@ EXAMPLES: tuple[Event, ...] = (
         client="ehr",
         answers=(Answer("abstinence", "abstinent"), Answer("housing", "recovery-residence")),
         made_at=MONDAY,
+    ),
+    readmission.PatientReadmitted(
+        episode_id=named("episode"), earlier_episode_id=named("earlier-episode"), admitted_at=MONDAY, days=12
     ),
     outreach.ContactAttempted(
         attempt_id=named("contact-attempt"),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from services.aftercare.contacts import RE_ENGAGED, REASONS
-from services.aftercare.decide import answers, closed_loop, contacts, lists, plan, re_engagement, referrals
+from services.aftercare.decide import answers, closed_loop, contacts, lists, plan, re_engagement, readmission, referrals
 from services.aftercare.decide.candidates import REFERRED
 from services.aftercare.messages import (
     DischargeWithdrawn,
@@ -33,6 +33,7 @@ def admitted(state: State, event: EpisodeAdmitted, moment: Moment[Settings]) -> 
         *referrals.readmitted(state, "readmitted", moment),
         *_no_longer_called_for(state, "readmitted", moment),
         *escalation.close_all(answers.others(state.escalations), "readmitted", moment.now),
+        *readmission.found(state, event, moment),
         lists.asked(state, care, event.plan_id, moment, newcomer=True),
     ]
 

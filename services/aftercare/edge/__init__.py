@@ -18,6 +18,7 @@ TAKES: dict[str, ResourceSupport] = {
     "Task": ResourceSupport((*_READ, "update", "patch"), TASKS),
     "CarePlan": ResourceSupport(_READ, PARAMETERS),
     "Communication": ResourceSupport(_READ, PARAMETERS),
+    "Observation": ResourceSupport(_READ, PARAMETERS),
     "HealthcareService": ResourceSupport(_READ, DIRECTORY),
     "DetectedIssue": ResourceSupport(_READ, FINDINGS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
