@@ -13,11 +13,9 @@ from uuid import UUID
 import msgspec
 
 from shared.events import wire
-from shared.events.aftercare import ASKS_NOBODY, BY_A_PERSON, RE_ENGAGEMENT
-from shared.events.aftercare import FOLLOW_UP as FOLLOW_UP_CONTACT
+from shared.events.aftercare import ASKS_NOBODY, BY_A_PERSON
 from shared.events.catalogue import CONSUMES, OPERATIONS, CatalogueEntry
 from shared.events.codes import FHIR_DISPOSITION, SEND_AGAIN_REASONS
-from shared.events.contact import QUESTIONS
 from shared.events.envelope import Envelope
 from shared.events.escalation import CONTACT_SCRIPTS, REACHED_OUT
 from shared.events.intake import ACTIVITY_STATES, GOAL_STATUSES, REFERRAL_REASONS, ConsentsCurrent
@@ -58,9 +56,6 @@ _OF_FIELD: dict[str, tuple[Any, ...]] = {
     "WeekEvent.minimum_days": (NUMBER, 0),
     "StageAdvanced.track": ("~track~", ""),
     "FollowUpCompleted.outcome": (*sorted(BY_A_PERSON), "~outcome~"),
-    "FollowUpCompleted.kind": (FOLLOW_UP_CONTACT, RE_ENGAGEMENT),
-    "FollowUpFellDue.kind": (FOLLOW_UP_CONTACT, RE_ENGAGEMENT),
-    "Answer.question": tuple(QUESTIONS),
     "ReferralAnswered.reason": tuple(REFERRAL_REASONS),
     "ReferralConcluded.outcome": (
         "referral-revoked",
@@ -73,7 +68,7 @@ _OF_FIELD: dict[str, tuple[Any, ...]] = {
         "looked-at",
     ),
     "Review.reason": ("~Review.reason~", "R0", FOLLOW_UP, NEXT_STAGE, READ_COVERAGE, READ_PLAN, RECERTIFY, WEEKLY),
-    "Escalation.reason": (*REACHED_OUT, *sorted(CONTACT_SCRIPTS - {FOLLOW_UP_CONTACT}), "~Escalation.reason~"),
+    "Escalation.reason": (*REACHED_OUT, *sorted(CONTACT_SCRIPTS - {"follow-up"}), "~Escalation.reason~"),
     "ReferralWithheld.reason": ("~reason~", *sorted(ASKS_NOBODY)),
     "PartnerReferralChanged.partner": ("~partner~", ""),
     "PartnerReferralChanged.state": ("~state~", *sorted(ENDED)),

@@ -1,7 +1,7 @@
 """What aftercare emits: the plan after discharge, the patient's meeting list, referrals to partners, follow-ups."""
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 from uuid import NAMESPACE_URL
 
 from shared.events import codes, fhir
@@ -342,7 +342,9 @@ class ReferralWithdrawn(ReferralWithheld, frozen=True, kw_only=True):
 
 CASE_MANAGER = "case-manager"
 """Who follows up."""
-FOLLOW_UP, RE_ENGAGEMENT = "follow-up", "re-engagement"
+ContactKind = Literal["follow-up", "re-engagement"]
+FOLLOW_UP: Final = "follow-up"
+RE_ENGAGEMENT: Final = "re-engagement"
 """A contact of the plan after a discharge; one by which a patient who left, or was not reached, is asked back."""
 
 
@@ -359,7 +361,7 @@ class FollowUpFellDue(Event, frozen=True, kw_only=True):
     """Days in care up to the discharge, as intake counted them: 90 are the least that is hoped for (domain 1.1)."""
     assigned: str = ""
     """Who of the patient's team is the case manager, by their id in the program's staff, where that is known."""
-    kind: str = FOLLOW_UP
+    kind: ContactKind = FOLLOW_UP
     episode_id: str = ""
     """The stay that is over, of a contact of no plan."""
 
@@ -384,7 +386,7 @@ class FollowUpCompleted(Event, frozen=True, kw_only=True):
     client: str = ""
     engaged_days: int | None = None
     assigned: str = ""
-    kind: str = FOLLOW_UP
+    kind: ContactKind = FOLLOW_UP
     episode_id: str = ""
     answers: tuple[Answer, ...] = ()
     made_at: datetime | None = None

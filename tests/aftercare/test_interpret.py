@@ -19,7 +19,7 @@ from shared.edge.contract import Context, Interpretation, StoredResource
 from shared.edge.fhir import BundleEntry
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes, fhir
-from shared.events.contact import Answer
+from shared.events.contact import Answer, Question
 from shared.events.envelope import Command
 from shared.platform.clients import RegisteredClient
 from tests.aftercare.given import SETTINGS
@@ -210,7 +210,7 @@ def test_an_attempt_alone_leaves_the_task_open() -> None:
     ],
 )
 def test_an_answer_that_is_no_code_refuses_nothing_and_is_named_at_its_place(
-    unread: dict[str, Any], question: str
+    unread: dict[str, Any], question: Question
 ) -> None:
     read = follow_up_of({}, output=[answer("safety", "safe"), unread])
     (made,) = read.commands

@@ -16,7 +16,7 @@ from shared.edge.outcome import Issue, refuse
 from shared.edge.outreach import PARTS, Attempt, attempt
 from shared.edge.staff import person, person_or_client
 from shared.events import codes
-from shared.events.contact import OTHER, QUESTIONS, UNCODED, Answer, answers_to
+from shared.events.contact import OTHER, QUESTIONS, UNCODED, Answer, Question, answers_to
 from shared.events.envelope import Command
 from shared.rules.escalation import ResolveEscalation
 
@@ -119,15 +119,14 @@ def _answers(entry: BundleEntry) -> Iterator[ReadAnswer]:
     for number, output in enumerate(entry.resource.get("output", ())):
         name, place = code_in(output["type"], codes.INPUT) or "", f"{entry.place}.output[{number}]"
         if name not in PARTS:
-            yield _answer(name.removeprefix("contact-"), output, place)
+            yield _answer(name, output, place)
 
 
-def _answer(question: str, output: Json, place: str) -> ReadAnswer:
-    known = answers_to(question) if question in QUESTIONS else ()
-    stated = code_in(output.get("valueCodeableConcept"), codes.CONTACT) or ""
+def _answer(name: str, output: Json, place: str) -> ReadAnswer:
+    question: Question = next((each for each in QUESTIONS if f"contact-{each}" == name), OTHER)
+    known, stated = answers_to(question), code_in(output.get("valueCodeableConcept"), codes.CONTACT) or ""
     if stated in known:
         return ReadAnswer(Answer(question, stated), place)
     text = f"must be one of {', '.join(known)} ({codes.CONTACT})." if known else "no question of a contact."
     remark = Issue("warning", "code-invalid", (place,), f"Not read, a case manager is asked to: {text}")
-    unread = Answer(question if known else OTHER, UNCODED)
-    return ReadAnswer(unread, place, None if stated == UNCODED else remark)
+    return ReadAnswer(Answer(question, UNCODED), place, None if stated == UNCODED else remark)
