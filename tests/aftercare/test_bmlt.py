@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.aftercare.feeds.directory import written
+from services.aftercare.feeds.reading import read
 from services.aftercare.meetings import bmlt, document
 from services.aftercare.meetings.meeting import Feed, Meeting, Source
 from shared.events.wire import Unreadable
@@ -262,3 +263,10 @@ def test_whatever_a_server_answers_each_row_is_a_meeting_merged_or_left_out(
 @given(odd)
 def test_venue_type_2_is_never_in_person(row: dict[str, Any]) -> None:
     assert all("in-person" not in each.venues for each in feed({**ROW, **row, "venue_type": "2"}).meetings)
+
+
+def test_a_server_may_answer_with_callbacks_and_one_number_too_large_spoils_its_own_row() -> None:
+    huge = json.dumps([ROW, {**ROW, "id_bigint": "102", "weekday_tinyint": 7777}]).replace("7777", "7" * 5000)
+    documents = [f"c({each});".encode() for each in (json.dumps(INFO), json.dumps(FORMATS), huge)]
+    counts = read("bmlt", SOURCE, documents)[0].counts
+    assert (counts.meetings, counts.left_out) == (1, {"day-unreadable": 1})

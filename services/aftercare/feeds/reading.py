@@ -6,7 +6,6 @@ meetings, packed.
 """
 
 import asyncio
-import json
 import os
 import resource
 import signal
@@ -17,7 +16,7 @@ from hashlib import sha256
 
 import msgspec
 
-from services.aftercare.meetings import bmlt, meeting_guide, table
+from services.aftercare.meetings import bmlt, document, meeting_guide, table
 from services.aftercare.meetings.meeting import Feed, Meeting, Source
 from shared.events.wire import Unreadable
 from shared.path.transaction.feeds import Counts
@@ -36,10 +35,7 @@ _LINES = msgspec.json.Encoder()
 
 
 def _read_bmlt(source: Source, *documents: bytes) -> Feed:
-    try:
-        return bmlt.read(source, *map(json.loads, documents))
-    except (ValueError, RecursionError) as wrong:
-        raise Unreadable(f"meeting feed {source.feed}") from wrong
+    return bmlt.read(source, *(document.json_value(source.feed, each) for each in documents))
 
 
 _READERS: Mapping[Kind, Callable[..., Feed]] = {
