@@ -382,8 +382,22 @@ def partners(deploy: Path) -> dict[str, Partner]:
     for name, partner in known.items():
         with configuration(f"{file}: partner.{name}"):
             require_narrow(partner)
+    _require_identified(known, file)
     _require_referrers(known, file)
     return known
+
+
+def _require_identified(known: Mapping[str, Partner], file: Path) -> None:
+    """A consent names a partner by its identifier alone, so that it means one of a program. Raises
+    ConfigurationError."""
+    seen: dict[tuple[str, str], str] = {}
+    for name, partner in known.items():
+        place = f"{file}: partner.{name}.identifier"
+        if not partner.identifier.strip():
+            raise ConfigurationError(f"{place}: must not be empty.")
+        for program in partner.programs:
+            if (other := seen.setdefault((program, partner.identifier), name)) != name:
+                raise ConfigurationError(f"{place}: is that of partner.{other} of the same program already.")
 
 
 def _require_referrers(known: Mapping[str, Partner], file: Path) -> None:

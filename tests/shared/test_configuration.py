@@ -93,6 +93,25 @@ def test_whom_a_requester_names_is_one_partner_that_may_be_answered(
         partners(deploy)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        ("riverbend-house", "riverbend-alumni", r"riverbend-house\.identifier: is that of partner.riverbend-alumni of"),
+        ("riverbend-house", " ", r"riverbend-house\.identifier: must not be empty"),
+    ],
+)
+def test_a_partners_identifier_means_one_of_a_program(deploy: Path, before: str, after: str, named: str) -> None:
+    change(deploy, "partners.toml", f'identifier = "{before}"', f'identifier = "{after}"')
+    with pytest.raises(ConfigurationError, match=named):
+        partners(deploy)
+
+
+def test_days_to_answer_are_days(deploy: Path) -> None:
+    change(deploy, "partners.toml", 'serves = ["alumni"]', 'serves = ["alumni"]\nanswer_days = 0')
+    with pytest.raises(ConfigurationError, match=r"partner\.riverbend-alumni: .*answer_days"):
+        partners(deploy)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"partners.toml: can't be read \(FileNotFoundError\)"):
         partners(tmp_path)
