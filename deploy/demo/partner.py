@@ -1,4 +1,4 @@
-"""A stand-in for every partner of partners.toml: it takes transaction Bundles on loopback and stores them."""
+"""A stand-in for every partner of partners.toml: it takes Bundles on loopback, and answers a referral by its link."""
 
 import json
 import time
@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from deploy.demo.serving import Taking, serving
 from deploy.paths import SETTINGS
+from shared.events import fhir
 
 Resource = dict[str, Any]
+ANSWER_SECONDS_MOST = 30.0
 
 
 @dataclass
@@ -41,6 +45,17 @@ class Partners:
         self.bundles.setdefault(path.split("/")[1], {}).setdefault(key, bundle)
         created = [{"response": {"status": "201 Created"}} for _ in bundle.get("entry", ())]
         return {"resourceType": "Bundle", "type": "transaction-response", "entry": created}
+
+
+async def answer(bundle: Resource, step: str) -> str:
+    """Whoever is at the partner opens the link of a referral and presses the button of this step; what it showed
+    before."""
+    inputs = (each for entry in bundle["entry"] for each in entry["resource"].get("input", ()))
+    link = next(each["valueUrl"] for each in inputs if fhir.code_of(each["type"]) == "answer-link")
+    async with httpx.AsyncClient(timeout=ANSWER_SECONDS_MOST, trust_env=False) as browser:
+        shown = await browser.get(link)
+        (await browser.post(link, data={"step": step})).raise_for_status()
+        return shown.text
 
 
 @contextmanager

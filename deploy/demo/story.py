@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from functools import partial
 
-from deploy.demo import forms, pager, silence
+from deploy.demo import forms, pager, partner, silence
 from deploy.demo.courses import ALUMNI, NOT_FIT, QUIET, UNQUIET
 from deploy.demo.pager import Page
 from deploy.demo.stay import WEEKS_IN_IOP, ZONE, Clinic, Stay
@@ -11,6 +11,7 @@ from shared.events import codes, fhir
 
 LAST_WEEK = WEEKS_IN_IOP - 1
 MISS_WEEK = 4
+CLINIC = "riverbend-outpatient"
 MUTUAL_HELP = ("alcoholics-anonymous", "narcotics-anonymous")
 
 
@@ -28,6 +29,7 @@ def begin(clinic: Clinic, run: str) -> dict[str, Stay]:
         _stages(clinic, stays[each])
     _unquiet_week(clinic, stays["B"])
     _discharges(clinic, stays["A"], stays["B"])
+    _loops(clinic, stays["A"], stays["B"])
     _consents(clinic, stays["A"])
     put(local(LAST_WEEK + 1, 0, 15), partial(_no_group, stays["B"]))
     silence.begin(clinic, run)
@@ -147,8 +149,27 @@ async def _aftercare_begins(stay: Stay) -> None:
     stay.expect(
         partners == [ALUMNI.partner], f"the alumni referral waits for a consent that names the group ({partners})"
     )
-    received = stay.clinic.partners.received("riverbend-outpatient")
+    received = stay.clinic.partners.received(CLINIC)
     stay.expect(len(received) >= 1, "the step-down referral goes out under the treatment consent")
+
+
+def _loops(clinic: Clinic, *stays: Stay) -> None:
+    """The clinic accepts on Monday whom it was sent on Friday, and sees them on Thursday; the alumni group accepts."""
+    put, local = clinic.agenda.put, clinic.local
+    for stay in stays:
+        put(local(LAST_WEEK + 1, 0, 9), partial(_answered, stay, CLINIC, "accepted", "accepted"))
+        put(local(LAST_WEEK + 1, 3, 9), partial(_answered, stay, CLINIC, "attended", "in-progress"))
+    put(local(LAST_WEEK + 1, 1, 9), partial(_answered, stays[0], ALUMNI.partner, "accepted", "accepted"))
+
+
+async def _answered(stay: Stay, name: str, step: str, status: str) -> None:
+    """The partner answers by the link that each referral brought it, which names nobody."""
+    for bundle in stay.clinic.partners.received(name):
+        shown = await partner.answer(bundle, step)
+        stay.expect(not any(each in shown for each in (stay.mrn, stay.patient)), "a partner's link names no patient")
+    found = await stay.tasks("aftercare", status, codes.TASK, "referral")
+    steps = [fhir.code_of(each["businessStatus"]) for each in found if each["owner"]["identifier"]["value"] == name]
+    stay.expect(steps == [step], f"the referral to {name} is {step} ({steps})")
 
 
 async def _reached(stay: Stay) -> None:
