@@ -98,6 +98,7 @@ async def test_each_step_is_answered_once_and_the_referrals_number_is_shown_afte
     first = await browser.press("step=accepted")
     assert (first.status_code, await browser.stands()) == (200, "accepted")
     emitted = await browser.aftercare.emitted()
+    browser.aftercare.set_clock(DISCHARGED + timedelta(hours=1))
     assert (await browser.press("step=accepted")).status_code == 200
     assert await browser.aftercare.emitted() == emitted
     referral = (await task_of(browser.aftercare, ALUMNI))["focus"]["reference"].removeprefix("ServiceRequest/")
