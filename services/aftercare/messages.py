@@ -3,7 +3,13 @@
 from datetime import datetime
 from typing import Literal
 
-from services.aftercare.meeting_lists import MeetingsAsked, MeetingsMatched
+from services.aftercare.meeting_lists import (
+    AskMeetings,
+    MeetingListDetailed,
+    MeetingsAsked,
+    MeetingsMatched,
+    MeetingsRequested,
+)
 from shared.events.aftercare import (
     AftercareEnded,
     AftercarePlanned,
@@ -77,6 +83,7 @@ __all__ = [
     "AnswerSent",
     "AnswerWithdrawn",
     "AnswerWithheld",
+    "AskMeetings",
     "AskReferral",
     "CandidateDue",
     "CareTeamChanged",
@@ -111,9 +118,11 @@ __all__ = [
     "HandOverEscalation",
     "HoldEscalated",
     "Internal",
+    "MeetingListDetailed",
     "MeetingListPrepared",
     "MeetingsAsked",
     "MeetingsMatched",
+    "MeetingsRequested",
     "OfContacts",
     "PartnerAnswered",
     "PartnerReferralChanged",
@@ -252,6 +261,7 @@ class HoldEscalated(StateEvent, frozen=True, kw_only=True, tag=True):
 
 Commands = (
     AskReferral
+    | AskMeetings
     | WithdrawReferral
     | AnswerReferral
     | CompleteFollowUp
@@ -285,8 +295,10 @@ Consumes = (
 Emits = (
     AftercarePlanned
     | AftercareEnded
+    | MeetingsRequested
     | MeetingsAsked
     | MeetingListPrepared
+    | MeetingListDetailed
     | ReferralPrepared
     | ReferralSent
     | PartnerAnswered

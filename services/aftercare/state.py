@@ -17,6 +17,7 @@ from services.aftercare.messages import (
     AftercarePlanned,
     AnswerEscalated,
     AnswerEvent,
+    AskMeetings,
     CandidateDue,
     CareTeamChanged,
     ConsentDenied,
@@ -235,8 +236,11 @@ def _consented(state: State, event: ConsentGiven | ConsentDenied | ConsentRevoke
 
 
 def _answered(state: State, event: Event | Command) -> State:
-    """What a partner that referred is answered; which lists of meetings are looked for; which links were tried."""
+    """What a partner that referred is answered; which lists of meetings are looked for, by which wishes; which links
+    were tried."""
     match event:
+        case AskMeetings(wishes=wishes):
+            return state if wishes is None else _with(state, wishes=wishes)
         case MeetingsAsked() | MeetingsMatched():
             return _with(state, lists_asked=meeting_lists.after(state.lists_asked, event))
         case CountWrongLink(task_id=task_id):

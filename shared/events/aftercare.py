@@ -96,30 +96,36 @@ class MeetingListPrepared(Event, frozen=True, kw_only=True):
     prepared_at: datetime
     none_near: bool = False
     """None of them is near the patient: they take part from afar."""
+    request_id: str = ""
+    """What a person asked for it by; else it is of an admission, or of a discharge."""
 
     def write(self, patient: str) -> list[Resource]:
-        meetings = [
-            {
-                "contentReference": fhir.reference("HealthcareService", meeting_id(each))
-                | fhir.logical(codes.MEETING, each)
-            }
-            for each in self.meetings
+        based_on = [
+            fhir.reference(kind, identity)
+            for kind, identity in (("CarePlan", self.plan_id), ("CommunicationRequest", self.request_id))
+            if identity
         ]
         return [
             fhir.without_nothing(
                 {
                     "resourceType": "Communication",
                     "id": self.list_id,
-                    "basedOn": [fhir.reference("CarePlan", self.plan_id)],
+                    "basedOn": based_on,
                     "status": "preparation",
                     "subject": fhir.reference("Patient", patient),
                     "recipient": [fhir.reference("Patient", patient)],
                     "reasonCode": [fhir.concept(codes.REASON, "none-near")] if self.none_near else None,
                     "sent": self.prepared_at,
-                    "payload": meetings,
+                    "payload": [meeting_reference(each) for each in self.meetings],
                 }
             )
         ]
+
+
+def meeting_reference(identifier: str) -> Resource:
+    """A meeting (`feed|slug`) as a payload."""
+    reference = fhir.reference("HealthcareService", meeting_id(identifier)) | fhir.logical(codes.MEETING, identifier)
+    return {"contentReference": reference}
 
 
 def meeting_id(identifier: str) -> str:

@@ -34,8 +34,8 @@ class RetentionBegan(StateEvent, frozen=True, kw_only=True):
 
 
 class Listed(Event, frozen=True, kw_only=True):
-    """What a key that is no patient (a group) has to show: its resources are read in their program alone, and are
-    published on no topic."""
+    """What a key has to show: its resources are read in their program alone, and are published on no topic. Those of a
+    key that is no patient (a group) are of no patient."""
 
 
 class Lookup(Event, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from services.aftercare.messages import (
     CorrectFollowUp,
     FollowUpCompleted,
     FollowUpFellDue,
+    MeetingListDetailed,
     MeetingListPrepared,
     PartnerAnswered,
     RecordAttempt,
@@ -81,8 +82,9 @@ def test_everything_aftercare_says_is_valid_fhir() -> None:
     emitted += contacts_of_who_left()
     published = [each for each in emitted if not isinstance(each, StateEvent)]
     assert {type(each) for each in published if not isinstance(each, EscalationEvent)} == {
-        AftercarePlanned, MeetingListPrepared, ReferralPrepared, ReferralWithheld, ReferralRefused, ReferralSent,
-        PartnerAnswered, FollowUpFellDue, FollowUpCompleted, AftercareEnded, ReferralWithdrawn, ContactAttempted,
+        AftercarePlanned, MeetingListPrepared, MeetingListDetailed, ReferralPrepared, ReferralWithheld,
+        ReferralRefused, ReferralSent, PartnerAnswered, FollowUpFellDue, FollowUpCompleted, AftercareEnded,
+        ReferralWithdrawn, ContactAttempted,
     }  # fmt: skip
     for event in published:
         for resource in event.write("patient"):

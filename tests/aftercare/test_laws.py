@@ -32,7 +32,7 @@ from services.aftercare.settings import PARTNERS_MOST
 from services.aftercare.state import State
 from shared.events.catalogue import BY_TYPE
 from shared.events.envelope import Event, name_id
-from shared.events.internal import StateEvent
+from shared.events.internal import Listed, StateEvent
 from shared.path.service import STATE_BYTES_MOST
 from tests.aftercare.given import (
     CONSENT,
@@ -129,7 +129,7 @@ def test_any_course_is_decided_without_an_exception_and_in_events_of_the_catalog
     patient = Story()
     for what, at in workload:
         for event in step(patient, what, at):
-            if not isinstance(event, StateEvent):
+            if not isinstance(event, StateEvent | Listed):
                 assert BY_TYPE[type(event)].producer in {"aftercare", "any"}
                 assert event.write("patient")
 

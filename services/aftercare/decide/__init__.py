@@ -23,6 +23,7 @@ from services.aftercare.messages import (
     AcknowledgeEscalation,
     ActOnEscalation,
     AnswerReferral,
+    AskMeetings,
     AskReferral,
     CareTeamChanged,
     Commands,
@@ -155,6 +156,8 @@ def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequenc
 
 def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
     match command:
+        case AskMeetings():
+            return lists.requested(state, command, moment)
         case AskReferral():
             return referrals.asked(state, command, moment)
         case WithdrawReferral():

@@ -1,8 +1,9 @@
-"""Foreign FHIR as commands: referrals asked for by ServiceRequest, follow-ups and escalations by Task."""
+"""Foreign FHIR as commands: referrals by ServiceRequest, meeting lists by CommunicationRequest, answers by Task."""
 
 from collections.abc import Sequence
 
 from services.aftercare.definitions import definitions
+from services.aftercare.edge.meetings import list_asked
 from services.aftercare.edge.permitted import permitted
 from services.aftercare.edge.referrals import asked
 from services.aftercare.edge.tasks import remarks, task
@@ -19,6 +20,7 @@ TAKES: dict[str, ResourceSupport] = {
     "CarePlan": ResourceSupport(_READ, PARAMETERS),
     "Communication": ResourceSupport(_READ, PARAMETERS),
     "Observation": ResourceSupport(_READ, PARAMETERS),
+    "CommunicationRequest": ResourceSupport((*_READ, "create"), PARAMETERS),
     "HealthcareService": ResourceSupport(_READ, DIRECTORY),
     "DetectedIssue": ResourceSupport(_READ, FINDINGS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
@@ -34,13 +36,19 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
 
 
 def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
-    return (asked(entry, context),) if entry.type == "ServiceRequest" else task(entry, context)
+    match entry.type:
+        case "ServiceRequest":
+            return (asked(entry, context),)
+        case "CommunicationRequest":
+            return (list_asked(entry, context),)
+        case _:
+            return task(entry, context)
 
 
 EDGE = Edge(
     takes=TAKES,
     interpret=interpret,
-    order=("ServiceRequest", "Task"),
+    order=("ServiceRequest", "CommunicationRequest", "Task"),
     definitions=definitions(),
     ledger_views={("Consent", "permitted"): permitted},
 )

@@ -14,6 +14,9 @@ WISHED_TYPES = {
 """Whom a meeting is for, by the patient's own word, as type codes of the Meeting Guide format."""
 OTHER_WISHES = frozenset({"wheelchair", "attendance-proof", "online", "evening"})
 CODES = OTHER_WISHES | WISHED_TYPES.keys()
+FELLOWSHIP, LANGUAGE = "fellowship:", "language:"
+"""Before the code of a fellowship or a language, where it stands among the codes of wishes."""
+WISHES_MOST = 12
 FELLOWSHIPS = frozenset(
     {"aa", "na", "smart", "recovery-dharma", "lifering", "women-for-sobriety", "celebrate-recovery"}
 )

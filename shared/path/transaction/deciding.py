@@ -12,7 +12,7 @@ from shared.events import wire
 from shared.events.envelope import Command, Event
 from shared.events.internal import Listed, Lookup, StandsFor, StateEvent, TimePassed, To
 from shared.events.technical import OperationsEvent
-from shared.path.service import NewerState
+from shared.path.service import PATIENT, NewerState
 from shared.path.transaction import hold, sealed
 from shared.path.transaction.batch import Batch, LockedState
 from shared.path.transaction.circumstances import Circumstances
@@ -242,7 +242,8 @@ class Deciding:
             if isinstance(event, OperationsEvent):  # nothing of it is of a patient, and it is no part of a record
                 self._batch.send(event, record, None, delivery.program)
             elif isinstance(event, Listed):
-                named += self._batch.show(event, record, "", delivery.program)
+                patient = locked.key if locked.kind == PATIENT else ""
+                named += self._batch.show(event, record, patient, delivery.program)
             else:
                 named += self._batch.emit(event, record, locked.key, delivery.program)
         return named

@@ -146,7 +146,13 @@ def test_who_was_not_dead_after_all_is_planned_for_with_a_list_chosen_as_before(
     patient = in_care()
     patient.then(corrected("deceased"))
     emitted = patient.then(corrected("ama"), at=DISCHARGED + DAY)
-    assert names(emitted) == ["AftercarePlanned", "EscalationRaised", "ReEngagementBegan", "MeetingListPrepared"]
+    assert names(emitted) == [
+        "AftercarePlanned",
+        "EscalationRaised",
+        "ReEngagementBegan",
+        "MeetingListPrepared",
+        "MeetingListDetailed",
+    ]
 
 
 def test_corrected_to_a_death_everything_ends() -> None:

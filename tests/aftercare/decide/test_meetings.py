@@ -41,7 +41,7 @@ def asked(patient: Story) -> MeetingsAsked:
 def test_what_fits_is_not_listed_twice_nor_where_nobody_asked() -> None:
     patient = Story(IDENTIFIED)
     answer = matched(asked(patient), Index.of(MEETINGS), "digest")
-    assert names(patient.then(answer)) == ["MeetingListPrepared"]
+    assert names(patient.then(answer)) == ["MeetingListPrepared", "MeetingListDetailed"]
     assert patient.then(answer) == []
     assert Story(IDENTIFIED, admitted()).then(replace(answer, list_id=REFERRAL)) == []
 
