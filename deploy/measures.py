@@ -16,10 +16,10 @@ STEP_DOWN_DAYS = (7, 30)
 CELL_LEAST = 11
 """Smaller counts may name somebody outside of the program: CMS publishes none of 1 to 10."""
 STEP_DOWN = "step-down"
-KEPT = frozenset({"attended", "completed"})
-ANSWERED = KEPT | {"received", "accepted", "scheduled", "unattended", "declined"}
+ATTENDED = frozenset({"attended", "completed"})
+ANSWERED = ATTENDED | {"received", "accepted", "scheduled", "unattended", "declined"}
 """How far a partner says that its referral is."""
-CLOSED = KEPT | {"declined", "refused", "withdrawn"}
+CLOSED = ATTENDED | {"declined", "refused", "withdrawn"}
 """Nobody waits for such a referral any more."""
 
 
@@ -112,7 +112,7 @@ def counted(facts: Facts, month: Month, now: datetime) -> list[Measure]:
         _waited(facts.stays, month),
         Measure("discharges", len(ended), "1"),
         Measure(f"engaged-{ENGAGED_DAYS}-days", len(engaged), "1", len(ended)),
-        *(_kept(facts.step_downs, ended, days) for days in STEP_DOWN_DAYS),
+        *(_stepped_down(facts.step_downs, ended, days) for days in STEP_DOWN_DAYS),
         *_contacts(facts.contacts),
         *_referrals(facts.referrals),
     ]
@@ -129,19 +129,19 @@ def _waited(stays: Sequence[Stay], month: Month) -> Measure:
     return Measure("referral-to-first-session", middle, "d", len(waits))
 
 
-def _kept(step_downs: Sequence[Referral], ended: Sequence[Stay], days: int) -> Measure:
+def _stepped_down(step_downs: Sequence[Referral], ended: Sequence[Stay], days: int) -> Measure:
     """Of the stays that ended and for which a partner has a step-down, those that kept it within so many days."""
     by_patient: dict[str, list[Referral]] = {}
     for each in step_downs:
         if each.kind == STEP_DOWN and each.step in {*ANSWERED, "sent"}:
             by_patient.setdefault(each.patient, []).append(each)
-    sent, kept = 0, 0
+    sent, attended = 0, 0
     for stay in ended:
         end = stay.ended_at or stay.began_at
         referred = [each for each in by_patient.get(stay.patient, ()) if each.asked_at >= stay.began_at]
         sent += bool(referred)
-        kept += any(each.step in KEPT and each.step_at <= end + timedelta(days=days) for each in referred)
-    return Measure(f"step-down-kept-{days}-days", kept, "1", sent)
+        attended += any(each.step in ATTENDED and each.step_at <= end + timedelta(days=days) for each in referred)
+    return Measure(f"step-down-kept-{days}-days", attended, "1", sent)
 
 
 def _contacts(contacts: Sequence[Contact]) -> list[Measure]:

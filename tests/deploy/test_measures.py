@@ -202,19 +202,18 @@ def recount(found: Sequence[Course]) -> dict[str, tuple[float | None, int | None
         "contacts-in-time": (sum(one[3] is not None and one[3] <= one[1] for one in made), len(due)),
         "contacts-reached": (sum(one[2] == "reached" for one in made), len(due)),
         "referrals-answered": (
-            sum(one[2] in ("accepted", "attended", "completed", "declined") for one in sent),
+            sum(one[2] in ("accepted", *CLOSED) for one in sent),
             len(sent),
         ),
-        "referrals-closed": (sum(one[2] in ("attended", "completed", "declined") for one in sent), len(sent)),
+        "referrals-closed": (sum(one[2] in CLOSED for one in sent), len(sent)),
     }
     for days in (7, 30):
-        kept = 0
+        attended = 0
         for each in had:
             assert each.referral is not None and each.ended_at is not None
-            kept += each.referral[2] in ("attended", "completed") and each.referral[3] <= each.ended_at + timedelta(
-                days
-            )
-        counts[f"step-down-kept-{days}-days"] = (kept, len(had))
+            _, _, step, at = each.referral
+            attended += step in ("attended", "completed") and at <= each.ended_at + timedelta(days)
+        counts[f"step-down-kept-{days}-days"] = (attended, len(had))
     return counts
 
 
