@@ -21,6 +21,7 @@ PURPOSES: Mapping[str, str] = {
     "recovery-residence": "a place in a recovery residence",
     "criminal-justice": "your case in court",
     "mutual-help": "mutual help",
+    "ETREAT": "your treatment in an emergency",
 }
 KINDS: Mapping[str, str] = {
     "program-ehr": "the program's own record system",
@@ -38,6 +39,7 @@ RESULTS: Mapping[str, str] = {
     "refused": "It was sent, and not accepted.",
     "gave-up": "It was tried several times, without an answer; it may have been received.",
     "not-sent": "Nothing was sent: the receiver could not be reached.",
+    "emergency": "Medical personnel were told by a member of the staff; the law asks no consent for it (42 CFR 2.51)",
     "withheld": "Nothing was sent",
     "withheld-after-attempt": "It was sent before, and may have been received; then nothing more was sent",
 }
@@ -61,6 +63,13 @@ REASONS: Mapping[str, str] = {
     "answer-withdrawn": "the answer had been taken back",
     "referral-state-unknown": "where the referral stands could not be said",
     "referral-number-unreadable": "the number of the referral could not be read",
+    "overdose": "it was an overdose",
+    "withdrawal": "it was severe withdrawal",
+    "suicide-risk": "your life was in danger by yourself",
+    "injury": "you were injured",
+    "loss-of-consciousness": "you were not conscious",
+    "pregnancy": "it was an emergency in pregnancy",
+    "other": "it was another medical emergency",
 }
 
 

@@ -40,9 +40,11 @@ class Disclosed(msgspec.Struct, frozen=True):
     reason: str = ""
     consent: str = ""
     consented_at: str = ""
+    receivers: tuple[str, ...] = ()
+    """In an emergency: who was told, as the person who told them has it."""
 
 
-@asking("system/AuditEvent.s system/Consent.s")
+@asking("system/AuditEvent.s system/Consent.s system/Communication.s")
 def disclosures(
     where: Where,
     patient: Patient,
@@ -80,32 +82,37 @@ async def accounting(owners: Owners, patient: str, since: datetime) -> tuple[lis
     async def of(name: str, client: httpx.AsyncClient) -> list[dict[str, Any]]:
         return await work_list.pages(name, client, "AuditEvent", asked)
 
-    (audits, silent), signed = await asyncio.gather(work_list.of_each(owners, of), _signed(owners, patient))
-    return sorted((_read(each, signed) for each in audits), key=lambda each: each.at), silent
+    (audits, silent), *behind = await asyncio.gather(
+        work_list.of_each(owners, of), *(_all(owners, patient, type_) for type_ in ("Consent", "Communication"))
+    )
+    named = {f"{each['resourceType']}/{each['id']}": each for found in behind for each in found}
+    return sorted((_read(each, named) for each in audits), key=lambda each: each.at), silent
 
 
-async def _signed(owners: Owners, patient: str) -> Mapping[str, str]:
-    """When each consent of the patient was signed, where a service says so."""
+async def _all(owners: Owners, patient: str, type_: str) -> list[dict[str, Any]]:
+    """The patient's resources of this type, of the services that have it."""
 
     async def of(name: str, client: httpx.AsyncClient) -> list[dict[str, Any]]:
-        return await work_list.pages(name, client, "Consent", {"patient": patient, "_count": PAGE})
+        return await work_list.pages(name, client, type_, {"patient": patient, "_count": PAGE})
 
     found, _ = await work_list.of_each(owners, of)
-    return {f"Consent/{each['id']}": each.get("dateTime", "") for each in found}
+    return found
 
 
-def _read(audit: dict[str, Any], signed: Mapping[str, str]) -> Disclosed:
+def _read(audit: dict[str, Any], named: Mapping[str, dict[str, Any]]) -> Disclosed:
     about = [each["what"]["reference"] for each in audit["entity"]]
+    message = next((named[each] for each in about if each in named and each.startswith("Communication/")), {})
     consent = next((each for each in about if each.startswith("Consent/")), "")
     return Disclosed(
-        at=datetime.fromisoformat(audit["recorded"]),
+        at=datetime.fromisoformat(audit.get("period", {}).get("start", audit["recorded"])),
         result=audit["subtype"][0]["code"],
         partner=next(each["who"]["identifier"]["value"] for each in audit["agent"] if not each["requestor"]),
         purpose=audit["purposeOfEvent"][0]["coding"][0]["code"],
         fields=tuple(each["valueString"] for each in audit["entity"][0].get("detail", ())),
         reason=audit.get("outcomeDesc", ""),
         consent=consent,
-        consented_at=signed.get(consent, ""),
+        consented_at=named.get(consent, {}).get("dateTime", ""),
+        receivers=tuple(each["display"] for each in message.get("recipient", ()) if each.get("display")),
     )
 
 
@@ -133,6 +140,8 @@ def sentences(each: Disclosed, zone: tzinfo | None) -> Iterator[str]:
     """What, why, under which consent and what came of it; no code among it."""
     if each.fields:
         yield f"About: {plain_words.listed([plain_words.field(name) for name in each.fields])}."
+    if each.receivers:
+        yield f"Who: {plain_words.listed([*each.receivers])}."
     yield f"For: {plain_words.purpose(each.purpose)}."
     if each.consent:
         day = _day(datetime.fromisoformat(each.consented_at), zone) if each.consented_at else ""

@@ -25,6 +25,7 @@ from shared.events.aftercare import (
     ReferralWithheld,
 )
 from shared.events.contact import Answer
+from shared.events.emergency import EmergencyDisclosed
 from shared.events.envelope import Command
 from shared.events.escalation import EscalationEvent, EscalationResolved, EscalationRetracted
 from shared.events.intake import (
@@ -104,6 +105,7 @@ __all__ = [
     "DisclosureMade",
     "DisclosureRefused",
     "DisclosureWithheld",
+    "EmergencyDisclosed",
     "Emits",
     "EngagedDaysCounted",
     "EpisodeAdmitted",
@@ -133,6 +135,7 @@ __all__ = [
     "ReEngagementEnded",
     "Reach",
     "RecordAttempt",
+    "RecordEmergency",
     "ReferralPrepared",
     "ReferralRefused",
     "ReferralSent",
@@ -240,6 +243,16 @@ class FollowUpsEscalated(StateEvent, frozen=True, kw_only=True, tag=True):
     task_ids: tuple[str, ...]
 
 
+class RecordEmergency(Command, frozen=True, kw_only=True, tag=True):
+    """A person of the staff told medical personnel in a medical emergency (42 CFR 2.51): who was told stands in the
+    Communication."""
+
+    communication_id: str
+    nature: str
+    disclosed_at: datetime
+    by: str
+
+
 class CandidateDue(StateEvent, frozen=True, kw_only=True, tag=True):
     """The next candidate of this kind is asked once the lane has answered for the one that was taken back."""
 
@@ -268,6 +281,7 @@ Commands = (
     | CorrectFollowUp
     | RecordAttempt
     | CountWrongLink
+    | RecordEmergency
     | EscalationCommand
     | ReopenEscalation
 )
@@ -314,6 +328,7 @@ Emits = (
     | FollowUpCompleted
     | ContactAttempted
     | PatientReadmitted
+    | EmergencyDisclosed
     | EscalationEvent
     | CandidateDue
     | HoldEscalated

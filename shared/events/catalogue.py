@@ -8,6 +8,7 @@ import msgspec
 from shared.events import (
     aftercare,
     attendance,
+    emergency,
     escalation,
     intake,
     outreach,
@@ -280,6 +281,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         escalation.SignalsCorrected, ESCALATIONS, "any", "DetectedIssue each", ("intake",), escalation.read_corrected
     ),
     CatalogueEntry(technical.DisclosureRecorded, DISCLOSURES, "any", "AuditEvent"),
+    CatalogueEntry(emergency.EmergencyDisclosed, DISCLOSURES, "aftercare", "AuditEvent"),
     CatalogueEntry(technical.DeliveryParked, OPERATIONS, "any", "OperationOutcome"),
     CatalogueEntry(technical.DeliveryRedriven, OPERATIONS, "any", "OperationOutcome"),
     CatalogueEntry(technical.StraysStored, OPERATIONS, "any", "OperationOutcome"),

@@ -50,6 +50,7 @@ OPERATION = f"{HUB}/CodeSystem/operation"
 LIST = f"{HUB}/CodeSystem/list"
 DISCLOSURE = f"{HUB}/CodeSystem/disclosure"
 CONSENT_EVENT = f"{HUB}/CodeSystem/consent-event"
+EMERGENCY = f"{HUB}/CodeSystem/emergency"
 
 DIGEST = f"{HUB}/NamingSystem/identifier-digest"
 PARTNER = f"{HUB}/NamingSystem/partner"
@@ -106,6 +107,10 @@ EVENT_CAME = f"{HUB}/StructureDefinition/consent-event-came"
 CONSENT_EVENTS = frozenset({"case-disposed", "supervision-ended", "treatment-ended"})
 """With what a consent to a court may end: the case is disposed of, the conditional release or supervision is over, the
 treatment is."""
+EMERGENCIES = frozenset(
+    {"injury", "loss-of-consciousness", "other", "overdose", "pregnancy", "suicide-risk", "withdrawal"}
+)
+"""The nature of a medical emergency in which medical personnel were told (42 CFR 2.51; EMERGENCY)."""
 RESOLUTIONS = frozenset(
     {
         "acted-on",

@@ -11,7 +11,8 @@ from shared.rules.decision import Refused
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,63}")
 CLINICIAN, LICENSED, DIRECTOR = "clinician", "licensed-clinician", "medical-director"
 _TREATING = (CLINICIAN, LICENSED, "on-call-clinician", "primary-therapist", "prescriber", DIRECTOR)
-ROLES = frozenset({*_TREATING, "case-manager"})
+PRIVACY_OFFICER = "privacy-officer"
+ROLES = frozenset({*_TREATING, "case-manager", PRIVACY_OFFICER})
 """Those that a member of the staff may have (domain 5.1), also several."""
 Act = Literal[
     "sign-placement",
@@ -24,6 +25,7 @@ Act = Literal[
     "discharge",
     "advance-stage",
     "choose-group",
+    "disclose-in-emergency",
 ]
 MAY: Mapping[Act, tuple[str, ...]] = {
     "sign-placement": (LICENSED,),
@@ -36,6 +38,7 @@ MAY: Mapping[Act, tuple[str, ...]] = {
     "discharge": (LICENSED,),
     "advance-stage": ("primary-therapist", CLINICIAN),
     "choose-group": ("primary-therapist", CLINICIAN, "case-manager"),
+    "disclose-in-emergency": (*_TREATING, "case-manager"),
 }
 """Who decides what, any of these roles: a licensed clinician signs placement and discharge (domain, head), decides a
 referral that the rules can't place (2.8 R0) and ends the evidence of danger (2.7); against R1 to R3 a medical director

@@ -8,7 +8,7 @@ from hypothesis import strategies as some
 from services.aftercare import messages as w
 from services.aftercare.contacts import waiting
 from shared.events.aftercare import ANSWER_STEPS
-from shared.events.codes import ACTS, HAND_OVER_REASONS
+from shared.events.codes import ACTS, EMERGENCIES, HAND_OVER_REASONS
 from shared.events.contact import Answer
 from shared.events.envelope import Command, name_id
 from tests.aftercare.given import DISCHARGED, NEXT_DAY, SETTINGS
@@ -90,6 +90,16 @@ def _escalations(story: Story) -> some.SearchStrategy[str]:
     return some.sampled_from([*(each.escalation.id for each in story.state.escalations), *REFERRALS])
 
 
+def _emergency(story: Story) -> some.SearchStrategy[Command]:
+    return some.builds(
+        w.RecordEmergency,
+        communication_id=some.sampled_from(REFERRALS),
+        nature=some.sampled_from(sorted(EMERGENCIES)),
+        disclosed_at=some.just(DISCHARGED),
+        by=some.sampled_from(["case-manager-1", "nobody"]),
+    )
+
+
 COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] = {
     w.AskReferral: _ask,
     w.WithdrawReferral: _withdraw,
@@ -110,6 +120,7 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
         by=some.sampled_from(["", "clinician-1"]),
     ),
     w.ReopenEscalation: reopenings,
+    w.RecordEmergency: _emergency,
     w.ResolveEscalation: lambda story: some.builds(
         w.ResolveEscalation, escalation_id=_escalations(story), reason=some.just("reached")
     ),

@@ -7,16 +7,19 @@ from datetime import UTC, datetime
 from typing import get_args
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from deploy import plain_words
 from deploy.commands.disclosures import Disclosed, lines, page
 from services.aftercare.messages import ConsentDenied, ConsentRevoked
+from shared.edge.outcome import HttpRefusal
+from shared.events import codes, fhir
 from shared.events.technical import DisclosureResult
 from shared.platform.settings import partners
 from shared.rules.consent import LACKS
 from shared.rules.partner_kinds import TERMS, PartnerKind
-from tests.aftercare.running import ADMITTED, DISCHARGED, PARTNERS, consent, identified
+from tests.aftercare.running import ADMITTED, DISCHARGED, MRN, PARTNERS, consent, identified
 from tests.deploy.aftercaring import Reachable, aftercare_alone, issuer, partner, reachable
 from tests.service import DEPLOY
 
@@ -81,6 +84,57 @@ async def test_what_is_shown_is_what_the_gate_does(reachable: Reachable) -> None
     assert given not in printed and "consent-revoked" not in printed
 
 
+EMERGENCY = {
+    "resourceType": "Communication",
+    "status": "completed",
+    "subject": {"type": "Patient", "identifier": {"system": MRN.system, "value": MRN.value}},
+    "recipient": [{"display": "Dr. Seeded, Riverbend Emergency Department"}],
+    "sender": fhir.logical(codes.STAFF, "clinician-1"),
+    "sent": "2026-01-05T10:10:00-05:00",
+    "reasonCode": [fhir.concept(codes.EMERGENCY, "overdose")],
+}
+
+
+async def test_an_emergency_is_a_line_of_the_accounting_with_its_four_facts_and_no_name_on_a_topic(
+    reachable: Reachable,
+) -> None:
+    here = reachable.service
+    await identified(here)
+    await here.post(EMERGENCY)
+    printed = (await reachable.iop("disclosures", here.patient, "--print", "--since", "2025-01-01")).stdout
+    for line in (
+        "5 January 2026, ",
+        "Who: Dr. Seeded, Riverbend Emergency Department.",
+        "For: your treatment in an emergency.",
+        "asks no consent for it (42 CFR 2.51): it was an overdose.",
+    ):
+        assert line in printed
+    (asked,) = [each for each in await here.read("Task") if "emergency-disclosure" in json.dumps(each)]
+    assert (asked["status"], asked["performerType"][0]["coding"][0]["code"]) == ("requested", "medical-director")
+    for headers, body in await here.select("SELECT headers, body FROM outbox"):
+        assert "Seeded" not in f"{headers}{body}"
+
+
+WRONG: dict[str, dict[str, object]] = {
+    "status": {"status": "preparation"},
+    "reasonCode": {"reasonCode": [fhir.concept(codes.EMERGENCY, "headache")]},
+    "recipient": {"recipient": [{"display": " "}]},
+    "sent": {"sent": "2026-03-01T00:00:00Z"},
+    "sender": {"sender": fhir.logical(codes.STAFF, "nobody")},
+}
+
+
+@pytest.mark.parametrize("place", WRONG)
+async def test_an_emergency_without_one_of_its_facts_is_refused_at_its_place(reachable: Reachable, place: str) -> None:
+    here = reachable.service
+    await identified(here)
+    with pytest.raises(HttpRefusal) as refused:
+        await here.post({**EMERGENCY, **WRONG[place]})
+    assert refused.value.status in (400, 422)
+    assert any(place in each for issue in refused.value.issues for each in issue.expression)
+    assert await here.books() == []
+
+
 async def test_a_patient_whom_nobody_was_told_of_reads_so(reachable: Reachable) -> None:
     here = reachable.service
     await identified(here)
@@ -95,8 +149,8 @@ AT = datetime(2026, 3, 30, 17, 0, tzinfo=UTC)
 
 
 def disclosed(result: str, reason: str = "", **but: str) -> Disclosed:
-    whole = {"partner": "riverbend-house", "purpose": "recovery-residence", **but}
-    return Disclosed(at=AT, result=result, fields=("name",), reason=reason, **whole)
+    plain = Disclosed(AT, result, "riverbend-house", "recovery-residence", ("name",), reason)
+    return msgspec.structs.replace(plain, **but)
 
 
 @pytest.mark.parametrize("result", get_args(DisclosureResult))
@@ -116,7 +170,8 @@ def test_every_reason_field_purpose_kind_and_result_has_words() -> None:
     }
     assert written - _NO_REASONS <= set(plain_words.REASONS)
     assert set(plain_words.KINDS) == set(get_args(PartnerKind))
-    assert set(plain_words.RESULTS) == set(get_args(DisclosureResult))
+    assert set(plain_words.RESULTS) == {*get_args(DisclosureResult), "emergency"}
+    assert set(plain_words.REASONS) >= codes.EMERGENCIES
     assert set(plain_words.FIELDS) == {name for terms in TERMS.values() for name in terms.fields}
     assert {each.purpose for each in partners(DEPLOY).values()} <= set(plain_words.PURPOSES)
 

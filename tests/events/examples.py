@@ -13,6 +13,7 @@ import msgspec
 from shared.events import (
     aftercare,
     attendance,
+    emergency,
     escalation,
     intake,
     outreach,
@@ -592,6 +593,15 @@ EXAMPLES: tuple[Event, ...] = (
         consent_id=named("consent"),
         recorded_at=MONDAY,
         fields=("name", "phone"),
+    ),
+    emergency.EmergencyDisclosed(
+        audit_id=named("emergency"),
+        communication_id=named("communication"),
+        nature="overdose",
+        by="clinician-7",
+        disclosed_at=MONDAY,
+        recorded_at=NEXT_MONDAY,
+        client="ehr",
     ),
     technical.DeliveryParked(**_TECHNICAL),
     technical.DeliveryRedriven(**_TECHNICAL),

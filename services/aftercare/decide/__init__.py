@@ -11,6 +11,7 @@ from services.aftercare.decide import (
     candidates,
     closed_loop,
     contacts,
+    emergencies,
     lists,
     outcomes,
     plan,
@@ -54,6 +55,7 @@ from services.aftercare.messages import (
     PatientDied,
     PatientIdentified,
     RecordAttempt,
+    RecordEmergency,
     ReopenEscalation,
     ResolveEscalation,
     TimePassed,
@@ -172,6 +174,8 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
             return contacts.corrected(state, command, moment)
         case RecordAttempt():
             return contacts.attempted(state, command, moment)
+        case RecordEmergency():
+            return emergencies.recorded(state, command, moment)
         case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation() | ResolveEscalation():
             return escalation.decide_escalation(state.escalations, command, moment)
         case ReopenEscalation():

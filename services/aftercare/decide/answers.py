@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from services.aftercare.closed_loop import tasks_asked
 from services.aftercare.contacts import ANSWERED
-from services.aftercare.decide import closed_loop
+from services.aftercare.decide import closed_loop, emergencies
 from services.aftercare.messages import Emits, EscalationResolved, HoldEscalated
 from services.aftercare.record import OnHold, OnItsWay
 from services.aftercare.settings import Settings
@@ -58,7 +58,7 @@ def answered(before: State, events: Sequence[Event], moment: Moment[Settings]) -
 def others(escalations: Sequence[Open], *, dead: bool = False) -> list[Open]:
     """Those that end with the stay: a referral may outlive it, and what a patient who lives answered at a contact only
     a person closes."""
-    outlive = REASONS if dead else {*REASONS, *ANSWERED}
+    outlive = {*REASONS, emergencies.REASON, *(() if dead else ANSWERED)}
     return [each for each in escalations if each.escalation.reason not in outlive]
 
 

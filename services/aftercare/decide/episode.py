@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from services.aftercare.contacts import RE_ENGAGED, REASONS
-from services.aftercare.decide import answers, closed_loop, contacts, lists, plan, re_engagement, readmission, referrals
+from services.aftercare.decide import (
+    answers,
+    closed_loop,
+    contacts,
+    emergencies,
+    lists,
+    plan,
+    re_engagement,
+    readmission,
+    referrals,
+)
 from services.aftercare.decide.candidates import REFERRED
 from services.aftercare.messages import (
     DischargeWithdrawn,
@@ -147,6 +157,8 @@ def reopened(state: State, command: ReopenEscalation, moment: Moment[Settings]) 
 
 
 def _still_asked(state: State, asked: Escalation, moment: Moment[Settings]) -> list[Signal]:
+    if asked.reason == emergencies.REASON:
+        return list(asked.signals)
     if state.died:
         return []
     if asked.reason in answers.REASONS:

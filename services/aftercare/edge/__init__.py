@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from services.aftercare.definitions import definitions
+from services.aftercare.edge.emergencies import emergency
 from services.aftercare.edge.meetings import list_asked
 from services.aftercare.edge.permitted import permitted
 from services.aftercare.edge.referrals import asked
@@ -18,9 +19,9 @@ TAKES: dict[str, ResourceSupport] = {
     "ServiceRequest": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
     "Task": ResourceSupport((*_READ, "update", "patch"), TASKS),
     "CarePlan": ResourceSupport(_READ, PARAMETERS),
-    "Communication": ResourceSupport(_READ, PARAMETERS),
     "Observation": ResourceSupport(_READ, PARAMETERS),
     "CommunicationRequest": ResourceSupport((*_READ, "create"), PARAMETERS),
+    "Communication": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
     "HealthcareService": ResourceSupport(_READ, DIRECTORY),
     "DetectedIssue": ResourceSupport(_READ, FINDINGS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
@@ -29,10 +30,12 @@ TAKES: dict[str, ResourceSupport] = {
 
 
 def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretation:
-    """The commands in these entries. Nothing is stored as received: aftercare writes referral and Task itself."""
+    """The commands in these entries. Only what says who was told in an emergency is stored as it came: referral and
+    Task aftercare writes itself."""
     commands = tuple(command for entry in entries for command in _commands(entry, context))
     read = {str(entry.id): remarks(entry, context) for entry in entries}
-    return Interpretation(commands, remarks={identity: each for identity, each in read.items() if each})
+    stored = tuple(entry for entry in entries if entry.type == "Communication")
+    return Interpretation(commands, stored, remarks={identity: each for identity, each in read.items() if each})
 
 
 def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
@@ -41,6 +44,8 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
             return (asked(entry, context),)
         case "CommunicationRequest":
             return (list_asked(entry, context),)
+        case "Communication":
+            return (emergency(entry, context),)
         case _:
             return task(entry, context)
 
@@ -48,7 +53,7 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
 EDGE = Edge(
     takes=TAKES,
     interpret=interpret,
-    order=("ServiceRequest", "CommunicationRequest", "Task"),
+    order=("ServiceRequest", "Communication", "CommunicationRequest", "Task"),
     definitions=definitions(),
     ledger_views={("Consent", "permitted"): permitted},
 )

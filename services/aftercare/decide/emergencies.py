@@ -1,0 +1,44 @@
+"""A medical emergency in which a person of the staff told medical personnel (42 CFR 2.51): it is booked, and a privacy
+officer is asked to look at it. The hub itself sends nothing.
+"""
+
+from services.aftercare.messages import Emits, RecordEmergency
+from services.aftercare.settings import Settings
+from services.aftercare.state import State
+from shared.events.emergency import EmergencyDisclosed
+from shared.events.envelope import name_id
+from shared.events.escalation import Signal
+from shared.rules import escalation
+from shared.rules.decision import Moment, Refused
+from shared.rules.escalation import Trigger, rule_version
+from shared.rules.staff import DIRECTOR, PRIVACY_OFFICER, has_role, refused
+
+REASON = "emergency-disclosure"
+TIER = 1
+"""A person looks at it within 72 hours (domain 5.1): what was told can't be taken back."""
+RULES_VERSION = "1"
+
+
+def recorded(state: State, command: RecordEmergency, moment: Moment[Settings]) -> list[Emits] | Refused:
+    """Also of a patient who has died, or of whom no stay is known: what was told was told."""
+    refusal = refused(moment.settings.staff, "disclose-in-emergency", command.by, "Communication.sender")
+    if refusal is not None:
+        return refusal
+    disclosed = EmergencyDisclosed(
+        audit_id=name_id(command.communication_id, "disclosure"),
+        communication_id=command.communication_id,
+        nature=command.nature,
+        by=command.by,
+        disclosed_at=command.disclosed_at,
+        recorded_at=moment.now,
+        client=moment.by,
+    )
+    trigger = Trigger(
+        category="safety",
+        reason=REASON,
+        tier=TIER,
+        owner=PRIVACY_OFFICER if has_role(moment.settings.staff, PRIVACY_OFFICER) else DIRECTOR,
+        rule=rule_version("aftercare", REASON, RULES_VERSION),
+        signals=(Signal(command.nature, command.disclosed_at, f"Communication/{command.communication_id}"),),
+    )
+    return [disclosed, *escalation.raise_or_update(state.escalations, [trigger], moment, moment.settings.escalation)]
