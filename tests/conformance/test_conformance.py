@@ -12,9 +12,12 @@ import pytest
 from deploy import keys
 from services.aftercare.answer_form import STATUSES
 from services.aftercare.form import transaction
+from services.aftercare.meeting_lists import MeetingListDetailed, MeetingsRequested
+from services.aftercare.meetings.matching import Offer
 from shared.edge.app import statement
 from shared.edge.fhir import Answered, response_bundle, searchset
 from shared.edge.outcome import fault, outcome
+from shared.events.aftercare import MeetingListPrepared
 from shared.events.envelope import Event
 from shared.events.group_listed import GroupListed
 from shared.events.listed import FeedQuestioned, GroupSlot, SlotsListed, SlotStatus, schedule_id, slot_id
@@ -76,6 +79,18 @@ FEED = FeedQuestioned(
     silent_since=MONDAY,
     sessions=8,
 )
+REQUESTED = MeetingsRequested(
+    request_id="q1",
+    wishes=("women", "fellowship:aa", "language:es"),
+    asked_at=MONDAY,
+    asked_by="case-manager-1",
+)
+LISTED = MeetingListDetailed(
+    prepared=MeetingListPrepared(
+        list_id="l1", plan_id="c1", request_id="q1", meetings=("riverbend|a",), prepared_at=MONDAY, none_near=True
+    ),
+    offers=(Offer("riverbend|a", (0, 6), "18:30", ("in-person", "online"), 5),),
+)
 TASK: Json = {"resourceType": "Task", "id": "t1", "status": "requested", "intent": "order"}
 MADE = Answered("201 Created", "Task/t1/_history/1", "1", "2025-03-03T09:30:00Z", TASK)
 
@@ -90,6 +105,11 @@ def test_the_bundle_of_an_event_has_no_error_as_it_was_first_written_and_as_it_i
 
 def test_what_is_listed_of_no_patient_has_no_error(validator: Validator) -> None:
     for resource in (*SLOTS.write(""), *FEED.write(""), *GROUP.write(""), *NO_GROUP.write("")):
+        assert validator.errors(written(resource)) == []
+
+
+def test_what_a_person_asks_for_and_reads_of_meetings_has_no_error(validator: Validator) -> None:
+    for resource in (*REQUESTED.write("p1"), *LISTED.write("p1")):
         assert validator.errors(written(resource)) == []
 
 
