@@ -54,7 +54,7 @@ class Profile(NamedTuple):
     venues: tuple[Venue, ...]
 
 
-class Item(NamedTuple):
+class IndexedMeeting(NamedTuple):
     """One meeting: numbers of its profile, spot and zone; minutes of the day at which it starts, there."""
 
     profile: int
@@ -68,7 +68,7 @@ class Index:
     """The regular meetings of a snapshot in the order of their starts and ids, made once a snapshot."""
 
     meetings: tuple[Meeting, ...]
-    items: tuple[Item, ...]
+    items: tuple[IndexedMeeting, ...]
     profiles: tuple[Profile, ...]
     spots: tuple[Spot, ...]
     zones: tuple[str | None, ...]
@@ -80,7 +80,7 @@ class Index:
         spots: dict[Spot, int] = {}
         zones: dict[str | None, int] = {}
         items = tuple(
-            Item(
+            IndexedMeeting(
                 profiles.setdefault(_profile(each), len(profiles)),
                 spots.setdefault(_spot(each), len(spots)),
                 zones.setdefault(each.timezone, len(zones)),
