@@ -67,7 +67,7 @@ WALKS = {
     "waiting._AWAITED": "an update of what waits for its patient, among what waits for one in this program",
 }
 """Statements that may look at more than one patient, thing or lane, and why."""
-OF_LANES = ("internal._NEXT", "gate._NEXT", "on_call._NEXT", "kafka._NEXT", "kafka._HEARTBEAT")
+OF_LANES = ("internal._NEXT", "lookups._NEXT", "gate._NEXT", "on_call._NEXT", "kafka._NEXT", "kafka._HEARTBEAT")
 """Statements that a lane asks on its own connection."""
 FRAGMENTS = {"search._EACH_STATUS"}
 """Beginnings of statements; searches are tried whole (test_search_plans.py)."""
