@@ -169,6 +169,15 @@ def test_a_contact_that_nobody_reports_in_its_window_asks_the_case_manager_once(
     assert (resolved.escalation.reason, resolved.reason) == (OVERDUE, "answered")
 
 
+def test_a_late_contact_that_a_person_answered_for_is_not_asked_about_again() -> None:
+    patient, contact = due()
+    (raised,) = only(patient.until(contact.act_by), EscalationRaised)
+    patient.then(ResolveEscalation(escalation_id=raised.escalation.id, reason="acted-on"), at=contact.act_by)
+    (second,) = plan_contacts(patient.until(DISCHARGED + 7 * DAY))
+    (later,) = only(raised_for(patient.until(second.act_by), OVERDUE), EscalationRaised)
+    assert [each.evidence for each in later.escalation.signals] == [f"Task/{second.follow_up_id}"]
+
+
 def test_of_two_that_are_late_the_one_that_is_reported_leaves_the_other() -> None:
     patient, first = due()
     (second,) = plan_contacts(patient.until(DISCHARGED + 7 * DAY))
