@@ -114,7 +114,8 @@ def _in_time(person: Person, session: Session, chance: Random) -> Acts:
 
 
 def _late(person: Person, session: Session, chance: Random) -> Acts:
-    return _there(person, session, session.start + timedelta(minutes=chance.randint(5, 50)), session.end)
+    most = min(50, int((session.end - session.start) / timedelta(minutes=1)) - 5)
+    return _there(person, session, session.start + timedelta(minutes=chance.randint(5, most)), session.end)
 
 
 def _walks_out(person: Person, session: Session, chance: Random) -> Acts:

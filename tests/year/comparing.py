@@ -43,7 +43,9 @@ def _sessions(counted: Counted, hub: Patient, until: datetime) -> Iterator[Diffe
     # Of two at one time one was ended when the patient left its group.
     for visit in sorted(counted.visits, key=lambda each: each.mark == "ended"):
         here = [each for each in seen if (each.start, each.kind) == (visit.start, visit.kind)]
-        known = min(here, key=lambda each: each.status != visit.status, default=None)
+        known = min(
+            here, key=lambda each: (each.status, each.missed_at) != (visit.status, visit.missed_at), default=None
+        )
         seen = [each for each in seen if each is not known]
         what = f"{visit.kind} {visit.start:%F %H:%M}"
         if known is None and visit.mark == "ended":

@@ -7,7 +7,7 @@ the hub differ, one of the two is wrong.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -574,7 +574,7 @@ class Stay:
         """Those of its kind that begin within a few minutes of it: there is one."""
         most = timedelta(minutes=self.program.numbers["same_session_minutes"])
         near = [each for each in self.visits if each.kind == visit.kind and abs(each.start - visit.start) <= most]
-        return [each for each in near if each.mark != "moved"]
+        return [each for each in near if each.mark not in ("moved", "ended")]
 
     def _may_make_up(self, visit: Visit, missed: Visit) -> bool:
         """A miss, of its week, that no other session makes up."""
@@ -728,7 +728,7 @@ class Stay:
         end = self._boundary(self.program.day(start + DAY))
         here = [each for each in self.visits if start <= each.start < end]
         expected = sum((each.expected(at, self.program.numbers) for each in here), timedelta(0))
-        owed = sum((each.length for each in here if each.mark not in ("ended", "moved")), timedelta(0))
+        owed = _once(each for each in here if each.mark not in ("ended", "moved"))
         least = self.payer["least_minutes"] * MINUTE
         return expected < least <= owed + self._unseated(start, end, at) * MINUTE
 
@@ -767,9 +767,7 @@ class Stay:
         owed = [each for each in here if each.status != "cancelled"]
         enough = [each for each in here if each.present() * 100 >= each.length * payer["session_percent"]]
         minutes = int(sum((each.present() for each in here), timedelta(0)) / MINUTE)
-        offered = int(sum((each.length for each in owed), timedelta(0)) / MINUTE) + self._unseated(
-            start, end, end + LOOKED_AT
-        )
+        offered = int(_once(owed) / MINUTE) + self._unseated(start, end, end + LOOKED_AT)
         days, possible = self._days(enough), self._days(owed, planned=True)
         is_short = minutes < payer["least_minutes"] <= offered or days < payer["least_days"] <= possible
         finding = "unknown" if any(each.is_open for each in here) else "short"
@@ -793,6 +791,15 @@ class Stay:
             day = self.program.day(each.start)
             by_day[day] = by_day.get(day, timedelta(0)) + (each.length if planned else each.present())
         return sum(each >= self.payer["day_minutes"] * MINUTE for each in by_day.values())
+
+
+def _once(visits: Iterable[Visit]) -> timedelta:
+    """All of these, each minute once: one that was excused may have been replaced at its time."""
+    total, reached = timedelta(0), datetime.min.replace(tzinfo=UTC)
+    for each in sorted(visits, key=lambda each: each.start):
+        total += max(timedelta(0), each.end - max(each.start, reached))
+        reached = max(reached, each.end)
+    return total
 
 
 def _standing(runs: list[list[Visit]], kind: str) -> list[Visit]:
