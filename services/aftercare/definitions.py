@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from services.aftercare.activities import TABLE as ACTIVITIES
 from shared.edge.definitions import by_name, code_system
 from shared.events import codes, fhir
 from shared.events.escalation import CONTACT_SCRIPTS
@@ -33,4 +34,5 @@ ANSWERS: Mapping[str, str] = {
 
 def definitions() -> dict[tuple[str, str], fhir.Element]:
     """By type and id, with a version of its own for each content."""
-    return by_name([*plans(TABLE), code_system(codes.CONTACT, ANSWERS)])
+    activities = {each.code: each.display for each in ACTIVITIES.values()}
+    return by_name([*plans(TABLE), code_system(codes.CONTACT, ANSWERS), code_system(codes.AFTERCARE, activities)])

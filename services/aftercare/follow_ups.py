@@ -22,7 +22,7 @@ def planned(event: AftercarePlanned, last: LastContact | None, before: Plan | No
         for number, due_at in numbered
         if number not in waiting and number > min(waiting, default=0)
     )
-    return replace(plan, ahead=ahead, planned_at=event.planned_at)
+    return replace(plan, ahead=ahead, planned_at=event.planned_at, activities=event.activities)
 
 
 def first_number(last: LastContact | None, discharged_at: datetime) -> int:

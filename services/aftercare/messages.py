@@ -24,6 +24,7 @@ from shared.events.aftercare import (
     ReferralWithdrawn,
     ReferralWithheld,
 )
+from shared.events.aftercare_plan import Activities, AftercareRevised
 from shared.events.contact import Answer
 from shared.events.emergency import EmergencyDisclosed
 from shared.events.envelope import Command
@@ -39,6 +40,8 @@ from shared.events.intake import (
     EngagedDaysCounted,
     EpisodeAdmitted,
     EpisodeDischarged,
+    EpisodeStepped,
+    FlagsChanged,
     PartnerReferralChanged,
     PatientDied,
     PatientIdentified,
@@ -76,6 +79,8 @@ __all__ = [
     "ActOnEscalation",
     "AftercareEnded",
     "AftercarePlanned",
+    "AftercareRevised",
+    "AgreePlan",
     "AnswerEscalated",
     "AnswerEvent",
     "AnswerPrepared",
@@ -110,10 +115,12 @@ __all__ = [
     "EngagedDaysCounted",
     "EpisodeAdmitted",
     "EpisodeDischarged",
+    "EpisodeStepped",
     "EscalationCommand",
     "EscalationEvent",
     "EscalationResolved",
     "EscalationRetracted",
+    "FlagsChanged",
     "FollowUpCompleted",
     "FollowUpFellDue",
     "FollowUpsEscalated",
@@ -187,6 +194,14 @@ class CountWrongLink(Command, frozen=True, kw_only=True, tag=True):
     """Somebody had the beginning of a partner's link and not the rest: three times end it."""
 
     task_id: str
+
+
+class AgreePlan(Command, frozen=True, kw_only=True, tag=True):
+    """All that is planned beside the contacts of this plan, as the patient and a case manager agreed on it."""
+
+    plan_id: str
+    activities: Activities
+    by: str = ""
 
 
 class CompleteFollowUp(Command, frozen=True, kw_only=True, tag=True):
@@ -277,6 +292,7 @@ Commands = (
     | AskMeetings
     | WithdrawReferral
     | AnswerReferral
+    | AgreePlan
     | CompleteFollowUp
     | CorrectFollowUp
     | RecordAttempt
@@ -295,6 +311,8 @@ Consumes = (
     | PatientDied
     | DeathWithdrawn
     | EpisodeAdmitted
+    | EpisodeStepped
+    | FlagsChanged
     | EpisodeDischarged
     | EngagedDaysCounted
     | DischargeWithdrawn
@@ -308,6 +326,7 @@ Consumes = (
 )
 Emits = (
     AftercarePlanned
+    | AftercareRevised
     | AftercareEnded
     | MeetingsRequested
     | MeetingsAsked

@@ -6,8 +6,9 @@ from typing import NamedTuple, Self
 
 import msgspec
 
+from shared.events.aftercare_plan import Activities
 from shared.events.envelope import name_id
-from shared.events.intake import EpisodeAdmitted
+from shared.events.intake import EpisodeAdmitted, EpisodeStepped, FlagsChanged
 from shared.events.internal import ContactKnown
 from shared.rules.consent import LACKS
 
@@ -33,6 +34,14 @@ class InCare(msgspec.Struct, frozen=True, array_like=True, tag="in-care"):
     @classmethod
     def of(cls, event: EpisodeAdmitted) -> Self:
         return cls(event.episode_id, event.track, (*event.other_tracks, *event.flags)[:FLAGS_MOST])
+
+    def after(self, event: EpisodeStepped | FlagsChanged) -> Self:
+        """With what is known since: the tracks and flags of another level, or flags that began and ended."""
+        if isinstance(event, EpisodeStepped):
+            flags = (*event.other_tracks, *event.flags)
+            return type(self)(self.episode_id, event.track, flags[:FLAGS_MOST])
+        flags = tuple(dict.fromkeys((*event.flags, *(each for each in self.flags if each not in event.ended))))
+        return type(self)(self.episode_id, self.track, flags[:FLAGS_MOST])
 
 
 class Discharged(msgspec.Struct, frozen=True, array_like=True, tag="discharged"):
@@ -126,6 +135,7 @@ class Plan(msgspec.Struct, frozen=True, array_like=True):
     planned_at: datetime | None = None
     engaged_days: int | None = None
     """Days in care up to the discharge, as intake counted them."""
+    activities: Activities = ()
 
     @property
     def left(self) -> tuple[datetime, ...]:

@@ -24,6 +24,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     follow_up_window_days: tuple[DaysOrNone, ...]
     readmission_days: Days
     """A stay that begins so soon after another one ended is a readmission."""
+    step_down_days: Days
+    """Within how long after a discharge the next level of care sees the patient."""
     re_engagement_not_reached: Count
     """So many contacts in a row that did not reach the patient, and they are asked back."""
     re_engagement_days: tuple[Days, ...]

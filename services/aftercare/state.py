@@ -15,6 +15,7 @@ from services.aftercare.follow_ups import after_follow_up, last_contact, planned
 from services.aftercare.messages import (
     AftercareEnded,
     AftercarePlanned,
+    AftercareRevised,
     AnswerEscalated,
     AnswerEvent,
     AskMeetings,
@@ -33,7 +34,9 @@ from services.aftercare.messages import (
     EngagedDaysCounted,
     EpisodeAdmitted,
     EpisodeDischarged,
+    EpisodeStepped,
     EscalationEvent,
+    FlagsChanged,
     FollowUpCompleted,
     FollowUpFellDue,
     FollowUpsEscalated,
@@ -167,7 +170,7 @@ def evolve(state: State, event: Event | Command) -> State:
 def _evolved(state: State, event: Event | Command) -> State:
     """All but the contacts."""
     match event:
-        case PatientIdentified() | CareTeamChanged():
+        case PatientIdentified() | CareTeamChanged() | EpisodeStepped() | FlagsChanged():
             return _known(state, event)
         case ContactKnown():
             return _contact_known(state, event)
@@ -191,7 +194,7 @@ def _evolved(state: State, event: Event | Command) -> State:
             return _person_asked(state, event)
         case CandidateDue(kind=kind):
             return _with(state, candidates_due=tuple(dict.fromkeys((*state.candidates_due, kind))))
-        case AftercarePlanned() | EngagedDaysCounted():
+        case AftercarePlanned() | AftercareRevised() | EngagedDaysCounted():
             return _with_days(_planned(state, event))
         case AftercareEnded():
             return _with(state, plan=None)
@@ -260,10 +263,12 @@ def _admitted(state: State, event: EpisodeAdmitted) -> State:
     return _with(state, episode=InCare.of(event), last_contact=None)
 
 
-def _planned(state: State, event: AftercarePlanned | EngagedDaysCounted) -> State:
+def _planned(state: State, event: AftercarePlanned | AftercareRevised | EngagedDaysCounted) -> State:
     """A new plan begins with nobody tried; one that is moved keeps its id. The days of a stay count once it is over."""
     if isinstance(event, EngagedDaysCounted):
         return _with(state, engaged=Engaged(event.episode_id, event.days)) if event.is_over else state
+    if isinstance(event, AftercareRevised):
+        return state if state.plan is None else _with(state, plan=_with(state.plan, activities=event.activities))
     if state.plan is not None and state.plan.plan_id == event.plan_id:
         return _with(state, plan=planned(event, state.last_contact, state.plan))
     return _with(state, plan=planned(event, state.last_contact), tried=())
@@ -282,9 +287,16 @@ def _after_follow_up(state: State, plan: Plan, event: FollowUpFellDue | FollowUp
     return _with(state, plan=after_follow_up(plan, event), last_contact=last)
 
 
-def _known(state: State, event: PatientIdentified | CareTeamChanged) -> State:
-    """That there is such a patient, or who looks after them."""
-    return _with(state, team=event.members) if isinstance(event, CareTeamChanged) else _with(state, identified=True)
+def _known(state: State, event: PatientIdentified | CareTeamChanged | EpisodeStepped | FlagsChanged) -> State:
+    """That there is such a patient, who looks after them, and what a stay is known by since."""
+    match event:
+        case PatientIdentified():
+            return _with(state, identified=True)
+        case CareTeamChanged(members=members):
+            return _with(state, team=members)
+        case EpisodeStepped() | FlagsChanged():
+            care = state.episode
+            return _with(state, episode=care.after(event)) if isinstance(care, InCare) else state
 
 
 def _contact_known(state: State, event: ContactKnown) -> State:

@@ -5,6 +5,7 @@ from typing import ClassVar, Final, Literal
 from uuid import NAMESPACE_URL
 
 from shared.events import codes, fhir
+from shared.events.aftercare_plan import Activities, activities, aftercare_plan, contact
 from shared.events.contact import Answer, outputs
 from shared.events.envelope import Event, Resource, name_id
 from shared.events.escalation import script_url
@@ -24,17 +25,19 @@ AnswerStep = Literal["received", "accepted", "scheduled", "unattended", "attende
 
 class AftercarePlanned(Event, frozen=True, kw_only=True):
     """Continuing care begins, with the contacts ahead (72 h to 180 days, domain 6.2); again with the same plan where a
-    corrected discharge moves them."""
+    corrected discharge moves them. With what is planned beside them."""
 
     plan_id: str
     episode_id: str
     planned_at: datetime
     follow_ups: tuple[datetime, ...]
+    activities: Activities = ()
 
     def write(self, patient: str) -> list[Resource]:
-        contacts = [_contact("scheduled", self.planned_at, each) for each in self.follow_ups]
+        contacts = [contact("scheduled", self.planned_at, each) for each in self.follow_ups]
+        planned = [*contacts, *activities(self.activities, self.planned_at)]
         since = fhir.period(self.planned_at)
-        return [_care_plan(self.plan_id, "active", self.episode_id, patient, since, contacts)]
+        return [aftercare_plan(self.plan_id, "active", self.episode_id, patient, since, planned)]
 
 
 class AftercareEnded(Event, frozen=True, kw_only=True):
@@ -47,43 +50,17 @@ class AftercareEnded(Event, frozen=True, kw_only=True):
     reason: str
     made: tuple[datetime, ...]
     left: tuple[datetime, ...]
+    activities: Activities = ()
 
     def write(self, patient: str) -> list[Resource]:
         why = fhir.concept(codes.REASON, self.reason)
         contacts = [
-            *(_contact("completed", self.planned_at, each) for each in self.made),
-            *(_contact("cancelled", self.planned_at, each, why) for each in self.left),
+            *(contact("completed", self.planned_at, each) for each in self.made),
+            *(contact("cancelled", self.planned_at, each, why) for each in self.left),
         ]
         status, period = "revoked" if self.left else "completed", fhir.period(self.planned_at, self.ended_at)
-        return [_care_plan(self.plan_id, status, self.episode_id, patient, period, contacts)]
-
-
-def _contact(status: str, planned_at: datetime | None, due_at: datetime, why: Resource | None = None) -> Resource:
-    detail = {
-        "code": fhir.concept(codes.TASK, "follow-up"),
-        "status": status,
-        "statusReason": why,
-        "scheduledPeriod": fhir.period(planned_at, due_at),
-    }
-    return {"detail": fhir.without_nothing(detail)}
-
-
-def _care_plan(
-    plan_id: str, status: str, episode_id: str, patient: str, period: Resource, contacts: list[Resource]
-) -> Resource:
-    return fhir.without_nothing(
-        {
-            "resourceType": "CarePlan",
-            "id": plan_id,
-            "status": status,
-            "intent": "plan",
-            "category": [fhir.concept(codes.TASK, "aftercare")],
-            "subject": fhir.reference("Patient", patient),
-            "period": period,
-            "supportingInfo": [fhir.reference("EpisodeOfCare", episode_id)],
-            "activity": contacts,
-        }
-    )
+        planned = [*contacts, *activities(self.activities, self.planned_at, why if self.left else None)]
+        return [aftercare_plan(self.plan_id, status, self.episode_id, patient, period, planned)]
 
 
 class MeetingListPrepared(Event, frozen=True, kw_only=True):

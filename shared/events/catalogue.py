@@ -7,6 +7,7 @@ import msgspec
 
 from shared.events import (
     aftercare,
+    aftercare_plan,
     attendance,
     emergency,
     escalation,
@@ -133,7 +134,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         INTAKE_EVENTS,
         "intake",
         "EpisodeOfCare + CarePlan + Provenance",
-        ("attendance",),
+        ("attendance", "aftercare"),
         intake.read_episode_stepped,
     ),
     CatalogueEntry(
@@ -151,7 +152,12 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         intake.read_stage_advanced,
     ),
     CatalogueEntry(
-        intake.FlagsChanged, INTAKE_EVENTS, "intake", "Flag each", ("attendance",), intake.read_flags_changed
+        intake.FlagsChanged,
+        INTAKE_EVENTS,
+        "intake",
+        "Flag each",
+        ("attendance", "aftercare"),
+        intake.read_flags_changed,
     ),
     CatalogueEntry(
         intake.CareTeamChanged, INTAKE_EVENTS, "intake", "CareTeam", _ALL_THREE, intake.read_care_team_changed
@@ -216,6 +222,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         testing.ResultMatched, TESTING_EVENTS, "testing", "Provenance + DiagnosticReport + Observation each"
     ),
     CatalogueEntry(aftercare.AftercarePlanned, AFTERCARE_EVENTS, "aftercare", "CarePlan"),
+    CatalogueEntry(aftercare_plan.AftercareRevised, AFTERCARE_EVENTS, "aftercare", "CarePlan + Provenance by a person"),
     CatalogueEntry(aftercare.AftercareEnded, AFTERCARE_EVENTS, "aftercare", "CarePlan"),
     CatalogueEntry(aftercare.MeetingListPrepared, AFTERCARE_EVENTS, "aftercare", "Communication"),
     CatalogueEntry(aftercare.ReferralPrepared, AFTERCARE_EVENTS, "aftercare", "Task + ServiceRequest"),

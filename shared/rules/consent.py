@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, assert_never
+from typing import Annotated, Literal, assert_never
 
 import msgspec
 
@@ -35,6 +35,10 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Kinds of referral this partner takes."""
     offers: tuple[str, ...] = ()
     """Levels of care it gives: where to, for a patient whom the program can't take. Nothing is disclosed by it."""
+    narr_level: Literal["", "I", "II", "III", "IV"] = ""
+    """Of a recovery residence: peer-run, monitored, supervised, service provider (NARR); empty where it isn't known."""
+    accepts_moud: bool | None = None
+    """Of a recovery residence: whether it takes a patient with medication for opioid use disorder; never assumed."""
     refers_as: tuple[str, ...] = ()
     """By which identifiers (`system|value`) a referral's requester names it: it is answered about its own referrals,
     where a consent permits it the field `referral-state`. Empty: it is never answered."""
@@ -71,6 +75,8 @@ def require_narrow(partner: Partner) -> Partner:
         raise ValueError(f"fields: kind {partner.kind} may be told {allowed}; not {', '.join(beyond)}")
     if not set(partner.required) <= set(partner.fields):
         raise ValueError("required: must be among fields")
+    if partner.kind != "recovery-residence" and (partner.narr_level or partner.accepts_moud is not None):
+        raise ValueError("narr_level, accepts_moud: only of kind recovery-residence")
     return partner
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as some
 from services.aftercare import messages as w
 from services.aftercare.contacts import waiting
 from shared.events.aftercare import ANSWER_STEPS
+from shared.events.aftercare_plan import CHOICES, PlanActivity
 from shared.events.codes import ACTS, EMERGENCIES, HAND_OVER_REASONS
 from shared.events.contact import Answer
 from shared.events.envelope import Command, name_id
@@ -31,6 +32,15 @@ def _ask(story: Story) -> some.SearchStrategy[Command]:
         asked_by=some.just("case-manager-1"),
         send_again_reason=some.sampled_from(["", "not-received"]),
     )
+
+
+def _agree(story: Story) -> some.SearchStrategy[Command]:
+    """All of the plan that goes on, each with some choice; or of one that nobody has."""
+    plan = story.state.plan
+    stands = plan.activities if plan is not None else ()
+    chosen = some.sampled_from(sorted(CHOICES))
+    activities = some.tuples(*(some.builds(PlanActivity, some.just(each.code), chosen) for each in stands))
+    return some.builds(w.AgreePlan, plan_id=some.just(plan.plan_id if plan else REFERRALS[0]), activities=activities)
 
 
 def _withdraw(story: Story) -> some.SearchStrategy[Command]:
@@ -105,6 +115,7 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.WithdrawReferral: _withdraw,
     w.AnswerReferral: _answer,
     w.CountWrongLink: lambda story: some.builds(w.CountWrongLink, task_id=some.sampled_from(REFERRALS)),
+    w.AgreePlan: _agree,
     w.CompleteFollowUp: _complete,
     w.CorrectFollowUp: _correct,
     w.RecordAttempt: _attempt,

@@ -56,6 +56,7 @@ SETTINGS = Settings(
     follow_up_days=(3, 7, 14, 30, 60, 90, 180),
     follow_up_window_days=(1, 2, 3, 7, 7, 14, 14),
     readmission_days=30,
+    step_down_days=7,
     re_engagement_not_reached=2,
     re_engagement_days=(1, 2, 5, 10, 18, 25),
     re_engagement_window_days=1,

@@ -12,6 +12,7 @@ import msgspec
 
 from shared.events import (
     aftercare,
+    aftercare_plan,
     attendance,
     emergency,
     escalation,
@@ -486,6 +487,22 @@ EXAMPLES: tuple[Event, ...] = (
         episode_id=named("episode"),
         planned_at=MONDAY,
         follow_ups=(NEXT_MONDAY, NEXT_YEAR),
+    ),
+    aftercare_plan.AftercareRevised(
+        plan_id=named("aftercare"),
+        episode_id=named("episode"),
+        planned_at=MONDAY,
+        made=(TWO_HOURS_LATER,),
+        left=(NEXT_MONDAY,),
+        activities=(
+            aftercare_plan.PlanActivity("step-down", "scheduled", "riverbend-outpatient", NEXT_MONDAY),
+            aftercare_plan.PlanActivity("naloxone", "completed"),
+            aftercare_plan.PlanActivity("recovery-residence", "declined"),
+            aftercare_plan.PlanActivity("mutual-help"),
+        ),
+        revised_at=TWO_HOURS_LATER,
+        by="case-manager-1",
+        client="ehr",
     ),
     aftercare.AftercareEnded(
         plan_id=named("aftercare"),

@@ -7,6 +7,7 @@ from typing import assert_never
 import msgspec
 
 from services.aftercare.decide import (
+    activities,
     answers,
     candidates,
     closed_loop,
@@ -23,6 +24,7 @@ from services.aftercare.decide.episode import admitted, died, discharged, lives,
 from services.aftercare.messages import (
     AcknowledgeEscalation,
     ActOnEscalation,
+    AgreePlan,
     AnswerReferral,
     AskMeetings,
     AskReferral,
@@ -47,6 +49,8 @@ from services.aftercare.messages import (
     EngagedDaysCounted,
     EpisodeAdmitted,
     EpisodeDischarged,
+    EpisodeStepped,
+    FlagsChanged,
     FollowUpCompleted,
     FollowUpFellDue,
     HandOverEscalation,
@@ -98,6 +102,8 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> list[Emit
     match event:
         case PatientIdentified() | CareTeamChanged() | ConsentsCurrent() | EngagedDaysCounted():
             return []
+        case EpisodeStepped() | FlagsChanged():
+            return []  # what the plan and the lists are chosen by, once they are
         case PatientDied():
             return [*died(state, moment), *referrer_answers.died(state, moment)]
         case DeathWithdrawn():
@@ -168,6 +174,8 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
             return closed_loop.answered(state, command, moment)
         case CountWrongLink():
             return []  # the state counts it
+        case AgreePlan():
+            return activities.agreed(state, command, moment)
         case CompleteFollowUp():
             return re_engagement.completed(state, command, moment) or plan.completed(state.plan, command, moment)
         case CorrectFollowUp():

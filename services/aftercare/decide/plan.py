@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from services.aftercare.decide import activities
 from services.aftercare.follow_ups import first_number
 from services.aftercare.messages import (
     AftercareEnded,
@@ -26,8 +27,13 @@ def planned(state: State, event: EpisodeDischarged, plan_id: str, moment: Moment
     first = first_number(contact_of(state, event), event.discharged_at)
     days = moment.settings.follow_up_days[first - 1 :]
     follow_ups = tuple(event.discharged_at + timedelta(days=each) for each in days)
+    before = state.plan.activities if state.plan is not None and state.plan.plan_id == plan_id else ()
     plan = AftercarePlanned(
-        plan_id=plan_id, episode_id=event.episode_id, planned_at=event.discharged_at, follow_ups=follow_ups
+        plan_id=plan_id,
+        episode_id=event.episode_id,
+        planned_at=event.discharged_at,
+        follow_ups=follow_ups,
+        activities=activities.of_discharge(state, event, moment, before),
     )
     return [plan] if follow_ups else []
 
@@ -39,7 +45,7 @@ def moved(state: State, before: Discharged, event: EpisodeDischarged, moment: Mo
     if plan is None and before.discharged_at != event.discharged_at:
         return [*planned(state, event, moment.new_id("plan"), moment)]
     if plan is None or plan.planned_at == event.discharged_at:
-        return []
+        return activities.corrected(state, event, moment)
     anew = planned(state, event, plan.plan_id, moment)
     if not anew:
         return over(plan, CORRECTED, moment)
@@ -130,4 +136,5 @@ def _over(
         reason=reason,
         made=made,
         left=left,
+        activities=plan.activities,
     )
