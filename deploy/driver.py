@@ -7,6 +7,7 @@ async with Driver.of(data) as driver:
 """
 
 import asyncio
+import time
 from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,8 @@ from deploy.quiescence import Quiescence
 
 START, END = b"\x0b", b"\x1c\r"
 ANSWER_SECONDS_MOST = 30.0
+TOKEN_SECONDS = 1_800.0
+"""So long one is used: half of what the issuer's are valid."""
 FHIR_JSON = "application/fhir+json"
 HL7_V2 = "application/hl7-v2"
 Resource = dict[str, Any]
@@ -41,7 +44,7 @@ class Driver:
         self._http = httpx.AsyncClient(timeout=ANSWER_SECONDS_MOST, trust_env=False)
         self._quiescence = Quiescence(hub)
         self._quiet = asyncio.Lock()
-        self._tokens: dict[str, str] = {}
+        self._tokens: dict[str, tuple[str, float]] = {}
 
     @classmethod
     def of(cls, data: Path) -> Self:
@@ -58,10 +61,12 @@ class Driver:
         await self._http.aclose()
 
     async def token(self, client: str) -> str:
-        """A bearer token with everything the client is registered for, requested once."""
-        if client not in self._tokens:
-            self._tokens[client] = await asyncio.to_thread(tokens.fetch, self.hub.issuer, self.data / "keys", client)
-        return self._tokens[client]
+        """A bearer token with everything the client is registered for; another one in time, as a simulation is long."""
+        token, until = self._tokens.get(client, ("", 0.0))
+        if until <= time.monotonic():
+            token = await asyncio.to_thread(tokens.fetch, self.hub.issuer, self.data / "keys", client)
+            self._tokens[client] = (token, time.monotonic() + TOKEN_SECONDS)
+        return token
 
     async def post(self, service: str, resource: Resource, client: str = "ehr", **headers: str) -> httpx.Response:
         """Create: a transaction or message Bundle goes where it belongs, anything else to its resource type."""
