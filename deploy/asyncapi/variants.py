@@ -6,6 +6,7 @@ A field of open content holds a marker (`~EventOrStruct.field~`), by which `form
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from functools import cache
+from itertools import product
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -14,6 +15,7 @@ import msgspec
 
 from shared.events import wire
 from shared.events.aftercare import ASKS_NOBODY, BY_A_PERSON
+from shared.events.aftercare_plan import CHOICES, PlanActivity
 from shared.events.catalogue import CONSUMES, OPERATIONS, CatalogueEntry
 from shared.events.codes import FHIR_DISPOSITION, SEND_AGAIN_REASONS
 from shared.events.envelope import Envelope
@@ -51,6 +53,7 @@ _OF_FIELD: dict[str, tuple[Any, ...]] = {
     "Undecided.rule": ("~rule~",),
     "PlannedActivity.state": ACTIVITY_STATES,
     "PlannedGoal.status": GOAL_STATUSES,
+    "PlanActivity.choice": tuple(CHOICES),
     "FlagsChanged.flags": (("~flag~", "~flag~"), ()),
     "FlagsChanged.ended": (("~flag~",),),
     "WeekEvent.minimum_days": (NUMBER, 0),
@@ -76,6 +79,8 @@ _OF_FIELD: dict[str, tuple[Any, ...]] = {
     "AnswerWithheld.reason": ("~reason~", *sorted(ASKS_NOBODY)),
 }
 """Values on which the shape hangs, or that are all there are."""
+_COMBINED = (PlanActivity,)
+"""Of these each field hangs on no other: written in every combination."""
 
 
 def written(entry: CatalogueEntry) -> Iterator[Written]:
@@ -101,6 +106,8 @@ def _variants(type_: type[Any]) -> tuple[Any, ...]:
     """The struct with all that it can hold, with each field otherwise, and with the least of everything."""
     hints = get_type_hints(type_)
     values = {each.name: _values(type_, each, hints[each.name]) for each in msgspec.structs.fields(type_)}
+    if type_ in _COMBINED:
+        return tuple(type_(*each) for each in product(*values.values()))
     fullest = type_(**{name: each[0] for name, each in values.items()})
     others = [msgspec.structs.replace(fullest, **{name: other}) for name, each in values.items() for other in each[1:]]
     return fullest, *others, type_(**{name: each[-1] for name, each in values.items()})

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from shared.edge.outcome import HttpRefusal
-from shared.events.codes import STAFF
+from shared.events import fhir
+from shared.events.codes import REASON, STAFF
 from tests.aftercare.running import DISCHARGED, Aftercare, admission, asking, discharge, identified
 from tests.service import caller
 
@@ -44,6 +45,22 @@ async def test_a_follow_up_falls_due_stands_on_the_work_list_and_is_completed(af
     assert await aftercare.read("Task", status="requested") == []
     (done,) = await aftercare.read("Task", status="completed")
     assert done["owner"]["identifier"]["value"] == "case-manager"
+    (provenance,) = await aftercare.read("Provenance")
+    assert [each["who"]["identifier"]["value"] for each in provenance["agent"]] == ["case-manager-1", "ehr"]
+
+
+async def test_what_the_patient_declines_stands_in_the_plan_with_who_reported_it(aftercare: Aftercare) -> None:
+    await identified(aftercare)
+    await aftercare.learn(admission(aftercare))
+    await discharge(aftercare, "completed")
+    (plan,) = await aftercare.read("CarePlan")
+    for each in plan["activity"]:
+        if each["detail"]["code"]["coding"][0]["code"] == "alumni":
+            each["detail"] |= {"status": "cancelled", "statusReason": fhir.concept(REASON, "patient-declined")}
+    person = {"identifier": {"system": STAFF, "value": "case-manager-1"}}
+    await aftercare.put_thrice({**plan, "author": person})
+    (stands,) = await aftercare.read("CarePlan")
+    assert stands["activity"] == plan["activity"]
     (provenance,) = await aftercare.read("Provenance")
     assert [each["who"]["identifier"]["value"] for each in provenance["agent"]] == ["case-manager-1", "ehr"]
 
