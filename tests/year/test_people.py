@@ -12,9 +12,12 @@ START = datetime(2026, 2, 25, 14, tzinfo=UTC)
 GROUP = Session(START, START + timedelta(hours=3), "group")
 
 
-def visits(seed: int) -> list[list[Act]]:
+SHORT = Session(START, START + timedelta(minutes=45), "individual")
+
+
+def visits(seed: int, session: Session = GROUP) -> list[list[Act]]:
     found = people(seed, 300, 52, MONDAY)
-    return [acts(each, GROUP, Random(f"{seed}:{each.number}")) for each in found]
+    return [acts(each, session, Random(f"{seed}:{each.number}")) for each in found]
 
 
 def test_the_same_seed_gives_the_same_people_and_the_same_reports() -> None:
@@ -40,3 +43,8 @@ def test_nobody_reports_before_it_happened() -> None:
     for act in (act for one in visits(3) for act in one):
         assert act.came is None or act.came <= act.at or act.at >= GROUP.end
         assert act.left is None or act.left <= max(act.at, GROUP.end)
+
+
+def test_nobody_leaves_before_they_came_also_of_a_short_session() -> None:
+    for act in (act for one in (*visits(3, GROUP), *visits(3, SHORT)) for act in one):
+        assert act.came is None or act.left is None or act.came < act.left

@@ -7,11 +7,11 @@ from deploy.paths import SETTINGS
 from deploy.simulation.program import numbers
 from tests.year.comparing import differences
 from tests.year.observed import Patient, Seen
-from tests.year.recount import Counted, Line, recount
+from tests.year.recount import Counted, Line, Visit, recount
 
 ADMITTED = datetime(2026, 2, 23, 13, tzinfo=UTC)
 MONDAY, WEDNESDAY, FRIDAY = (datetime(2026, 2, day, 14, tzinfo=UTC) for day in (23, 25, 27))
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 def days(*lines: Line, until: datetime = WEDNESDAY) -> list[Line]:
@@ -120,6 +120,30 @@ def test_a_week_for_which_there_was_no_seat_is_projected_short_from_wednesday_no
     assert ("projected-week-short", ()) in second.reasons[wednesday] - second.reasons[tuesday]
 
 
+def test_an_excused_session_that_is_held_alone_in_its_place_is_owed_once() -> None:
+    monday, wednesday, friday = (each + 7 * DAY for each in (MONDAY, WEDNESDAY, FRIDAY))
+    cancelled = {"did": "appointment", "status": "cancelled", "patient": 1, "kind": "group", "refused": False}
+    excused = {**cancelled, "at": monday - HOUR, "start": wednesday, "reason": "illness"}
+    chose = {"at": monday, "did": "chose", "patient": 1, "choice": "individual-therapy"}
+    alone = {**cancelled, "kind": "individual", "at": friday - HOUR, "start": friday, "reason": "prov"}
+    nights = friday + 7 * DAY
+    short, _ = in_a_group(excused, chose, until=nights)
+    assert [each.finding for each in short.weeks] == ["short"]
+    fewer, _ = in_a_group(excused, chose, alone, until=nights)
+    assert [each.finding for each in fewer.weeks] == [""]
+
+
+def test_what_was_left_with_the_group_is_no_session_near_the_one_that_is_booked() -> None:
+    left = {"at": WEDNESDAY - 2 * HOUR, "did": "chose", "patient": 1, "choice": "leave"}
+    near = WEDNESDAY + 10 * MINUTE
+    times = {"start": near, "end": near + 3 * HOUR, "kind": "group", "makes_up": None, "to": None}
+    book = {"at": WEDNESDAY - HOUR, "did": "book", "patient": 1, "refused": False, **times}
+    first, _ = in_a_group(left, book, until=WEDNESDAY + HOUR)
+    assert [each.start for each in first.visits if each.is_booked] == [near]
+    stayed, _ = in_a_group(book, until=WEDNESDAY + HOUR)
+    assert not any(each.is_booked for each in stayed.visits)
+
+
 def test_a_session_that_its_group_does_not_hold_is_nobodys_miss_and_one_that_it_moves_is_held_then() -> None:
     off = {"at": WEDNESDAY, "did": "meeting", "group": "day-1", "start": MONDAY, "to": None}
     moved = {**off, "start": WEDNESDAY, "to": WEDNESDAY + 4 * HOUR, "at": WEDNESDAY - HOUR}
@@ -167,6 +191,19 @@ def test_a_missed_miss_a_false_one_and_a_late_one_are_each_a_difference() -> Non
     assert len(list(differences(silent, hub(seen("SessionMissed", MONDAY + HOUR)), until))) == 1
     assert len(list(differences(silent, hub(), until))) == 1
     assert len(list(differences(present, hub(false), until))) == 1
+
+
+def test_of_two_cancelled_at_one_time_each_is_compared_with_its_like() -> None:
+    missed_at, end = MONDAY + HOUR / 2, MONDAY + 3 * HOUR
+    own = [Visit(MONDAY, end, "group", end, mark="off", missed_at=missed) for missed in ([missed_at], [])]
+    first, second = (
+        Seen(name, MONDAY, "group", "SessionCancelled", {}, each.missed_at)
+        for name, each in zip("ab", own, strict=True)
+    )
+    for theirs in ((first, second), (second, first)):
+        assert list(differences(Counted(1, visits=own), hub(*theirs), end)) == []
+    first.missed_at = []
+    assert len(list(differences(Counted(1, visits=own), hub(first, second), end))) == 1
 
 
 def test_an_encounter_withdrawn_twice_is_listened_to_anew_once() -> None:
