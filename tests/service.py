@@ -263,28 +263,33 @@ def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return key_files.make(tmp_path_factory.mktemp("keys"))
 
 
+def process_on(dsn: str, keys: Path, clock: Path) -> Process:
+    """As a service is started on this database, without a Kafka."""
+    return Process(
+        database_url=dsn,
+        kafka_bootstrap="127.0.0.1:9092",
+        deploy=DEPLOY,
+        keys=keys,
+        issuer="http://127.0.0.1:8100",
+        clock_file=clock,
+    )
+
+
 @pytest.fixture
 async def start_service(database: str, tmp_path: Path, keys_folder: Path) -> AsyncIterator[StartService]:
     """Compose a service as its app does, on a fresh database; it ends with the test."""
-    process = Process(
-        database_url=database,
-        kafka_bootstrap="127.0.0.1:9092",
-        deploy=DEPLOY,
-        keys=keys_folder,
-        issuer="http://127.0.0.1:8100",
-        clock_file=tmp_path / "clock",
-    )
+    process = process_on(database, keys_folder, tmp_path / "clock")
     async with AsyncExitStack() as started:
 
         async def start(compose: Callable[[Keys], ServiceAssembly], name: str, now: datetime) -> ServiceOnPostgres:
             (tmp_path / "clock").write_text(now.isoformat())
-            return await started.enter_async_context(_running(process, compose, name))
+            return await started.enter_async_context(running(process, compose, name))
 
         yield start
 
 
 @asynccontextmanager
-async def _running(
+async def running(
     process: Process, compose: Callable[[Keys], ServiceAssembly], name: str
 ) -> AsyncIterator[ServiceOnPostgres]:
     keys, clock, wake_up = Keys.load(process.keys, name), Clock.of(process), WakeUp()
