@@ -58,6 +58,12 @@ class Chart:
     def waits_for_seat(self) -> bool:
         return not self.has_seat and not self.choice
 
+    def know(self, session: Session, appointment: Resource) -> None:
+        """It is booked. What the EHR has booked itself, a make-up say, is no seat in the group that would hold it."""
+        self.appointments[session.start, session.kind] = appointment
+        self.off.discard((session.start, session.kind))
+        self.has_seat = self.has_seat or group_of(appointment) != ""
+
 
 class Feed:
     """Everything raises CannotContinueError where the hub refuses it, or answers nothing for too long."""
@@ -130,9 +136,7 @@ class Feed:
         sessions = []
         for each in found:
             session = _session_of(each)
-            chart.appointments[session.start, session.kind] = each
-            chart.off.discard((session.start, session.kind))
-            chart.has_seat = chart.has_seat or session.kind == "group"
+            chart.know(session, each)
             sessions.append(session)
         return sorted(sessions, key=lambda each: each.start)
 
