@@ -170,10 +170,16 @@ def settled(
 
 
 def closed(
-    state: State, kinds: frozenset[RequestKind] | None, reason: str, moment: Moment[Settings]
+    state: State,
+    kinds: frozenset[RequestKind] | None,
+    reason: str,
+    moment: Moment[Settings],
+    about: frozenset[str] | None = None,
 ) -> tuple[list[EscalationEvent], tuple[Request, ...]]:
-    """What is asked no more, though nobody answered: the stay is over. `kinds` of None means everything."""
-    gone = [each for each in state.escalations if kinds is None or each.kind in kinds]
+    """What is asked no more, though nobody answered: the stay is over. `kinds` of None means everything; of them what
+    is `about` one of these, where any are named."""
+    named = [each for each in state.escalations if about is None or each.about in about]
+    gone = [each for each in named if kinds is None or each.kind in kinds]
     emitted: list[EscalationEvent] = [_resolved(state, each, moment, reason) for each in gone]
     return emitted, tuple(each for each in state.escalations if each not in gone)
 

@@ -130,6 +130,18 @@ async def test_who_asks_reads_it_pending_and_then_booked_or_cancelled_and_the_sl
     assert await guests(clinic.here) == seated
 
 
+async def test_one_that_is_pending_is_sent_back_as_it_was_read_and_nothing_changes(clinic: Clinic) -> None:
+    free = await slot(clinic)
+    pending = (await booked(clinic, MEMBERS[0], free["id"])).json()
+    read = await clinic.ask("GET", f"Appointment/{pending['id']}")
+    answer = await clinic.ask("PUT", f"Appointment/{pending['id']}", content=read.content)
+    assert (answer.status_code, answer.headers["ETag"]) == (200, read.headers["ETag"]), answer.text
+    async with internal_lane(clinic.here):
+        pass
+    late = await clinic.ask("PUT", f"Appointment/{pending['id']}", content=read.content)
+    assert (late.status_code, late.json()["issue"][0]["expression"]) == (422, ["Appointment.status"])
+
+
 def _patients(appointment: Json) -> list[str]:
     named = [each["actor"]["reference"] for each in appointment["participant"]]
     return [each for each in named if each.startswith("Patient/")]

@@ -35,6 +35,8 @@ from shared.rules.decision import Moment
 from shared.rules.packing import pack_id
 
 REFUSED: Final = "guest-seat-refused"
+MADE_UP = "made-up"
+_TAKES_PLACE = frozenset({"planned", "present", "attended"})
 
 
 def answered(state: State, event: GuestAnswers, moment: Moment[Settings]) -> list[Emits]:
@@ -70,6 +72,18 @@ def followed(course: Course) -> None:
     for session in course.state.sessions if slots else ():
         if session.slot in slots and session.place not in asked:
             _seek(course, session, template[session.slot].group)
+    _close_made_up(course)
+
+
+def _close_made_up(course: Course) -> None:
+    """Of a miss that has a make-up by now nobody looks for one any more."""
+    asked = {each.place: each.about for each in course.state.escalations if each.kind == REFUSED}
+    if not asked:
+        return
+    sessions = course.state.sessions
+    made_up = {each.makes_up for each in sessions if each.makes_up and each.outcome in _TAKES_PLACE}
+    about = frozenset(asked[each.place] for each in sessions if each.place in asked and each.makes_up in made_up)
+    course.ask(*requests.closed(course.state, frozenset({REFUSED}), MADE_UP, course.moment, about))
 
 
 def _seek(course: Course, session: Session, group: str) -> None:

@@ -33,7 +33,11 @@ CODINGS_MOST, CHARACTERS_MOST = 4, 200
 
 
 def appointment(entry: BundleEntry, context: Context) -> Sequence[Command]:
-    """Nothing of a slot that a session has left, sent back as the hub wrote it: the session itself takes place."""
+    """Nothing of a slot that a session has left, nor of a session whose group has not answered, sent back as the hub
+    wrote them: the one takes place elsewhere, of the other the group decides."""
+    stored = context.stored.get((entry.type, str(entry.id)))
+    if stored is not None and stored.body["status"] == entry.resource["status"] == "pending":
+        return ()
     left = "moved" in codes_in(entry.resource.get("cancelationReason"), codes.REASON)
     return () if left and entry.resource["status"] == "cancelled" else (reported(entry, context),)
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.attendance import group_guests, group_sessions, groups
+from services.attendance.decide.guesting import REFUSED
 from services.attendance.group_plan import GROUP, group_key
 from services.attendance.groups import Group
 from services.attendance.messages import (
@@ -29,7 +30,7 @@ from services.attendance.messages import (
 )
 from services.attendance.record import BY_ITSELF, Session, SessionSlot
 from shared.events.envelope import Command, Event, name_id
-from shared.events.escalation import EscalationRaised
+from shared.events.escalation import EscalationRaised, EscalationResolved
 from shared.events.internal import To
 from shared.events.listed import schedule_id, slot_id
 from shared.rules.decision import Moment, Refused
@@ -128,6 +129,28 @@ def test_of_two_who_ask_for_the_last_seat_one_gets_it_and_a_person_hears_of_the_
     assert [(each.reason, each.tier) for each in raised if each.reason == "guest-seat-refused"] == [
         ("guest-seat-refused", 1)
     ]
+
+
+@pytest.mark.parametrize("group", [TUESDAYS, ""])
+def test_who_looks_for_another_session_is_asked_no_more_once_one_is_booked(group: str) -> None:
+    """As a guest elsewhere, or by itself; while the other is pending, they look on."""
+    here = program(seats=1)
+    robin, kim = missing(here, "robin", "kim")
+    here.then(robin.patient, make_up(robin))
+    here.then(kim.patient, make_up(kim))
+    assert guests(here) == [robin.patient] and REFUSED in asked_of(kim)
+    here.holds = bool(group)
+    again = msgspec.structs.replace(make_up(kim, THURSDAY, group), appointment_id=name_id(kim.patient, "again"))
+    here.then(kim.patient, again)
+    assert (REFUSED in asked_of(kim)) == bool(group)
+    here.drains()
+    assert at(kim, THURSDAY).outcome == "planned" and REFUSED not in asked_of(kim)
+    closed = [each.reason for each in only(kim.all_emitted, EscalationResolved) if each.escalation.reason == REFUSED]
+    assert closed == ["made-up"]
+
+
+def asked_of(patient: Patient) -> list[str]:
+    return [each.kind for each in patient.state.escalations]
 
 
 def test_what_is_pending_counts_for_nothing_and_whoever_came_came() -> None:
