@@ -81,7 +81,11 @@ async def test_all_pages_together_have_no_more_bytes_than_a_feed(
         await fetched(server)
 
 
-@pytest.mark.parametrize("content", [b"<html>", b'"text"', b"[", b"5"])
+@pytest.mark.parametrize(
+    "content",
+    [b"<html>", b'"text"', b"[", b"5", b"[" * 50_000 + b"]" * 50_000],
+    ids=["html", "text", "cut", "number", "deep"],
+)
 async def test_a_page_that_is_none_is_no_feed(publisher: Publisher, content: bytes) -> None:
     server = RootServer(publisher).open()
     answer = server._answer

@@ -88,7 +88,7 @@ def _rows(page: bytes) -> list[msgspec.Raw]:
         found = msgspec.json.decode(page, type=list[msgspec.Raw] | dict[str, msgspec.Raw])
         if isinstance(found, dict):
             found = msgspec.json.decode(found.get("meetings", b"[]"), type=list[msgspec.Raw])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise FetchFailed("no-feed") from None
     return found
 
