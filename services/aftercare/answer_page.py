@@ -53,6 +53,8 @@ ASKED: Mapping[AnswerStep, str] = {
     "completed": "The referral is completed",
     "declined": "We decline the referral",
 }
+_FIELD: Final = "%Y-%m-%dT%H:%M"
+"""A moment as the page's field gives it; a day alone, or a time of another zone, is none."""
 _ENDED = "This link is not valid, or no more."
 
 
@@ -172,7 +174,7 @@ def _task(opened: Opened, step: AnswerStep, form: Mapping[str, str], zone: ZoneI
         task["statusReason"] = written.concept(codes.REASON, form.get("reason", ""))
     if step == "scheduled":
         try:
-            at = datetime.fromisoformat(form.get("at", "")).replace(tzinfo=zone)
+            at = datetime.strptime(form.get("at", ""), _FIELD).replace(tzinfo=zone)
         except ValueError:
             return None
         kind = written.concept(codes.INPUT, "appointment")

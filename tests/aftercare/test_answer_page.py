@@ -108,7 +108,8 @@ async def test_each_step_is_answered_once_and_the_referrals_number_is_shown_afte
 
 
 async def test_an_appointment_is_read_in_the_programs_zone(browser: Browser) -> None:
-    assert (await browser.press("step=scheduled&at=soon")).status_code == 422
+    for unclear in ("soon", "2026-04-02", "2026-04-02T09:30%2B09:00", "2026-04-02T09:30Z"):
+        assert (await browser.press(f"step=scheduled&at={unclear}")).status_code == 422
     assert (await browser.press("step=scheduled&at=2026-04-02T09:30")).status_code == 200
     (output,) = (await task_of(browser.aftercare, ALUMNI))["output"]
     assert output["valueDateTime"] == "2026-04-02T13:30:00Z"
