@@ -221,6 +221,36 @@ def test_an_answer_that_is_no_code_refuses_nothing_and_is_named_at_its_place(
     assert "Robin" not in issue.diagnostics and "sober" not in issue.diagnostics
 
 
+CRISIS, USING = Answer("safety", "in-crisis"), Answer("abstinence", "using")
+
+
+def coded(question: str, *stated: str) -> dict[str, Any]:
+    coding = [{"system": codes.CONTACT, "code": each} for each in stated]
+    return output(f"contact-{question}", valueCodeableConcept={"coding": coding})
+
+
+@pytest.mark.parametrize(
+    ("stated", "read"),
+    [
+        (coded("abstinence", "abstinent", "using"), USING),
+        (coded("safety", "fine", "in-crisis"), CRISIS),
+        (coded("safety", "safe", "using", "in-crisis"), CRISIS),
+        (coded("abstinence", "in-crisis"), CRISIS),
+        (coded("mood", "in-crisis"), CRISIS),
+        (coded("safety", "using"), USING),
+        (coded("housing", "housed", "without-housing"), Answer("housing", "uncoded")),
+        (coded("safety", "safe", "unsafe"), Answer("safety", "uncoded")),
+    ],
+)
+def test_of_several_codes_the_worse_counts_wherever_it_stands_and_never_the_milder(
+    stated: dict[str, Any], read: Answer
+) -> None:
+    result = follow_up_of({}, output=[stated])
+    (made,) = result.commands
+    assert isinstance(made, CompleteFollowUp) and made.answers == (read,)
+    assert bool(result.remarks) == (read.code == "uncoded")
+
+
 COMPLETED = {
     "status": "completed",
     "restriction": {"period": {"start": "2025-04-03T20:00:00Z", "end": "2025-04-04T20:00:00Z"}},

@@ -10,17 +10,19 @@ from services.aftercare.messages import CompleteFollowUp, CorrectFollowUp, Reach
 from shared.edge.contract import Context
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in
+from shared.edge.fhir.elements import code_in, codes_in
 from shared.edge.json import Json
 from shared.edge.outcome import Issue, refuse
 from shared.edge.outreach import PARTS, Attempt, attempt
 from shared.edge.staff import person, person_or_client
 from shared.events import codes
-from shared.events.contact import OTHER, QUESTIONS, UNCODED, Answer, Question, answers_to
+from shared.events.contact import IN_CRISIS, OTHER, QUESTIONS, UNCODED, USING, Answer, Question, answers_to
 from shared.events.envelope import Command
 from shared.rules.escalation import ResolveEscalation
 
 REACHES: Mapping[str, Reach] = {"reached": "reached", "not-reached": "not-reached"}
+_GRAVE = (Answer("safety", IN_CRISIS), Answer("abstinence", USING))
+"""What calls somebody at once counts at whichever question it stands, and whatever other code stands beside it."""
 _OPEN = frozenset({"requested", "received", "accepted", "in-progress"})
 
 
@@ -124,9 +126,12 @@ def _answers(entry: BundleEntry) -> Iterator[ReadAnswer]:
 
 def _answer(name: str, output: Json, place: str) -> ReadAnswer:
     question: Question = next((each for each in QUESTIONS if f"contact-{each}" == name), OTHER)
-    known, stated = answers_to(question), code_in(output.get("valueCodeableConcept"), codes.CONTACT) or ""
-    if stated in known:
-        return ReadAnswer(Answer(question, stated), place)
-    text = f"must be one of {', '.join(known)} ({codes.CONTACT})." if known else "no question of a contact."
+    known, stated = answers_to(question), {*codes_in(output.get("valueCodeableConcept"), codes.CONTACT)}
+    grave = next((each for each in _GRAVE if each.code in stated), None)
+    if grave is not None:
+        return ReadAnswer(grave, place)
+    if len(stated) == 1 and stated <= {*known}:
+        return ReadAnswer(Answer(question, stated.pop()), place)
+    text = f"must be one of {', '.join(known)} ({codes.CONTACT}), alone." if known else "no question of a contact."
     remark = Issue("warning", "code-invalid", (place,), f"Not read, a case manager is asked to: {text}")
-    return ReadAnswer(Answer(question, UNCODED), place, None if stated == UNCODED else remark)
+    return ReadAnswer(Answer(question, UNCODED), place, None if stated == {UNCODED} else remark)
