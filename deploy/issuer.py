@@ -30,11 +30,11 @@ from starlette.routing import Route
 
 from deploy import keys
 from deploy.processes import EXIT_CONFIGURATION
-from deploy.token import ASSERTION_TYPE
 from shared.edge import server
 from shared.edge.body import read_body
 from shared.edge.outcome import HttpRefusal
 from shared.platform import log
+from shared.platform.client_assertion import ASSERTION_TYPE
 from shared.platform.clients import RegisteredClient, registered
 from shared.platform.keys import read_private
 from shared.platform.scopes import granted

@@ -1,16 +1,13 @@
 """Asking the issuer for a token the way a client does: with an assertion signed by its own key."""
 
-import time
 from pathlib import Path
-from uuid import uuid4
 
 import httpx
-from joserfc import jwt
 
 from deploy import keys
 from deploy.failure import CannotContinueError
+from shared.platform.client_assertion import ASSERTION_TYPE, client_assertion
 
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 EVERYTHING = "system/*.cruds system/iop-parked.ru"
 
 
@@ -42,7 +39,7 @@ def fetch(
     form = {
         "grant_type": "client_credentials",
         "client_assertion_type": ASSERTION_TYPE,
-        "client_assertion": assertion(f"{issuer}/token", private, client),
+        "client_assertion": client_assertion(f"{issuer}/token", keys.read(private), client),
         "scope": scope,
         **({"program": program} if program else {}),
         **({"person": person} if person else {}),
@@ -62,10 +59,3 @@ def _asked(address: str, form: dict[str, str]) -> dict[str, str]:
             f"the issuer refused the request: {stated.get('error_description', answer.status_code)}"
         )
     return stated
-
-
-def assertion(audience: str, private: Path, client: str) -> str:
-    """A client assertion, valid for one minute and one use."""
-    key = keys.read(private)
-    claims = {"iss": client, "sub": client, "aud": audience, "exp": int(time.time()) + 60, "jti": str(uuid4())}
-    return jwt.encode({"alg": "ES384", "kid": key.kid}, claims, key, algorithms=["ES384"])

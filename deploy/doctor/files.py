@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ def _named_secrets(settings: Path) -> Iterator[Path]:
         except ValueError:
             written = {}
         yield from (settings / each for each in secret_files(written))
+    with suppress(ConfigurationError):  # what is wrong there is named elsewhere
+        yield from (Path(file) for each in partners(settings).values() for file in each.access.secrets)
     try:
         kafka = own_kafka.named()
     except ConfigurationError:

@@ -25,11 +25,13 @@ from deploy.processes import last_sentence
 from deploy.quiescence import behind
 from shared.events.catalogue import CONSUMES
 from shared.path.outbound.destinations import address
+from shared.path.outbound.http import tls
 from shared.platform.issuers import issuers as others
 from shared.platform.issuers import key_set
 from shared.platform.kafka import Cluster
 from shared.platform.pagers import pagers
 from shared.platform.settings import ConfigurationError, partners
+from shared.rules.partner_access import NO_ACCESS, Access
 
 PORT_SECONDS_MOST = 1.0
 DAY_SECONDS = 86_400.0
@@ -174,26 +176,32 @@ def group_of(described: Sequence[Any] | None, lag: int) -> Group:
 
 async def certificates(settings: Path, seconds: float) -> dict[str, float | NoAnswer]:
     """Days that the certificate of each https partner and channel is still valid; unread files are named elsewhere."""
-    urls = {name: url for name, url in await in_thread(lambda: list(_outside(settings))) if url.startswith("https:")}
-    found = await asyncio.gather(*(answered(_days(url), seconds) for url in urls.values()))
-    return dict(zip(urls, found, strict=True))
+    outside = [each for each in await in_thread(lambda: list(_outside(settings))) if each[1].startswith("https:")]
+    found = await asyncio.gather(*(answered(_days(url, access), seconds) for _, url, access in outside))
+    return {name: each for (name, _, _), each in zip(outside, found, strict=True)}
 
 
-def _outside(settings: Path) -> Iterator[tuple[str, str]]:
+def _outside(settings: Path) -> Iterator[tuple[str, str, Access]]:
     try:
-        yield from ((f"partner {name}", address(each)) for name, each in partners(settings).items() if each.url)
+        for name, partner in partners(settings).items():
+            if partner.url:
+                yield f"partner {name}", address(partner), partner.access
         for program, pager in pagers(settings).items():
-            yield from ((f"channel {name} of {program}", each.url) for name, each in pager.channels.items())
+            yield from ((f"channel {name} of {program}", each.url, NO_ACCESS) for name, each in pager.channels.items())
     except ConfigurationError:
         return
 
 
-async def _days(url: str) -> float:
+async def _days(url: str, access: Access) -> float:
     """With the authorities that the lanes trust. Raises CannotContinueError."""
     parts = urlsplit(url)
     try:
+        trusting = tls(access)
+    except ConfigurationError as wrong:
+        raise CannotContinueError(str(wrong)) from None
+    try:
         _, writer = await asyncio.open_connection(
-            parts.hostname, parts.port or 443, ssl=httpx.create_ssl_context(), server_hostname=parts.hostname
+            parts.hostname, parts.port or 443, ssl=trusting, server_hostname=parts.hostname
         )
     except ssl.SSLCertVerificationError as refused:
         raise CannotContinueError(f"its certificate is refused: {refused.verify_message}") from None

@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 from shared.events.envelope import Event, PatientId, Resource
 from shared.events.wire import Written
 from shared.rules.consent import Partner, Permitted, Withheld
+from shared.rules.partner_access import NO_ACCESS, Access
 
 Kind = Literal["topic", "partner"]
 Subscribed = TypeVar("Subscribed", bound=Event)
@@ -40,11 +41,13 @@ Form = Callable[[Any, Release], Resource | Withheld]
 
 @dataclass(frozen=True)
 class Transport:
-    """Where a partner is, and how long (seconds) and how much (bytes) of an answer is waited for in all."""
+    """Where a partner is, how long (seconds) and how much (bytes) of an answer is waited for in all, and how the hub
+    proves who it is."""
 
     url: str
     seconds_most: float = 10.0
     answer_bytes_most: int = 65_536
+    access: Access = NO_ACCESS
 
 
 @dataclass(frozen=True, kw_only=True)

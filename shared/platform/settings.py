@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.rules.consent import Partner, require_narrow
 from shared.rules.organization import Organization
+from shared.rules.partner_access import require_whole
 from shared.rules.partner_kinds import REFERRAL_STATE
 from shared.rules.staff import Member, Staff, require_staff
 
@@ -382,9 +383,18 @@ def partners(deploy: Path) -> dict[str, Partner]:
     for name, partner in known.items():
         with configuration(f"{file}: partner.{name}"):
             require_narrow(partner)
+            require_whole(partner.access)
+        if partner.access.token_url:
+            require_url(partner.access.token_url, f"{file}: partner.{name}.access.token_url")
     _require_identified(known, file)
     _require_referrers(known, file)
-    return known
+    return {name: _with_paths(each, deploy) for name, each in known.items()}
+
+
+def _with_paths(partner: Partner, deploy: Path) -> Partner:
+    """A file that is named in partners.toml lies beside it, unless its path is absolute."""
+    access = partner.access.with_paths(lambda path: str(deploy / path))
+    return partner if access == partner.access else msgspec.structs.replace(partner, access=access)
 
 
 def _require_identified(known: Mapping[str, Partner], file: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, assert_never
 import msgspec
 
 from shared.events.intake import ConsentDenied, ConsentGiven
+from shared.rules.partner_access import NO_ACCESS, Access
 from shared.rules.partner_kinds import (
     COUNSELING_NOTES,
     REFERRAL_STATE,
@@ -45,6 +46,8 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     answer_days: Annotated[int, msgspec.Meta(ge=1, le=60)] = 5
     """Without an answer so long after a referral was sent the case manager is asked."""
     url: str = ""
+    access: Access = NO_ACCESS
+    """How the hub proves to it who it is."""
     try_again_minutes_most: float = 60.0
     """While it can't be reached it is tried again after 1 s, 2 s, 4 s, at last so often: each try that may have been
     received is a line in the books."""

@@ -319,15 +319,18 @@ async def test_keys_are_where_the_environment_has_them_and_not_missed_on_another
     assert any("mounted" in each for each in found.keys)
 
 
-def test_secrets_that_others_can_read_are_named_by_their_file_wherever_oncall_toml_has_them(tmp_path: Path) -> None:
+def test_secrets_that_others_can_read_are_named_by_their_file_wherever_a_file_names_them(tmp_path: Path) -> None:
     data, settings = tmp_path / "data", tmp_path / "settings"
     (data / "keys" / "kafka").mkdir(parents=True)
     (data / "kafka").mkdir()
     settings.mkdir()
     (settings / "oncall.toml").write_text('[program.demo.channel.phone]\nsecret_files = ["new.key", "old.key"]\n')
+    partner = '[partner.x]\nidentifier = "x"\nkind = "treating-provider"\nprograms = ["demo"]\npurpose = "TREAT"\n'
+    access = '[partner.x.access]\nbearer_file = "bearer"\nca_file = "ca.pem"\n'
+    (settings / "partners.toml").write_text(partner + access)
     own = ("keys/digest.key", "keys/kafka/broker.pem", "kafka/server.properties", "postgres.password")
-    secrets = [*(data / each for each in own), settings / "old.key", settings / "new.key"]
-    public = [data / "keys/intake.public.json", data / "keys/kafka/ca.pem"]
+    secrets = [*(data / each for each in own), *(settings / each for each in ("old.key", "new.key", "bearer"))]
+    public = [data / "keys/intake.public.json", data / "keys/kafka/ca.pem", settings / "ca.pem"]
     for each in (*secrets, *public):
         each.write_text("secret")
     for mode in (0o644, 0o640):

@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey
 from deploy import issuer, keys
 from deploy.issuer import Issuer, TokenRefusedError
 from deploy.paths import REPOSITORY
-from deploy.token import ASSERTION_TYPE
+from shared.platform.client_assertion import ASSERTION_TYPE
 from shared.platform.scopes import granted
 
 URL = "http://127.0.0.1:8100"

@@ -13,6 +13,7 @@ from deploy import issuer
 from deploy.paths import REPOSITORY
 from services.testing import app
 from services.testing.senders import laboratories
+from shared.path.outbound.destinations import routes
 from shared.platform.clients import registered
 from shared.platform.settings import ConfigurationError, Process, environment, partners
 from tests.service import DEPLOY, StartService
@@ -61,6 +62,44 @@ def test_what_is_wrong_in_a_file_is_named(deploy: Path, before: str, after: str,
     change(deploy, "clients.toml", before, after)
     with pytest.raises(ConfigurationError, match=named):
         registered(deploy)
+
+
+ALUMNI = "[partner.riverbend-alumni]\n"
+
+
+@pytest.mark.parametrize(
+    ("access", "named"),
+    [
+        ('bearer = "secret"', r"riverbend-alumni: .*unknown field `bearer`"),
+        ('token_url = "https://partner.example/token"', r"riverbend-alumni: access.client_id is missing"),
+        ('cert_file = "hub.pem"', r"riverbend-alumni: access.cert_file and access.key_file are needed together"),
+        (
+            'bearer_file = "b"\ntoken_url = "https://x.example"\nclient_id = "c"\nscope = "s"\nsigning_key_file = "k"',
+            r"riverbend-alumni: access.bearer_file and access.token_url exclude each other",
+        ),
+        (
+            'token_url = "http://partner.example/token"\nclient_id = "c"\nscope = "s"\nsigning_key_file = "k"',
+            r"riverbend-alumni.access.token_url: must be https",
+        ),
+    ],
+)
+def test_credentials_of_a_partner_that_are_not_whole_are_refused(deploy: Path, access: str, named: str) -> None:
+    change(deploy, "partners.toml", ALUMNI, f"[partner.riverbend-alumni.access]\n{access}\n\n{ALUMNI}")
+    with pytest.raises(ConfigurationError, match=named):
+        partners(deploy)
+
+
+def test_a_file_that_partners_toml_names_lies_beside_it(deploy: Path) -> None:
+    named = '[partner.riverbend-alumni.access]\nbearer_file = "bearer"\nca_file = "/etc/ca.pem"\n\n'
+    change(deploy, "partners.toml", ALUMNI, named + ALUMNI)
+    access = partners(deploy)["riverbend-alumni"].access
+    assert (access.bearer_file, access.ca_file) == (str(deploy / "bearer"), "/etc/ca.pem")
+
+
+def test_a_partner_whose_file_is_missing_keeps_aftercare_from_starting(deploy: Path) -> None:
+    change(deploy, "partners.toml", ALUMNI, f'[partner.riverbend-alumni.access]\nbearer_file = "bearer"\n\n{ALUMNI}')
+    with pytest.raises(ConfigurationError, match=r"bearer: can't be read"):
+        routes("aftercare", partners(deploy), lambda event, release: {})
 
 
 REFERS = 'refers_as = ["http://hl7.org/fhir/sid/us-npi|9999999928"]'

@@ -25,6 +25,7 @@ from shared.events.escalation import (
 from shared.events.partner_answer import AnswerPrepared
 from shared.events.wire import Written
 from shared.path.destination import Destination, Form, Routes, Transport
+from shared.path.outbound.proving import require_readable
 from shared.platform.settings import require_url
 from shared.rules.consent import Partner
 from shared.rules.page import Page, asks_to_ring
@@ -44,7 +45,7 @@ def routes(
     """All destinations of a service; it has partners only where it has a form for them, and a group is sent nothing.
     Escalations of these tiers go to whoever is on call, too.
 
-    Raises ConfigurationError for a partner whose address is missing or none.
+    Raises ConfigurationError for a partner whose address is missing or none, or whose files can't be used.
     """
     referred = [each for each in partners.values() if each.kind != "mutual-help-group"]
     gated = [partner_destination(each, form) for each in referred] if form is not None else []
@@ -95,7 +96,7 @@ def partner_destination(partner: Partner, form: Form) -> Destination[Disclosed]:
         headers=_disclosed,
         gate=partner,
         form=form,
-        transport=Transport(address(partner)),
+        transport=Transport(address(partner), access=require_readable(partner.access)),
     )
 
 

@@ -21,12 +21,12 @@ from shared.events.envelope import Resource
 from shared.events.internal import DisclosureGaveUp, DisclosureMade, DisclosureRefused, DisclosureWithheld
 from shared.events.partner_answer import AnswerPrepared
 from shared.path.destination import Contact, Destination, Release, Routes
-from shared.path.outbound import http
 from shared.path.outbound.accounting import Accounts, Disclosure
 from shared.path.outbound.destinations import ATTEMPT, FOCUS
-from shared.path.outbound.http import Delivered, NotSent, RefusedForGood, Reply, Trouble
+from shared.path.outbound.http import Delivered, HttpClient, NotSent, RefusedForGood, Reply, Trouble
 from shared.path.outbound.lane import IDLE_SECONDS_MOST, WakeUp, run_lane, wait_for_work
 from shared.path.outbound.parking import Class, Parking
+from shared.path.outbound.proving import PartnerSender
 from shared.path.service import Service
 from shared.path.transaction import consent_ledger, resources, sealed
 from shared.path.transaction.consent_ledger import LedgerSnapshot
@@ -77,7 +77,7 @@ class GatedLane:
         self._service = service
         self._partner = destination.gate
         self._form = destination.form
-        self._transport = destination.transport
+        self._sender = PartnerSender(destination.transport)
         self._pool = pool
         self._clock = clock
         self._parking = Parking(service.name, routes, clock, wake_up)
@@ -86,16 +86,16 @@ class GatedLane:
         self._fed = wake_up.listen(self.lane)
 
     async def run(self, dsn: str) -> None:
-        await run_lane(dsn, self.lane, http.client, self._turn)
+        await run_lane(dsn, self.lane, self._sender.client, self._turn)
 
-    async def _turn(self, connection: Connection, client: http.HttpClient) -> None:
+    async def _turn(self, connection: Connection, client: HttpClient) -> None:
         rows = await connection.fetch(_NEXT, self.lane, ROWS_AT_ONCE)
         if not rows:
             await wait_for_work(self._fed, IDLE_SECONDS_MOST)
             return
         await asyncio.gather(*(self._release(row, client) for row in rows if not row["behind"]))
 
-    async def _release(self, row: Row, client: http.HttpClient) -> None:
+    async def _release(self, row: Row, client: HttpClient) -> None:
         """One row, whatever comes of it: only trouble of our own ends the turn."""
         try:
             disclosure = _read(row)
@@ -110,7 +110,7 @@ class GatedLane:
                 raise
             await self._park(row, "bug", log.place_of(bug))
 
-    async def _disclose(self, disclosure: Disclosure, client: http.HttpClient, span: Span) -> None:
+    async def _disclose(self, disclosure: Disclosure, client: HttpClient, span: Span) -> None:
         asked = await self._ask(disclosure)
         match asked.answer:
             case None:
@@ -166,9 +166,7 @@ class GatedLane:
         )
         await self._accounts.withheld(disclosure, outcome)
 
-    async def _send(
-        self, disclosure: Disclosure, permitted: Permitted, bundle: Resource, client: http.HttpClient
-    ) -> Reply:
+    async def _send(self, disclosure: Disclosure, permitted: Permitted, bundle: Resource, client: HttpClient) -> Reply:
         headers = {"Content-Type": "application/fhir+json", "Idempotency-Key": disclosure.external_id}
         if disclosure.traceparent:
             headers["traceparent"] = disclosure.traceparent
@@ -182,7 +180,7 @@ class GatedLane:
                 return _ASK_AGAIN
             return None if ticks() - asked_at <= YES_SECONDS_MOST else _TOO_LATE
 
-        reply = await http.post(client, self._transport, msgspec.json.encode(bundle), headers, why_not)
+        reply = await self._sender.post(client, msgspec.json.encode(bundle), headers, why_not)
         about = self._about(disclosure)
         match reply:
             case Delivered():

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from shared.path.destination import Transport
+from shared.platform.settings import ConfigurationError, configuration
+from shared.rules.partner_access import NO_ACCESS, Access
 
 HttpClient = httpx.AsyncClient
 FETCH_SECONDS_MOST = 5.0
@@ -52,9 +55,31 @@ Reply = Delivered | RefusedForGood | Trouble | NotSent
 
 
 @asynccontextmanager
-async def client() -> AsyncIterator[HttpClient]:
-    async with httpx.AsyncClient(timeout=None, follow_redirects=False) as opened:
+async def client(access: Access = NO_ACCESS) -> AsyncIterator[HttpClient]:
+    """Raises ConfigurationError."""
+    async with httpx.AsyncClient(timeout=None, follow_redirects=False, verify=tls(access)) as opened:
         yield opened
+
+
+def tls(access: Access = NO_ACCESS) -> ssl.SSLContext:
+    """Which authority must have signed for whom we reach, and the certificate by which they know us. Raises
+    ConfigurationError."""
+    with _pem(access.ca_file, "a certificate in PEM"):
+        context = ssl.create_default_context(cafile=access.ca_file) if access.ca_file else httpx.create_ssl_context()
+    if access.cert_file:
+        with _pem(access.cert_file, f"a certificate in PEM, and {access.key_file} its key without a password"):
+            # Without a password one that is encrypted is refused; OpenSSL would ask the terminal.
+            context.load_cert_chain(access.cert_file, access.key_file, password=lambda: b"")
+    return context
+
+
+@contextmanager
+def _pem(file: str, what: str) -> Iterator[None]:
+    with configuration(file):
+        try:
+            yield
+        except (ssl.SSLError, ValueError):
+            raise ConfigurationError(f"{file}: must be {what}.") from None
 
 
 async def post(
@@ -77,7 +102,8 @@ async def post(
         raise
     except _StoppedError as stopped:
         return NotSent(stopped.reason)
-    except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
+    except (httpx.TransportError, httpx.DecodingError, ssl.SSLError, TimeoutError) as error:
+        # Who refuses our certificate says so after the handshake, and httpx passes that on as it is.
         return (Trouble if send.began else NotSent)(type(error).__name__)
     if answer.is_success:
         return Delivered()
@@ -114,6 +140,24 @@ class _Send:
             raise _StoppedError(reason)
         self.began = True
         self.limit.reschedule(loop.time() + left)
+
+
+async def post_form(opened: HttpClient, url: str, form: Mapping[str, str]) -> bytes:
+    """What is answered to a form. Raises OSError when nothing is, no success, or more bytes than any such answer."""
+    content = bytearray()
+    try:
+        async with (
+            asyncio.timeout(FETCH_SECONDS_MOST),
+            opened.stream("POST", url, data=dict(form), headers={"Accept": "application/json"}) as answer,
+        ):
+            answer.raise_for_status()
+            async for chunk in answer.aiter_bytes():
+                content += chunk
+                if len(content) > FETCH_BYTES_MOST:
+                    raise OSError("too long")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise OSError(type(error).__name__) from None
+    return bytes(content)
 
 
 async def _drain(answer: httpx.Response, most: int) -> None:
