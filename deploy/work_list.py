@@ -20,7 +20,7 @@ PAGE = 200
 SECONDS_MOST = 10.0
 OPEN = ("requested", "accepted", "in-progress", "on-hold")
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
-JSON_PATCH = "application/json-patch+json"
+FHIR_JSON, JSON_PATCH = "application/fhir+json", "application/json-patch+json"
 Owners = Mapping[str, httpx.AsyncClient]
 """A client for each service that owns escalations, by its name: of its FHIR base, with a token."""
 T = TypeVar("T")
@@ -221,6 +221,13 @@ async def pages(name: str, client: httpx.AsyncClient, type_: str, asked: Mapping
 async def resource(name: str, client: httpx.AsyncClient, path: str, asked: Mapping[str, str]) -> dict[str, Any]:
     """What one address answers. Raises CannotContinueError."""
     return _answered(name, await _ask(name, client, "GET", f"{path}?{urlencode(asked)}"))
+
+
+async def create(name: str, client: httpx.AsyncClient, resource: Mapping[str, Any]) -> dict[str, Any]:
+    """The resource as it was created. Raises CannotContinueError."""
+    headers = {"Content-Type": FHIR_JSON, "Prefer": "return=representation"}
+    body = msgspec.json.encode(resource)
+    return _answered(name, await _ask(name, client, "POST", resource["resourceType"], content=body, headers=headers))
 
 
 async def one(owners: Owners, identity: str) -> Listed:

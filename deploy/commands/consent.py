@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from typing import Annotated, Any
 
+import httpx
 import msgspec
 import typer
 
@@ -64,13 +65,19 @@ def show(
 
 async def permissions(owners: Owners, patient: str) -> Permissions:
     """As aftercare's gate would answer. Raises CannotContinueError."""
-    name, client = next(iter(owners.items())) if len(owners) == 1 else (SERVICE, owners.get(SERVICE))
-    if client is None:
-        raise CannotContinueError(f"this hub has no service {SERVICE}; --url must name it alone")
+    name, client = aftercare(owners)
     answer = await work_list.resource(name, client, "Consent/$permitted", {"patient": patient})
     flags = {each["name"]: each["valueBoolean"] for each in answer["parameter"] if "valueBoolean" in each}
     partners = tuple(_shown(each["part"]) for each in answer["parameter"] if each["name"] == "partner")
     return Permissions(flags["current"], flags["held"], partners)
+
+
+def aftercare(owners: Owners) -> tuple[str, httpx.AsyncClient]:
+    """The service, and how it is asked: the only one that was named, else the hub's. Raises CannotContinueError."""
+    name, client = next(iter(owners.items())) if len(owners) == 1 else (SERVICE, owners.get(SERVICE))
+    if client is None:
+        raise CannotContinueError(f"this hub has no service {SERVICE}; --url must name it alone")
+    return name, client
 
 
 def _shown(parts: list[dict[str, Any]]) -> Shown:

@@ -25,7 +25,8 @@ async def test_the_meeting_list_can_be_read_in_full_by_a_person(aftercare: After
     for each in listed["payload"]:
         identity = each["contentReference"]["reference"].partition("/")[2]
         service = await aftercare.reader.one("HealthcareService", identity, caller("ehr"))
-        assert service["name"] and "confirm with the group" in service["comment"]
+        assert service["name"] and service["providedBy"] == {"display": "Riverbend Intergroup (made up)"}
+        assert service["extraDetails"] in service["comment"] and "confirm with the group" in service["extraDetails"]
         assert "meet.example.org" not in json.dumps(service)
 
 

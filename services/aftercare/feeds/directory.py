@@ -51,27 +51,35 @@ def written(meeting: Meeting, attribution: str, *, active: bool = True) -> Resou
         f"times of {meeting.timezone}" if meeting.timezone else "",
         f"source: {attribution}, {meeting.updated or 'undated'}; confirm with the group",
     ]
+    place = _place(meeting)
     return fhir.without_nothing(
         {
             "resourceType": "HealthcareService",
             "id": meeting_id(meeting.id),
             "identifier": [{"system": codes.MEETING, "value": meeting.id}],
             "active": active,
+            "providedBy": {"display": attribution},
             "name": meeting.name,
+            "location": [{"display": place}] if place else None,
             "characteristic": [fhir.concept(TYPE, each) for each in meeting.types],
             "telecom": [{"system": "url", "value": meeting.url}] if meeting.url else None,
             "availableTime": [hours] if meeting.weekdays and (hours := fhir.without_nothing(hours)) else None,
             "comment": "; ".join(each for each in remarks if each),
+            "extraDetails": remarks[-1],
         }
     )
 
 
 def _where(meeting: Meeting) -> str:
     """The door, or how to join; the secrets of an online room stand on the meeting's own page alone."""
-    place = (meeting.address if "in-person" in meeting.venues else None) or ", ".join(meeting.places)
     remote = [each for each in meeting.venues if each != "in-person"]
     how = meeting.url or "ask the group"
-    return "; ".join(each for each in (place, f"to join: {how}" if remote else "") if each)
+    return "; ".join(each for each in (_place(meeting), f"to join: {how}" if remote else "") if each)
+
+
+def _place(meeting: Meeting) -> str:
+    """The street where one can go there; else the city and regions, as far as they are known."""
+    return (meeting.address if "in-person" in meeting.venues else None) or ", ".join(meeting.places)
 
 
 TYPE = f"{codes.HUB}/CodeSystem/meeting-type"
