@@ -61,9 +61,7 @@ class Publisher:
         listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         server = uvicorn.Server(
-            uvicorn.Config(
-                self._app, log_level="critical", lifespan="off", interface="asgi3", timeout_graceful_shutdown=1
-            )
+            uvicorn.Config(self._app, log_config=None, lifespan="off", interface="asgi3", timeout_graceful_shutdown=1)
         )
         serving = asyncio.create_task(server.serve([listening]))
         try:

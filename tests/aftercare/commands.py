@@ -43,6 +43,14 @@ def _agree(story: Story) -> some.SearchStrategy[Command]:
     return some.builds(w.AgreePlan, plan_id=some.just(plan.plan_id if plan else REFERRALS[0]), activities=activities)
 
 
+def _list(story: Story) -> some.SearchStrategy[Command]:
+    """With wishes, with none any more, or with those that stand."""
+    wishes = some.sampled_from([None, (), ("women", "na"), ("online",)])
+    return some.builds(
+        w.AskMeetings, request_id=some.sampled_from(REFERRALS), wishes=wishes, asked_by=some.just("case-manager-1")
+    )
+
+
 def _withdraw(story: Story) -> some.SearchStrategy[Command]:
     referrals = [*(each.referral_id for each in story.state.referrals), *REFERRALS]
     answers = [name_id(each.referral_id, "answer-task") for each in story.state.answers]
@@ -119,6 +127,7 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     w.CompleteFollowUp: _complete,
     w.CorrectFollowUp: _correct,
     w.RecordAttempt: _attempt,
+    w.AskMeetings: _list,
     w.AcknowledgeEscalation: lambda story: some.builds(w.AcknowledgeEscalation, escalation_id=_escalations(story)),
     w.ActOnEscalation: lambda story: some.builds(
         w.ActOnEscalation, escalation_id=_escalations(story), act=some.sampled_from(sorted(ACTS))

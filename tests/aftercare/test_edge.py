@@ -58,6 +58,7 @@ async def test_what_the_patient_declines_stands_in_the_plan_with_who_reported_it
     for each in plan["activity"]:
         if each["detail"]["code"]["coding"][0]["code"] == "alumni":
             each["detail"] |= {"status": "cancelled", "statusReason": fhir.concept(REASON, "patient-declined")}
+    await aftercare.until_tasks(("riverbend-alumni", "on-hold"), ("riverbend-outpatient", "on-hold"))
     person = {"identifier": {"system": STAFF, "value": "case-manager-1"}}
     await aftercare.put_thrice({**plan, "author": person})
     (stands,) = await aftercare.read("CarePlan")

@@ -122,11 +122,11 @@ async def test_a_feed_that_never_was_there_is_in_trouble_without_a_copy(west: Fe
 
 
 async def test_one_feed_in_trouble_leaves_the_others(west: Feeds, publisher: Publisher) -> None:
-    west.feeds["east"] = registered(publisher.publish("/east.json", of(3)), "east")
+    west.feeds["east"] = registered(publisher.publish("/east.json", of(3, name="East")), "east")
     await west.look(), await west.look("east")
     publisher.publish("/west.json", status=500)
     await west.look()
-    publisher.publish("/east.json", of(5))
+    publisher.publish("/east.json", of(5, name="East"))
     await west.look("east")
     assert (len(west.slugs), (await west.stored()).trouble, (await west.stored("east")).trouble) == (15, "http-500", "")
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from shutil import copytree
+from shutil import copy, copytree
 from typing import Any
 from unittest.mock import AsyncMock
 from urllib.parse import urlsplit, urlunsplit
@@ -603,6 +603,7 @@ async def test_a_resolver_that_hangs_holds_it_no_longer_than_it_promises(own: Pa
 async def test_each_issuer_of_the_settings_is_asked_for_its_keys(tmp_path: Path) -> None:
     clients, settings = (SETTINGS / "clients.toml").read_text(), tmp_path / "settings"
     settings.mkdir()
+    copy(SETTINGS / "partners.toml", settings)
     published = KeySet([ECKey.generate_key("P-256", {"kid": "a"})])
     (settings / "keys.json").write_text(json.dumps(published.as_dict(private=False)))
     with (settings / "clients.toml").open("w") as file:

@@ -53,7 +53,7 @@ def interpreted(
     method: str = "POST",
     before: Json | None = None,
     same_minute: Sequence[Json] = (),
-    numbers: Settings = SETTINGS,
+    numbers: Settings | None = None,
 ) -> Interpretation:
     """What these resources mean, resolved as a submission is, with what is stored of the `same_minute`."""
     parsed = fhir.parse(json.dumps(bundles.transaction(*resources)).encode())
@@ -69,7 +69,7 @@ def interpreted(
         (each.type, str(each.id)): StoredResource(PATIENT, before or {}) for each in resolved if each.method == "PUT"
     }
     others = {each["id"]: StoredResource(PATIENT, each) for each in same_minute}
-    context = Context(CALLER, PATIENT, "demo", numbers, MONDAY, stored, others)
+    context = Context(CALLER, PATIENT, "demo", numbers or SETTINGS, MONDAY, stored, others)
     return edge(keys).read(resolved, context)
 
 

@@ -146,7 +146,8 @@ async def back_the_days_of_both_stays_are_one_count_to_the_discharge(course: Cou
 
     await clinic.pass_by(days=3, minutes=1)
     (asked,) = await clinic.tasks("aftercare", person, "requested", "follow-up")
-    assert [(fhir.code_of(each["type"]), each["valueInteger"]) for each in asked["input"]] == [("engaged-days", 94)]
+    counts = [(fhir.code_of(each["type"]), each["valueInteger"]) for each in asked["input"] if "valueInteger" in each]
+    assert counts == [("engaged-days", 94)]
 
 
 async def the_service_request_alone_explains_the_first_placement(course: Course, episode_id: str) -> None:

@@ -24,6 +24,9 @@ def recorded(state: State, command: RecordEmergency, moment: Moment[Settings]) -
     refusal = refused(moment.settings.staff, "disclose-in-emergency", command.by, "Communication.sender")
     if refusal is not None:
         return refusal
+    signal = Signal(command.nature, command.disclosed_at, f"Communication/{command.communication_id}")
+    if any(signal in each.escalation.signals for each in state.escalations):
+        return []  # it is booked
     disclosed = EmergencyDisclosed(
         audit_id=name_id(command.communication_id, "disclosure"),
         communication_id=command.communication_id,
@@ -39,6 +42,6 @@ def recorded(state: State, command: RecordEmergency, moment: Moment[Settings]) -
         tier=TIER,
         owner=PRIVACY_OFFICER if has_role(moment.settings.staff, PRIVACY_OFFICER) else DIRECTOR,
         rule=rule_version("aftercare", REASON, RULES_VERSION),
-        signals=(Signal(command.nature, command.disclosed_at, f"Communication/{command.communication_id}"),),
+        signals=(signal,),
     )
     return [disclosed, *escalation.raise_or_update(state.escalations, [trigger], moment, moment.settings.escalation)]

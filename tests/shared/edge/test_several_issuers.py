@@ -232,7 +232,8 @@ RIGHT = {
 
 
 def written(folder: Path, name: str = "clinic", **changed: str) -> Path:
-    copy(DEPLOY / "clients.toml", folder)
+    for file_name in ("clients.toml", "partners.toml"):
+        copy(DEPLOY / file_name, folder)
     with (folder / "clients.toml").open("a") as file:
         for each in name.split():
             file.write(f"\n[issuer.{each}]\n" + "\n".join(f"{key} = {text}" for key, text in (RIGHT | changed).items()))
