@@ -43,6 +43,9 @@ PASSED_ON = {
 """Intake remembers nothing of these: what it emits says again what it said, and only its moment is another. Whoever
 consumes it counts a repetition once; the same PUT decides nothing."""
 
+ANEW = {services.aftercare.messages.AskMeetings}
+"""Created alone, under an id that the hub gives: whoever asks again wants another list, of the meetings of that day."""
+
 
 def answer(story: PatientStory[Any, Any], command: Command) -> tuple[str, str, str] | None:
     """None where it is taken; what a person is asked about a refused one is among what is emitted."""
@@ -58,7 +61,7 @@ def test_every_command_again_emits_nothing_and_is_answered_alike(service: str) -
     @settings(max_examples=examples(8 * len(commands)))
     @given(some.data())
     def law(data: some.DataObject) -> None:
-        kind = data.draw(some.sampled_from(list(commands)))
+        kind = data.draw(some.sampled_from([each for each in commands if each not in ANEW]))
         story = data.draw(stories)
         require_same_again(story, data.draw(commands[kind](story)), kind in PASSED_ON)
 
