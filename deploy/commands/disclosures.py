@@ -12,6 +12,7 @@ import typer
 from deploy import plain_words, work_list
 from deploy.commands.asking import Where, asking
 from deploy.commands.common import out, stderr
+from deploy.commands.consent import permissions
 from deploy.commands.reads import PAGE, Patient
 from deploy.commands.replay import instant
 from deploy.failure import CannotContinueError
@@ -70,7 +71,8 @@ def disclosures(
 
 
 async def accounting(owners: Owners, patient: str, since: datetime) -> tuple[list[Disclosed], list[str]]:
-    """In the order of time; and which services could not be asked, and why."""
+    """In the order of time; and which services could not be asked, and why. Raises CannotContinueError for an id that
+    no patient has: that nothing is known of it is no reassurance."""
     asked = {
         "patient": patient,
         "type": _EXPORT,
@@ -85,6 +87,8 @@ async def accounting(owners: Owners, patient: str, since: datetime) -> tuple[lis
     (audits, silent), *behind = await asyncio.gather(
         work_list.of_each(owners, of), *(_all(owners, patient, type_) for type_ in ("Consent", "Communication"))
     )
+    if not audits and not silent:
+        await permissions(owners, patient)
     named = {f"{each['resourceType']}/{each['id']}": each for found in behind for each in found}
     return sorted((_read(each, named) for each in audits), key=lambda each: each.at), silent
 

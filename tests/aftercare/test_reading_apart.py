@@ -64,6 +64,9 @@ async def test_a_bug_of_the_reader_is_named_as_one(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(reading, "_COMMAND", ("-c", "raise ArithmeticError"))
     with pytest.raises(ReadFailed, match="reader-failed"):
         await read_apart("meeting-guide", WEST, [of(LARGE)])
+    monkeypatch.setattr(reading, "_READERS", {"meeting-guide": lambda *_: 1 // 0})
+    with pytest.raises(ReadFailed, match="reader-failed"):
+        await read_apart("meeting-guide", WEST, [of(10)])
 
 
 async def test_the_process_has_none_of_the_hubs_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,6 +145,12 @@ async def test_a_patient_whom_nobody_was_told_of_reads_so(reachable: Reachable) 
     )
 
 
+async def test_an_id_that_no_patient_has_is_no_reassurance(reachable: Reachable) -> None:
+    done = await reachable.iop("disclosures", str(uuid4()))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Must be one patient whom this program knows" in done.stderr
+
+
 AT = datetime(2026, 3, 30, 17, 0, tzinfo=UTC)
 
 

@@ -20,6 +20,7 @@ from services.aftercare.meetings import bmlt, document, meeting_guide, table
 from services.aftercare.meetings.meeting import Feed, Meeting, Source
 from shared.events.wire import Unreadable
 from shared.path.transaction.feeds import Counts
+from shared.platform import log
 from shared.platform.feeds import Kind
 
 CPU_SECONDS_MOST = 60
@@ -93,6 +94,9 @@ async def read_apart(kind: Kind, source: Source, documents: Sequence[bytes]) -> 
             return await asyncio.to_thread(read, kind, source, documents)
         except Unreadable:
             raise ReadFailed("no-feed") from None
+        except Exception as bug:
+            log.get().error("a reader of meeting feeds failed", id=source.feed, place=log.place_of(bug))
+            raise ReadFailed("reader-failed") from None
     head = msgspec.json.encode(_Asked(kind, source, tuple(map(len, documents))))
     first, _, packed = (await _asked(b"".join((head, b"\n", *documents)))).partition(b"\n")
     if not first:
