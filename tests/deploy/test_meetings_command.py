@@ -98,7 +98,7 @@ async def test_a_wish_nobody_knows_is_refused(matching: Matching, wishes: list[s
 
 
 async def test_a_patient_nobody_knows_has_no_list(matching: Matching) -> None:
-    with pytest.raises(CannotContinueError, match="No patient with this id is known"):
+    with pytest.raises(CannotContinueError, match="The patient is not known yet"):
         await asked(matching.owners, str(uuid4()), [])
 
 
