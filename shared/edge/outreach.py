@@ -8,7 +8,7 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, happened_exactly
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.events.codes import INPUT, OUTREACH, PARTICIPATION_MODE
+from shared.events.codes import INPUT, OUTREACH, OUTREACH_CHANNEL, PARTICIPATION_MODE
 from shared.events.outreach import Channel, OutreachOutcome
 
 CHANNEL, AT, OUTCOME = PARTS = ("outreach-channel", "outreach-at", "outreach-outcome")
@@ -32,8 +32,8 @@ def attempt(entry: BundleEntry, context: Context) -> Attempt | None:
         raise refuse(422, "required", f"{entry.place}.output", text)
     ((at, place),) = parts[AT]
     return Attempt(
-        channel=_coded(parts[CHANNEL][0], PARTICIPATION_MODE, get_args(Channel)),
-        outcome=_coded(parts[OUTCOME][0], OUTREACH, get_args(OutreachOutcome)),
+        channel=_coded(parts[CHANNEL][0], (PARTICIPATION_MODE, OUTREACH_CHANNEL), get_args(Channel)),
+        outcome=_coded(parts[OUTCOME][0], (OUTREACH,), get_args(OutreachOutcome)),
         at=happened_exactly(at.get("valueDateTime", at.get("valueInstant")), f"{place}.valueDateTime", context.time),
     )
 
@@ -47,11 +47,11 @@ def _parts(entry: BundleEntry) -> Parts:
     return found
 
 
-def _coded(part: tuple[Json, str], system: str, known: tuple[Code, ...]) -> Code:
+def _coded(part: tuple[Json, str], systems: tuple[str, ...], known: tuple[Code, ...]) -> Code:
     output, place = part
-    stated = code_in(output.get("valueCodeableConcept"), system)
-    found = next((each for each in known if each == stated), None)
+    stated = {code_in(output.get("valueCodeableConcept"), each) for each in systems}
+    found = next((each for each in known if each in stated), None)
     if found is None:
-        text = f"Must be one of {', '.join(known)} ({system})."
+        text = f"Must be one of {', '.join(known)} ({systems[0]})."
         raise refuse(422, "code-invalid", f"{place}.valueCodeableConcept", text)
     return found

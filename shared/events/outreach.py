@@ -8,7 +8,7 @@ from shared.events.envelope import Event, Resource
 from shared.events.escalation import is_client
 
 Channel = Literal["EMAILWRIT", "FACE", "MAILWRIT", "PHONE", "SMSWRIT", "VIDEOCONF"]
-"""Of FHIR's list for the medium of a Communication (v3-ParticipationMode)."""
+"""Of FHIR's list for the medium of a Communication (v3-ParticipationMode); R4's has no `SMSWRIT` yet."""
 OutreachOutcome = Literal["message", "no-answer", "reached", "wrong-number"]
 
 
@@ -43,6 +43,11 @@ class ContactAttempted(Event, frozen=True, kw_only=True):
         return [_communication(self, self.task_id, patient)]
 
 
+def medium(channel: str) -> fhir.Element:
+    """As every R4 validator knows it, or as the hub's own."""
+    return fhir.concept(codes.OUTREACH_CHANNEL if channel == "SMSWRIT" else codes.PARTICIPATION_MODE, channel)
+
+
 def _communication(attempt: OutreachAttempted | ContactAttempted, task_id: str, patient: str) -> fhir.Element:
     delivered = attempt.outcome in ("reached", "message")
     person = None if attempt.by is None or is_client(attempt.by) else fhir.staff(attempt.by)
@@ -53,7 +58,7 @@ def _communication(attempt: OutreachAttempted | ContactAttempted, task_id: str, 
             "basedOn": [fhir.reference("Task", task_id)],
             "status": "completed" if delivered else "not-done",
             "statusReason": fhir.concept(codes.OUTREACH, attempt.outcome),
-            "medium": [fhir.concept(codes.PARTICIPATION_MODE, attempt.channel)],
+            "medium": [medium(attempt.channel)],
             "subject": fhir.reference("Patient", patient),
             "sent": attempt.attempted_at,
             "sender": person,

@@ -11,9 +11,9 @@ from string import Formatter
 
 import msgspec
 
-from shared.events import codes, fhir
+from shared.events import fhir
 from shared.events.escalation import script_url
-from shared.events.outreach import Channel
+from shared.events.outreach import Channel, medium
 from shared.platform.settings import ConfigurationError
 from shared.platform.tables import structured
 
@@ -71,7 +71,7 @@ def _plan(name: str, scripts: Scripts) -> fhir.Element:
         "action": [
             {
                 "title": channel,
-                "code": [fhir.concept(codes.PARTICIPATION_MODE, script.medium)],
+                "code": [medium(script.medium)],
                 "textEquivalent": script.text,
             }
             for channel, script in scripts.channels.items()
