@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from services.aftercare.messages import AnswerReferral, PartnerAnswered, ReferralSent
-from services.aftercare.record import Referral
+from services.aftercare.record import Referral, as_asked
 from shared.events.aftercare import ANSWER_STEPS
 from shared.events.envelope import name_id
 
@@ -92,14 +92,7 @@ def _order(answer: Answer | Received) -> tuple[int, datetime, int, datetime, str
 def with_sent(known: Iterable[Received], event: ReferralSent) -> tuple[Received, ...]:
     """With one that a partner has now; of too many the oldest is forgotten, one that is over before one that is not."""
     new = Received(
-        event.referral_id,
-        event.partner,
-        event.kind,
-        event.purpose,
-        event.attempt,
-        event.asked_at,
-        event.asked_by,
-        event.send_again_reason,
+        *as_asked(event),
         sent_at=event.at,
         consent_id=event.consent_id,
         answer_by=event.answer_by,

@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 
 import msgspec
 
+from shared.events.aftercare import ReferralEvent
 from shared.events.aftercare_plan import Activities
 from shared.events.envelope import name_id
 from shared.events.intake import EpisodeAdmitted, EpisodeStepped, FlagsChanged
@@ -158,6 +159,20 @@ class Referral(msgspec.Struct, frozen=True, array_like=True):
     """The member of staff who asked for it, where one is named, else empty."""
     send_again_reason: str
     """Why a person has it sent although the partner may have one already."""
+
+
+def as_asked(event: ReferralEvent) -> tuple[str, str, str, str, int, datetime, str, str]:
+    """The members of the `Referral` that it is about, in their order."""
+    return (
+        event.referral_id,
+        event.partner,
+        event.kind,
+        event.purpose,
+        event.attempt,
+        event.asked_at,
+        event.asked_by,
+        event.send_again_reason,
+    )
 
 
 class Sent(msgspec.Struct, frozen=True, array_like=True):

@@ -70,6 +70,7 @@ from services.aftercare.record import (
     Plan,
     Referral,
     Sent,
+    as_asked,
     earlier_hold,
 )
 from services.aftercare.upcast import UPCAST as UPCAST
@@ -343,16 +344,7 @@ def _after_referral(state: State, event: ReferralEvent) -> State:
         return _partner_answered(state, event)
     if isinstance(event, ReferralWithdrawn) and any(each.referral_id == event.referral_id for each in state.received):
         return _with(state, received=closed_loop.without(state.received, event.referral_id))
-    current = (
-        event.referral_id,
-        event.partner,
-        event.kind,
-        event.purpose,
-        event.attempt,
-        event.asked_at,
-        event.asked_by,
-        event.send_again_reason,
-    )
+    current = as_asked(event)
     on_its_way, on_hold = _others(state.on_its_way, event), _others(state.on_hold, event)
     received, tried = _may_have_it(state, event), state.tried
     hold = earlier_hold(state.on_its_way, state.on_hold, event.referral_id)
