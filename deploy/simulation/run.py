@@ -48,6 +48,7 @@ MADE_UP_ON = 3
 MIDDAY, BOOKED_ON = day_time(13), 3
 """When a session that the EHR books by itself begins, and on which weekday."""
 WAVE = day_time(9, 10)
+HALF_DAY = timedelta(hours=12)
 AT_ONCE = 10
 """Patients. With more the EHR is slower: what its pool of connections costs grows with their square."""
 ATTENDANCE = "attendance"
@@ -347,6 +348,13 @@ class Days:
         stated = {name: getattr(act, name) for name in ("name", "came", "left", "status", "reason", "to", "makes_up")}
         session = {"start": act.session.start, "end": act.session.end, "kind": act.session.kind}
         self.log.write(self.driver.now, act.did, patient=chart.person.number, refused=refused, **session, **stated)
+        if act.did == "decline" or act.status == "cancelled":
+            await self._look_for_the_moved(chart, act.session.start)
+
+    async def _look_for_the_moved(self, chart: Chart, freed: datetime) -> None:
+        """Where their group moved a session to, they may have time now."""
+        if any(abs(start - freed) < HALF_DAY for start, _ in chart.off):
+            await self._look_again(chart, freed - HALF_DAY, freed + HALF_DAY)
 
     async def _send_while_killed(self, due: Sequence[tuple[Chart, Act]]) -> None:
         """Attendance is killed in the midst of what it is sent, as a power cut would: the EHR sends again."""

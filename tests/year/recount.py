@@ -44,6 +44,8 @@ class Visit:
     group: str = ""
     """Whose session it is; "-" for what is held alone in its place."""
     moved_from: "Visit | None" = None
+    goes_to: datetime | None = None
+    """Where its group holds it instead, and the patient has something else."""
     is_booked: bool = False
     """By the EHR, beside those of the week."""
     makes_up: "Visit | None" = None
@@ -455,15 +457,18 @@ class Stay:
         visit = next((each for each in own if each.mark != "moved"), None)
         if visit is None or visit.status not in ("planned", "missed", "cancelled-late"):
             return
-        to = line["to"]
+        visit.mark, visit.goes_to = "off", line["to"]
+        visit.answered.clear()
+        self._move_with_the_group(visit, at)
+
+    def _move_with_the_group(self, visit: Visit, at: datetime) -> None:
+        to = visit.goes_to
         if to is None or to <= at or self._is_taken(to, to + visit.length, visit):
-            visit.mark = "off"
-            visit.answered.clear()
-        else:
-            visit.mark = "moved"
-            there = Visit(to, to + visit.length, visit.kind, to + self.program.grace, group=visit.group)
-            there.moved_from = visit
-            self._owe(there, at)
+            return
+        visit.mark, visit.goes_to = "moved", None
+        there = Visit(to, to + visit.length, visit.kind, to + self.program.grace, group=visit.group)
+        there.moved_from = visit
+        self._owe(there, at)
 
     def _is_taken(self, start: datetime, end: datetime, but: Visit | None) -> bool:
         return any(each.start < end and start < each.end for each in self._held() if each is not but)
@@ -476,6 +481,8 @@ class Stay:
                 self._answered(line)
             case _:
                 self._reported(line, feed)
+                for visit in [each for each in self.visits if each.mark == "off" and each.group == self.seat != ""]:
+                    self._move_with_the_group(visit, line["at"])
 
     def finished(self) -> Counted:
         self.counted.weeks = list(self._weeks())

@@ -157,6 +157,21 @@ def test_a_session_that_its_group_does_not_hold_is_nobodys_miss_and_one_that_it_
     ]
 
 
+def test_what_a_group_moves_to_a_time_that_is_taken_is_held_then_once_that_is_free() -> None:
+    at_one = WEDNESDAY + 4 * HOUR
+    own = {"start": at_one, "end": at_one + HOUR, "kind": "individual", "patient": 1, "refused": False, "to": None}
+    book = {"at": WEDNESDAY - 2 * HOUR, "did": "book", **own}
+    moved = {"at": WEDNESDAY - HOUR, "did": "meeting", "group": "day-1", "start": WEDNESDAY, "to": at_one}
+    cancelled = {"at": WEDNESDAY + HOUR, "did": "appointment", "status": "cancelled", "reason": "prov", **own}
+
+    def held_at_one(*lines: Line) -> list[tuple[str, str]]:
+        first, _ = in_a_group(*lines, until=WEDNESDAY + 5 * HOUR)
+        return [(each.kind, each.status) for each in first.visits if each.start == at_one]
+
+    assert held_at_one(book, moved) == [("individual", "missed")]
+    assert held_at_one(book, moved, cancelled) == [("individual", "cancelled"), ("group", "missed")]
+
+
 def test_a_make_up_is_one_of_the_week_of_its_miss_and_its_minutes_are_the_weeks() -> None:
     instead = {"start": FRIDAY + 5 * HOUR, "end": FRIDAY + 8 * HOUR, "kind": "group", "makes_up": MONDAY, "to": None}
     book = {"at": WEDNESDAY, "did": "book", "patient": 1, "refused": False, **instead}
