@@ -97,11 +97,14 @@ class Measure(NamedTuple):
 
 def counted(facts: Facts, month: Month, now: datetime) -> list[Measure]:
     """Every measure, in the order in which they are printed. Of a month that runs the census is that of now."""
-    until = min(month.until, now)
     began = [each for each in facts.stays if month.since <= each.began_at < month.until]
     ended = [each for each in facts.stays if each.ended_at is not None and month.since <= each.ended_at < month.until]
     census = [
-        each for each in facts.stays if each.began_at < until and (each.ended_at is None or each.ended_at >= until)
+        each
+        for each in facts.stays
+        if each.began_at < month.until
+        and each.began_at <= now
+        and (each.ended_at is None or each.ended_at >= month.until or each.ended_at > now)
     ]
     engaged = [each for each in ended if (each.engaged_days or 0) >= ENGAGED_DAYS]
     return [

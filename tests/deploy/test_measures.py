@@ -19,7 +19,7 @@ import pytest
 
 from deploy import hubfile
 from deploy.hubfile import Hub
-from deploy.measures import Measure, for_others, month_of
+from deploy.measures import Facts, Measure, Month, Stay, counted, for_others, month_of
 from deploy.paths import SETTINGS
 from shared.events.aftercare import (
     FollowUpCompleted,
@@ -40,6 +40,7 @@ from tests.deploy.in_process import iop
 ZONE = ZoneInfo("America/New_York")
 MONTH = month_of(datetime(2026, 3, 15, tzinfo=UTC), ZONE)
 NOW = datetime(2026, 5, 20, tzinfo=UTC)
+MAY = month_of(NOW, ZONE)
 Databases = dict[str, str]
 """Their addresses, by service."""
 CLOSED = ("attended", "completed", "declined")
@@ -261,6 +262,17 @@ async def test_csv_and_table_hold_the_same_and_nobody(databases: Databases, tmp_
     assert rows["census"]["value"] == str(recount(found)["census"][0])
     assert all(name in as_table for name in rows)
     assert not any(each.patient in as_csv + as_table or each.stay in as_csv + as_table for each in found)
+
+
+def test_the_census_of_a_month_that_runs_is_of_this_moment() -> None:
+    def census(began_at: datetime, ended_at: datetime | None = None, month: Month = MAY) -> float | None:
+        stays = [Stay(id="stay", patient="patient", began_at=began_at, ended_at=ended_at)]
+        return counted(Facts(stays, [], [], [], [], readmitted=0), month, NOW)[0].value
+
+    second = timedelta(seconds=1)
+    assert (census(NOW), census(NOW + second)) == (1, 0)
+    assert (census(NOW - second, NOW), census(NOW - second, NOW + second)) == (0, 1)
+    assert (census(MONTH.since, MONTH.until, MONTH), census(MONTH.until, None, MONTH)) == (1, 0)
 
 
 async def test_without_a_month_it_is_the_one_that_runs_on_the_clinics_clock(
