@@ -180,7 +180,8 @@ class WithdrawReferral(Command, frozen=True, kw_only=True, tag=True):
 
 class AnswerReferral(Command, frozen=True, kw_only=True, tag=True):
     """A partner (its name in partners.toml) answers the referral that it has, by its Task. `answered_at` is when it
-    said so; `appointment_at` the time it gave the patient, `reason` why it declines (DECLINE_REASONS)."""
+    said so; `appointment_at` the time it gave the patient, `reason` why it declines (DECLINE_REASONS), `by` who of the
+    program's staff writes down what it said, by telephone say: empty where it answers itself."""
 
     task_id: str
     partner: str
@@ -188,6 +189,7 @@ class AnswerReferral(Command, frozen=True, kw_only=True, tag=True):
     answered_at: datetime
     appointment_at: datetime | None = None
     reason: str = ""
+    by: str = ""
 
 
 class CountWrongLink(Command, frozen=True, kw_only=True, tag=True):

@@ -218,7 +218,8 @@ def _by_consent(task: fhir.Element, consent_id: str | None) -> None:
 class PartnerAnswered(ReferralEvent, frozen=True, kw_only=True):
     """The partner says how far its referral is, by `step` (ANSWER_STEPS) and, of one that it declines, by `reason`
     (DECLINE_REASONS). `answered_at` is when it said so; `appointment_at` the time it gave the patient; `client` that of
-    the partner which said so, or its link."""
+    the partner which said so, or its link. Where the program writes down what it said, by telephone say, `by` is who of
+    the staff did, and `client` theirs."""
 
     consent_id: str | None
     step: AnswerStep
@@ -226,6 +227,7 @@ class PartnerAnswered(ReferralEvent, frozen=True, kw_only=True):
     appointment_at: datetime | None = None
     reason: str = ""
     client: str = ""
+    by: str = ""
 
     @property
     def partner_may_have_it(self) -> bool:
@@ -246,11 +248,11 @@ class PartnerAnswered(ReferralEvent, frozen=True, kw_only=True):
             task["output"] = [{"type": kind, "valueDateTime": self.appointment_at}]
         identity = name_id(self.task_id, f"answer:{self.step}:{self.answered_at.isoformat()}")
         target = fhir.reference("Task", self.task_id)
-        return [
-            task,
-            self._request(patient),
-            fhir.provenance(identity, target, self.at, None, self.client),
-        ]
+        provenance = fhir.provenance(identity, target, self.at, self.by or None, self.client)
+        if self.by:
+            informant = {"type": fhir.concept(codes.PROVENANCE, "informant"), "who": task["owner"]}
+            provenance["agent"].append(informant)
+        return [task, self._request(patient), provenance]
 
 
 ANSWER_STEPS: dict[AnswerStep, tuple[str, str]] = {

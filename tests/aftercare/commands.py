@@ -63,8 +63,9 @@ def _answer(story: Story) -> some.SearchStrategy[Command]:
     tasks = [*(each.task_id for each in story.state.received), *REFERRALS]
     steps = some.sampled_from(sorted(ANSWER_STEPS))
     at = some.timedeltas(timedelta(days=-2), timedelta()).map(lambda ago: NEXT_DAY + ago)
+    by = some.sampled_from(["", "case-manager-1"])
     return some.builds(
-        w.AnswerReferral, task_id=some.sampled_from(tasks), partner=partner_names, step=steps, answered_at=at
+        w.AnswerReferral, task_id=some.sampled_from(tasks), partner=partner_names, step=steps, answered_at=at, by=by
     )
 
 

@@ -55,6 +55,46 @@ async def test_the_partner_answers_and_the_program_reads_how_far_it_is(aftercare
     assert agents == [ALUMNI] * 3
 
 
+def by_staff(task: Json, **change: Any) -> Json:
+    """What a partner said by telephone, as the program's client writes it down."""
+    return task | change | {"owner": fhir.logical(STAFF, "case-manager-1")}
+
+
+async def test_what_a_partner_says_by_telephone_is_written_down_by_the_programs_staff(aftercare: Aftercare) -> None:
+    task = await with_referrals(aftercare)
+    planned = {"status": "in-progress", "businessStatus": fhir.concept(codes.TASK, "scheduled")}
+    at = (DISCHARGED + timedelta(days=3)).isoformat()
+    await aftercare.put_thrice(by_staff(task, **planned, output=appointment(at)))
+    seen = await task_of(aftercare, ALUMNI)
+    assert seen["businessStatus"] == fhir.concept(codes.TASK, "scheduled")
+    assert seen["owner"] == fhir.logical(codes.PARTNER, ALUMNI)
+    assert (await as_partner(aftercare, task))["output"] == seen["output"]
+    (provenance,) = await aftercare.read("Provenance")
+    assert [each["who"]["identifier"]["value"] for each in provenance["agent"]] == ["case-manager-1", "ehr", ALUMNI]
+    assert [each["type"]["coding"][0]["code"] for each in provenance["agent"]] == ["author", "transmitter", "informant"]
+    await aftercare.put_thrice({**await as_partner(aftercare, task), "status": "completed"}, ALUMNI)
+    assert (await task_of(aftercare, ALUMNI))["status"] == "completed"
+    with pytest.raises(HttpRefusal) as refused:
+        await aftercare.put(by_staff(task, status="accepted"))
+    assert refused.value.status == 409
+
+
+async def test_the_staff_names_who_was_told_and_the_partner_is_nobody_of_them(aftercare: Aftercare) -> None:
+    task = await with_referrals(aftercare)
+    another = fhir.logical(codes.PARTNER, "riverbend-outpatient")
+    for owner, code in (({}, "required"), ({"owner": task["owner"]}, "required"), ({"owner": another}, "code-invalid")):
+        for change in ({"status": "accepted"}, {"status": "cancelled"}):
+            unnamed = {name: value for name, value in task.items() if name != "owner"}
+            with pytest.raises(HttpRefusal) as refused:
+                await aftercare.put(unnamed | owner | change)
+            assert [(each.code, each.expression) for each in refused.value.issues] == [(code, ("Task.owner",))]
+    waits = await task_of(aftercare, "riverbend-outpatient")
+    with pytest.raises(HttpRefusal) as unsent:
+        await aftercare.put(by_staff(waits, status="accepted"))
+    assert unsent.value.status == 409
+    assert (await task_of(aftercare, ALUMNI))["status"] == "requested"
+
+
 async def test_it_reads_nothing_but_what_it_was_sent_or_said(aftercare: Aftercare) -> None:
     task = await with_referrals(aftercare)
     seen = await as_partner(aftercare, task)

@@ -1,5 +1,6 @@
 """Foreign FHIR becomes commands, or is refused at its place without echoing what it said."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,11 +9,13 @@ import pytest
 from services.aftercare.edge import interpret
 from services.aftercare.messages import (
     AcknowledgeEscalation,
+    AnswerReferral,
     AskReferral,
     CompleteFollowUp,
     CorrectFollowUp,
     RecordAttempt,
     ResolveEscalation,
+    WithdrawReferral,
 )
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Interpretation, StoredResource
@@ -75,6 +78,17 @@ ESCALATION = {"code": fhir.concept(codes.ESCALATION, "placement")}
 
 def sending_again(code: str = "not-received", **changes: Any) -> BundleEntry:
     return asking(**{"reasonCode": [fhir.concept(codes.REASON, code)], "requester": SAM} | changes)
+
+
+def test_who_sends_a_referral_back_with_a_token_of_their_own_need_not_take_out_its_partner() -> None:
+    partner = {"owner": fhir.logical(codes.PARTNER, "riverbend-alumni")}
+    stored = {("Task", "t1"): StoredResource("patient", REFERRAL | partner)}
+    signed = Context(replace(CALLER, person="case-manager-1"), "patient", "demo", SETTINGS, NOW, stored)
+    answered, withdrawn = (read(task(status, **partner), signed).commands for status in ("accepted", "cancelled"))
+    assert answered == (
+        AnswerReferral(task_id="t1", partner="riverbend-alumni", step="accepted", answered_at=NOW, by="case-manager-1"),
+    )
+    assert withdrawn == (WithdrawReferral(task_id="t1", by="case-manager-1"),)
 
 
 def test_a_reason_to_send_again_is_read_with_the_person_who_wishes_it() -> None:
@@ -143,7 +157,8 @@ def test_a_follow_up_is_completed_reached_unless_it_says_otherwise() -> None:
     [
         (task("cancelled"), FOLLOW_UP),
         (task("completed", statusReason=fhir.concept(codes.REASON, "readmitted")), FOLLOW_UP),
-        (task("accepted"), REFERRAL),
+        (task("requested"), REFERRAL),
+        (task("accepted"), {"code": fhir.concept(codes.TASK, "answer-referrer")}),
         (task("rejected"), ESCALATION),
         (task("completed", owner=fhir.logical(codes.ROLE, "case-manager")), FOLLOW_UP),
         (task("accepted", owner=fhir.logical(codes.ROLE, "case-manager")), ESCALATION),

@@ -56,6 +56,7 @@ def answered(state: State, command: AnswerReferral, moment: Moment[Settings]) ->
         appointment_at=command.appointment_at,
         reason=command.reason,
         client=moment.by,
+        by=command.by,
     )
     return [answer, *_follows(evolve(state, answer), known, answer, moment)]
 

@@ -1,11 +1,12 @@
-"""A partner's answer, by the Task of the referral that it has: a Task that it updates, as a command."""
+"""A partner's answer, by the Task of the referral that it has, as a command: its client updates it, or a client of the
+program for a member of the staff who was told, by telephone say."""
 
 from datetime import UTC, datetime
 
 from services.aftercare.messages import AnswerReferral
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in, happened_exactly, planned_exactly
+from shared.edge.fhir.elements import code_in, happened_exactly, logical, planned_exactly
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events import codes
@@ -21,8 +22,9 @@ _BY_STATUS: dict[str, AnswerStep] = {
 _WITH_APPOINTMENT = ("scheduled", "unattended", "attended")
 
 
-def answered(entry: BundleEntry, context: Context) -> AnswerReferral:
-    """Whoever sends the Task back as it was read, with another status, need not say the rest anew."""
+def answered(entry: BundleEntry, context: Context, by: str = "") -> AnswerReferral:
+    """Whoever sends the Task back as it was read, with another status, need not say the rest anew. Its partner is the
+    one that has it, whoever writes: `by` is who of the staff, empty where it is the partner itself."""
     before = context.stored["Task", str(entry.id)].body
     step = _step(entry, before)
     appointment_at = _appointment_at(entry) if step in _WITH_APPOINTMENT else None
@@ -31,11 +33,12 @@ def answered(entry: BundleEntry, context: Context) -> AnswerReferral:
         raise refuse(422, "required", f"{entry.place}.output", text)
     return AnswerReferral(
         task_id=str(entry.id),
-        partner=context.caller.client.partner,
+        partner=logical(before.get("owner"), codes.PARTNER) or "",
         step=step,
         answered_at=_answered_at(entry, before, context),
         appointment_at=appointment_at,
         reason=_reason(entry) if step == "declined" else "",
+        by=by,
     )
 
 

@@ -1,12 +1,14 @@
-"""What is answered by Task: a contact, a referral or an answer taken back, a referral by its partner."""
+"""What is answered by Task: a contact, a referral or an answer taken back, a referral by its partner or for it."""
 
 from collections.abc import Sequence
+
+import msgspec
 
 from services.aftercare.edge import closed_loop, contacts
 from services.aftercare.messages import WithdrawReferral
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import code_in
+from shared.edge.fhir.elements import code_in, logical
 from shared.edge.outcome import Issue, refuse
 from shared.edge.staff import person
 from shared.events import codes
@@ -20,6 +22,8 @@ def task(entry: BundleEntry, context: Context) -> Sequence[Command]:
     match _asks(entry, context):
         case "follow-up" | "re-engagement":
             return contacts.follow_up(entry, context)
+        case "referral" if entry.resource["status"] != "cancelled":
+            return (closed_loop.answered(entry, context, _by(entry, context)),)
         case "referral" | "answer-referrer":
             return (_withdrawn(entry, context),)
         case _:
@@ -39,6 +43,15 @@ def _asks(entry: BundleEntry, context: Context) -> str | None:
 def _withdrawn(entry: BundleEntry, context: Context) -> WithdrawReferral:
     if entry.resource["status"] != "cancelled":
         raise refuse(
-            422, "business-rule", f"{entry.place}.status", "Must be cancelled: all else of a referral the hub updates."
+            422, "business-rule", f"{entry.place}.status", "Must be cancelled: all else of an answer the hub updates."
         )
-    return WithdrawReferral(task_id=str(entry.id), by=person(entry, context))
+    return WithdrawReferral(task_id=str(entry.id), by=_by(entry, context))
+
+
+def _by(entry: BundleEntry, context: Context) -> str:
+    """Who of the staff did this. The partner, where it stands as the owner as it was read, names nobody of them."""
+    owner = logical(context.stored["Task", str(entry.id)].body.get("owner"), codes.PARTNER)
+    if owner is None or logical(entry.resource.get("owner"), codes.PARTNER) != owner:
+        return person(entry, context)
+    resource = {name: value for name, value in entry.resource.items() if name != "owner"}
+    return person(msgspec.structs.replace(entry, resource=resource), context)

@@ -211,21 +211,23 @@ def _sent(number: int) -> ReferralSent:
     )
 
 
+GivenAnswer = tuple[AnswerStep, datetime, datetime | None, str]
 moments = some.integers(0, 40).map(lambda hours: DISCHARGED + timedelta(hours=hours))
 
 
 @some.composite
-def given_answers(draw: some.DrawFn) -> list[tuple[AnswerStep, datetime, datetime | None, str]]:
+def given_answers(draw: some.DrawFn) -> list[GivenAnswer]:
     steps: some.SearchStrategy[AnswerStep] = some.sampled_from(get_args(AnswerStep))
     reason = some.sampled_from(["no-capacity", "other"])
     return draw(some.lists(some.tuples(steps, moments, some.none() | moments, reason), min_size=1, max_size=7))
 
 
-def outcome(answers: Sequence[tuple[AnswerStep, datetime, datetime | None, str]]) -> tuple[object, ...]:
+def outcome(answers: Sequence[GivenAnswer], writers: Sequence[str]) -> tuple[object, ...]:
+    """Of these answers, each by its writer: empty for the partner itself, else who of the staff wrote it down."""
     patient, alumni, _ = sent()
-    for step, at, appointment, reason in answers:
+    for (step, at, appointment, reason), by in zip(answers, writers, strict=True):
         command = replace(
-            answer(alumni, step, at), appointment_at=appointment, reason=reason if step == "declined" else ""
+            answer(alumni, step, at), appointment_at=appointment, reason=reason if step == "declined" else "", by=by
         )
         patient.then(command, at=LATER)
     stands = standing(patient, alumni)
@@ -236,9 +238,18 @@ def outcome(answers: Sequence[tuple[AnswerStep, datetime, datetime | None, str]]
 
 @given(given_answers(), some.randoms())
 @settings(max_examples=examples(100))
-def test_any_order_and_any_repetition_of_answers_come_to_one_state(
-    answers: list[tuple[AnswerStep, datetime, datetime | None, str]], chance: Random
+def test_any_order_and_any_repetition_of_answers_by_anybody_come_to_one_state(
+    answers: list[GivenAnswer], chance: Random
 ) -> None:
     again = [*answers, *answers]
     chance.shuffle(again)
-    assert outcome(again) == outcome(answers)
+    writers = [chance.choice(("", "case-manager-1")) for _ in again]
+    assert outcome(again, writers) == outcome(answers, [""] * len(answers))
+
+
+def test_what_the_staff_wrote_down_names_who_of_them() -> None:
+    patient, alumni, _ = sent()
+    written = replace(accepted(alumni, LATER), by="case-manager-1")
+    (answered,) = only(patient.then(written, at=LATER), PartnerAnswered)
+    assert (answered.partner, answered.by) == ("alumni", "case-manager-1")
+    assert patient.then(accepted(alumni, LATER), at=LATER) == []
