@@ -348,7 +348,7 @@ class Days:
         stated = {name: getattr(act, name) for name in ("name", "came", "left", "status", "reason", "to", "makes_up")}
         session = {"start": act.session.start, "end": act.session.end, "kind": act.session.kind}
         self.log.write(self.driver.now, act.did, patient=chart.person.number, refused=refused, **session, **stated)
-        if act.did == "decline" or act.status == "cancelled":
+        if act.did in ("decline", "move") or act.status == "cancelled":
             await self._look_for_the_moved(chart, act.session.start)
 
     async def _look_for_the_moved(self, chart: Chart, freed: datetime) -> None:

@@ -46,6 +46,7 @@ class Visit:
     moved_from: "Visit | None" = None
     goes_to: datetime | None = None
     """Where its group holds it instead, and the patient has something else."""
+    is_off_for_all: bool = False
     is_booked: bool = False
     """By the EHR, beside those of the week."""
     makes_up: "Visit | None" = None
@@ -457,7 +458,7 @@ class Stay:
         visit = next((each for each in own if each.mark != "moved"), None)
         if visit is None or visit.status not in ("planned", "missed", "cancelled-late"):
             return
-        visit.mark, visit.goes_to = "off", line["to"]
+        visit.mark, visit.goes_to, visit.is_off_for_all = "off", line["to"], True
         visit.answered.clear()
         self._move_with_the_group(visit, at)
 
@@ -562,7 +563,9 @@ class Stay:
         if left is not None and (left.status != "planned" or left.start <= at or start <= at):
             return False
         if left is None and (near := self._near(visit)):
-            return line.get("makes_up") is None or all(each.is_booked for each in near)
+            if line.get("makes_up") is not None:
+                return all(each.is_booked for each in near)
+            return not all(each.is_off_for_all for each in near)
         if line.get("makes_up") is not None:
             visit.makes_up = self._by_start.get((line["makes_up"], line["kind"]))
             if visit.makes_up is None or not self._may_make_up(visit, visit.makes_up):

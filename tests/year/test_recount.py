@@ -144,6 +144,17 @@ def test_what_was_left_with_the_group_is_no_session_near_the_one_that_is_booked(
     assert not any(each.is_booked for each in stayed.visits)
 
 
+def test_no_patient_books_again_alone_what_their_group_has_called_off_for_all() -> None:
+    near = WEDNESDAY + 10 * MINUTE
+    times = {"start": near, "end": near + 3 * HOUR, "kind": "group", "makes_up": None, "to": None}
+    book = {"at": WEDNESDAY - HOUR, "did": "book", "patient": 1, "refused": True, **times}
+    off = {"at": WEDNESDAY - 2 * HOUR, "did": "meeting", "group": "day-1", "start": WEDNESDAY, "to": None}
+    first, _ = in_a_group(off, book, until=WEDNESDAY + HOUR)
+    assert first.wrongly_refused == []
+    first, _ = in_a_group(book, until=WEDNESDAY + HOUR)
+    assert len(first.wrongly_refused) == 1
+
+
 def test_a_session_that_its_group_does_not_hold_is_nobodys_miss_and_one_that_it_moves_is_held_then() -> None:
     off = {"at": WEDNESDAY, "did": "meeting", "group": "day-1", "start": MONDAY, "to": None}
     moved = {**off, "start": WEDNESDAY, "to": WEDNESDAY + 4 * HOUR, "at": WEDNESDAY - HOUR}
