@@ -5,16 +5,13 @@ An absence that a later one denies is indeterminate, so that no positive is lost
 is never judged again by cut-offs of our own.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Literal
 
-from services.testing.figures import figure_in, looked_at
+from services.testing.figures import figure_in
 from services.testing.laboratory import Code, Component
+from services.testing.phrases import Sense, sense_of
 from shared.events.codes import LOINC, SNOMED
-
-Sense = Literal["positive", "negative", "indeterminate", "unsatisfactory"]
 
 CODED: Mapping[tuple[str, str], Sense] = {
     # SNOMED CT qualifiers, domain 4.6 (unverified)
@@ -41,39 +38,6 @@ FLAGS: Mapping[str, Sense] = {
     "E": "indeterminate",
 }
 """A, AA, H, HH, N and the like are absent on purpose: laboratories flag any abnormal row (domain 4.6)."""
-
-_LIMIT_WORDS = (
-    r"(the )?([ul]?loq|lod|cut-?off|((reporting|detection|quantitation|quantification) )?(limit|level)"
-    r"( of (detection|quantitation|quantification))?)"
-)
-_UNSATISFACTORY = re.compile(
-    r"\b(unsatisfactory|rejected|qns|quantity not sufficient|insufficient|not tested|tnp|not performed|not done"
-    r"|invalid|adulterated|substituted)\b"
-)
-_INDETERMINATE = re.compile(r"\b(indeterminate|inconclusive|equivocal|borderline|trace)\b")
-_NON_NEGATIVE = re.compile(r"\b(non|not)[ -]*neg(ative)?\b")
-_NEGATIVE = re.compile(
-    r"\b(neg(ative)?|none?[ -](detected|found|seen|present)|not?[ -]?(detected|present|found|seen)"
-    rf"|no \w+ (detected|found)|un-?detected|absent|nd|non-?detect(ed)?|non-?reactive|bdl|blq|bql|bloq|blod)\b"
-    rf"|(\bbelow|\bunder|<) ?{_LIMIT_WORDS}\b"
-)
-_POSITIVE = re.compile(rf"\b(pos(itive)?|detected|present|reactive)\b|(\babove|\bover|>) ?{_LIMIT_WORDS}\b")
-_DENIED = re.compile(r"\b(not|no|non|never|false(ly)?|control|excluded|ruled out|(is|was)n't)\b")
-"""What takes a presence back (`false positive`, `positive control`): a person is asked, nobody is accused."""
-_HEDGED = re.compile(
-    r"\b(no longer|can ?not|unable|never|false|fails?|failed|failure|control|exclude[ds]?|unconfirmed|question\w*"
-    r"|doubt\w*|suspect\w*|possibl[ey]|probabl[ey]|pending|to follow|repeat\w*|but|however|except|contradict\w*"
-    r"|discrepan\w*)\b|n't\b|\?"
-    r"|(?<!off)(?<!limit)(?<!value)(?<!level)(?<!threshold)(?<!lo[dq]): ?\d[\d.,]* ?(mc|[munp])g"
-)
-"""What takes an absence back, or leaves it open (`cannot be reported as negative`); after a colon, a mass."""
-_WHOLE: Mapping[str, Sense] = {
-    "+": "positive",
-    "++": "positive",
-    "+++": "positive",
-    "-": "negative",
-    "none": "negative",
-}
 
 
 def read(component: Component) -> Sense | None:
@@ -139,20 +103,3 @@ def _by_text(component: Component) -> Sense | None:
     if figure := figure_in(component.text):
         return _by_number(figure.number, figure.comparator, component)
     return sense_of(component.text)
-
-
-def sense_of(text: str) -> Sense | None:
-    """What a laboratory's words mean; words that say both, or deny what isn't understood, are indeterminate."""
-    words = " ".join(looked_at(text).lower().replace("_", " ").split())
-    if not words:
-        return "indeterminate" if text and not looked_at(text) else None
-    if _UNSATISFACTORY.search(words):
-        return "unsatisfactory"
-    if _INDETERMINATE.search(words):
-        return "indeterminate"
-    rest, negatives = _NEGATIVE.subn(" ", _NON_NEGATIVE.sub(" positive ", words))
-    if negatives and _HEDGED.search(rest):
-        return "indeterminate"
-    if not _POSITIVE.search(rest):
-        return "negative" if negatives else _WHOLE.get(words.rstrip(". "))
-    return "indeterminate" if negatives or _DENIED.search(rest) else "positive"

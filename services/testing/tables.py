@@ -17,6 +17,10 @@ Kind = Literal["presence", "quantitative", "ratio", "absence", "validity", "cuto
 Family = Literal["opioid", "sedative", "alcohol", "stimulant", "cannabinoid", "hallucinogen", "validity"]
 
 METHODS = ("presumptive", "definitive")
+PhraseSense = Literal[
+    "positive", "negative", "indeterminate", "unsatisfactory", "limit", "aside", "not", "denied", "doubted"
+]
+"""What a phrase says of a drug; that it names a laboratory's limit, or speaks of something else; how it takes back."""
 
 
 class Measure(msgspec.Struct, frozen=True):
@@ -63,6 +67,10 @@ def _analyte(row: Row) -> Analyte:
     return msgspec.convert({"metabolite_group": row["metabolite_group"], "family": row["family"]}, Analyte)
 
 
+def _phrase(row: Row) -> tuple[PhraseSense, Literal["whole", "within"]]:
+    return msgspec.convert((row["sense"], row["where"]), tuple[PhraseSense, Literal["whole", "within"]])
+
+
 LOINC: dict[str, Measure] = _by_key("loinc.csv", "code", _measure)
 ANALYTES: dict[str, Analyte] = _by_key("analytes.csv", "analyte", _analyte)
 COVERS: dict[str, frozenset[str]] = _by_key("covers.csv", "name", _names("analytes"))
@@ -87,6 +95,8 @@ CROSS_REACTIVE: dict[str, frozenset[str]] = _by_key("cross_reactive.csv", "rxnor
 """Ingredients that a published list names, and the metabolite groups that an immunoassay may take them for."""
 VALIDITY_TITLES: dict[str, str] = _by_key("validity.csv", "title", lambda row: row["analyte"])
 """Under which names laboratories write what they check of a specimen, where they have no LOINC code for it."""
+PHRASES: dict[str, tuple[PhraseSense, str]] = _by_key("phrases.csv", "phrase", _phrase)
+"""What laboratories write, in small letters and without hyphens, and whether it must be the whole field."""
 MATRICES: dict[str, str] = _by_key("matrices.csv", "written", lambda row: row["matrix"])
 """What a specimen is (urine, oral fluid, hair ...), by the codes and words that laboratories write it with."""
 LONG_LOOK_BACK = ("hair", "nail", "meconium")

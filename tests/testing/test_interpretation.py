@@ -9,11 +9,12 @@ import pytest
 
 from services.testing import tables
 from services.testing.figures import CONTRADICTED, cutoff_in, figure_in, unit_of
-from services.testing.findings import read, sense_of
+from services.testing.findings import read
 from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, interpret
 from services.testing.laboratory import Code, Component, LaboratoryReport, report_id
 from services.testing.measures import topic_of
 from services.testing.messages import ReportResult
+from services.testing.phrases import sense_of
 from services.testing.validity import by_figures
 from shared.events.codes import INTERPRETATION, LOINC, SNOMED
 from tests.testing.given import SETTINGS
@@ -369,6 +370,7 @@ TABLES = [
     "validity.csv",
     "matrices.csv",
     "covers.csv",
+    "phrases.csv",
 ]
 
 

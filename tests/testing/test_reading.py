@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.testing.findings import sense_of
 from services.testing.interpretation import interpret
 from services.testing.laboratory import Code, Component
 from services.testing.measures import questions, topic_of
 from services.testing.messages import ReportResult
+from services.testing.phrases import sense_of
 from tests.laws import examples
 from tests.testing.given import SETTINGS
 from tests.testing.test_hl7 import MSH, OBR, PID, only_report
