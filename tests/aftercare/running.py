@@ -25,7 +25,6 @@ from shared.path.destination import Routes
 from shared.path.inbound.redrive import redrive
 from shared.path.outbound.destinations import partner_destination
 from shared.path.outbound.gate import GatedLane
-from shared.path.outbound.lane import WakeUp
 from shared.path.service import PATIENT
 from shared.path.transaction import consent_ledger, store
 from shared.path.transaction.batch import Batch
@@ -67,9 +66,9 @@ class Aftercare(ServiceOnPostgres):
     partner: Partner = field(default_factory=Partner)
     episode_id: str = field(default_factory=lambda: str(uuid4()))
 
-    async def learn(self, *events: Event) -> None:
+    async def learn(self, *events: Event, patient: str | None = None) -> None:
         """They are consumed, and the consents are known to be current."""
-        await self.consume(*events)
+        await self.consume(*events, patient=patient)
         await self.consents_current()
 
     async def learn_once_readable(self, event: Event, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
@@ -108,8 +107,11 @@ class Aftercare(ServiceOnPostgres):
             await asyncio.sleep(0.02)
         raise AssertionError(f"not within {WAIT_SECONDS} s")
 
-    async def puts_into_its_lane(self, partner: consents.Partner, hold: str | None = None) -> None:
+    async def puts_into_its_lane(
+        self, partner: consents.Partner, hold: str | None = None, patient: str | None = None
+    ) -> None:
         """A referral as it stands in the partner's lane, before anybody looks; `hold` parks the patient with it."""
+        key = patient or self.patient
         identity = str(uuid4())
         event = ReferralPrepared(
             referral_id=identity,
@@ -123,18 +125,19 @@ class Aftercare(ServiceOnPostgres):
         )
         destinations = [partner_destination(partner, FORM)]
         batch = Batch(PATIENT, {}, Routes(destinations))
-        record = written(event, self.patient, producer="aftercare", at=self.inbox.clock.now())
-        batch.emit(event, record, self.patient, "demo")
+        record = written(event, key, producer="aftercare", at=self.inbox.clock.now())
+        batch.emit(event, record, key, "demo")
         async with self.pool.acquire() as connection, connection.transaction():
-            await connection.execute("UPDATE state SET hold = $2 WHERE key = $1", self.patient, hold)
+            await connection.execute("UPDATE state SET hold = $2 WHERE key = $1", key, hold)
             await store.store(connection, self.inbox.service.deciders[PATIENT], batch, DISCHARGED, DISCHARGED)
+        self.wake_up.ring(batch.lanes)
 
     @asynccontextmanager
     async def lane(self, partner: consents.Partner, **changed: Any) -> AsyncIterator[None]:
         """One more partner's lane, at the same address as all but for what of its destination is changed."""
         reachable = msgspec.structs.replace(partner, url=self.partner.url, try_again_minutes_most=SOON_MINUTES)
         destination = replace(partner_destination(reachable, FORM), **changed)
-        lane = GatedLane(self.inbox.service, destination, self.inbox.routes, self.pool, self.inbox.clock, WakeUp())
+        lane = GatedLane(self.inbox.service, destination, self.inbox.routes, self.pool, self.inbox.clock, self.wake_up)
         task = asyncio.create_task(lane.run(self.dsn))
         try:
             yield
@@ -168,10 +171,13 @@ class Aftercare(ServiceOnPostgres):
         await self.until(reached)
 
 
-async def identified(service: Aftercare, person: dict[str, Any] = PERSON, mrn: str = MRN.value) -> None:
+async def identified(
+    service: Aftercare, person: dict[str, Any] = PERSON, mrn: str = MRN.value, patient: str | None = None
+) -> None:
     sealed = service.keys.seal("aftercare", {"patient": person, "area": "Riverbend", "language": "en"})
     digests = service.keys.digests("demo", [Identifier(MRN.system, mrn)])
-    await service.learn(PatientIdentified(digests=digests, sealed=(sealed,), identified_at=ADMITTED))
+    known = PatientIdentified(digests=digests, sealed=(sealed,), identified_at=ADMITTED)
+    await service.learn(known, patient=patient)
 
 
 def admission(service: Aftercare, episode_id: str = "") -> EpisodeAdmitted:

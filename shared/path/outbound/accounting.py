@@ -5,6 +5,7 @@ A send is committed as `attempted` before its first byte. What comes of it makes
 deletes the row and writes its outcome to lane internal in the same transaction.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
@@ -24,6 +25,8 @@ from shared.platform.db import Connection, Pool
 from shared.rules.consent import Partner, Permitted
 
 MAY_HAVE_BEEN_RECEIVED = "may-have-been-received"
+Stands = Callable[[Connection], Awaitable[bool]]
+"""Whether what permits a send stands, asked while nothing of the patient can change."""
 # Only while the row is as it was read: another holder of the lane may have sent or ended it meanwhile.
 _ATTEMPTED = """UPDATE outbox SET attempts = attempts + 1, sends = sends + 1
     WHERE lane = $4 AND id = $1 AND attempts = $2 AND sends = $3 RETURNING id"""
@@ -75,11 +78,15 @@ class Accounts:
     clock: Clock
     wake_up: WakeUp
 
-    async def attempted(self, disclosure: Disclosure, permitted: Permitted) -> bool:
-        """Commit that a byte may leave from now on. False where the row is no longer this lane's to send."""
+    async def attempted(self, disclosure: Disclosure, permitted: Permitted, stands: Stands) -> bool:
+        """Commit that a byte may leave from now on. False where the row is no longer this lane's to send, or what
+        permits it stands no more: a revocation comes before this commit, and counts, or after it."""
         batch = Batch(PATIENT, {}, self.routes)
         self._record(batch, disclosure, "attempted", MAY_HAVE_BEEN_RECEIVED, permitted)
         async with self.pool.acquire() as connection, connection.transaction():
+            await store.stand_still(connection, PATIENT, disclosure.key)
+            if not await stands(connection):
+                return False
             values = (disclosure.id, disclosure.attempts, disclosure.sends, self.lane)
             if await connection.fetchrow(_ATTEMPTED, *values) is None:
                 return False

@@ -1,15 +1,16 @@
 """Gated lanes: no disclosure leaves without asking the consent gate, at release, of a ledger that is current.
 
-The gate is asked twice: for what goes out, and again once the connection is open, right before the first byte. A row
+The gate is asked twice: for what goes out, and again once the connection is open, right before the first byte, in the
+transaction that enters the send in the books and lets nothing of the patient change. A row
 ends in an outcome (`accounting`). The way out fails as the way in does: refused (the partner said no for good), trouble
 (back off), bug and unreadable (the row is parked, its patient's later rows of the lane wait, the others go on).
 """
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, assert_never
 from uuid import UUID
 
@@ -55,6 +56,7 @@ _NEXT = """WITH due AS MATERIALIZED (
     put_off AS (UPDATE outbox o SET not_before = greatest(looked.not_before, now() + interval '1 min') FROM looked
         WHERE looked.behind AND o.lane = $1 AND o.id = looked.id)
     SELECT * FROM looked ORDER BY id"""
+ReadLedger = Callable[[Connection, str, str, datetime], Awaitable[LedgerSnapshot]]
 _LATER = "UPDATE outbox SET not_before = now() + $3 WHERE lane = $1 AND id = $2"
 
 
@@ -126,9 +128,12 @@ class GatedLane:
 
     async def _ask(self, disclosure: Disclosure) -> Asked:
         async with self._pool.acquire() as connection:
-            known = await consent_ledger.read(connection, disclosure.program, disclosure.key, machine_now())
-            contact = await self._contact(connection, disclosure)
-            taken_back = await _taken_back(connection, disclosure)
+            return await self._ask_within(connection, disclosure, consent_ledger.read)
+
+    async def _ask_within(self, connection: Connection, disclosure: Disclosure, read: ReadLedger) -> Asked:
+        known = await read(connection, disclosure.program, disclosure.key, machine_now())
+        contact = await self._contact(connection, disclosure)
+        taken_back = await _taken_back(connection, disclosure)
         if not known.current or known.held:
             return Asked(known, None)
         return Asked(known, self._answer(disclosure, known, contact, taken_back))
@@ -171,12 +176,17 @@ class GatedLane:
         if disclosure.traceparent:
             headers["traceparent"] = disclosure.traceparent
 
+        asked_at = ticks()
+
+        async def stands(connection: Connection) -> bool:
+            nonlocal asked_at
+            asked_at = ticks()
+            asked = await self._ask_within(connection, disclosure, consent_ledger.read_standing_still)
+            return asked.answer == (permitted, bundle)
+
         async def why_not() -> str | None:
             """The gate is asked again, and the send it permits enters the books."""
-            asked_at = ticks()
-            if (await self._ask(disclosure)).answer != (permitted, bundle):
-                return _ASK_AGAIN
-            if not await self._accounts.attempted(disclosure, permitted):
+            if not await self._accounts.attempted(disclosure, permitted, stands):
                 return _ASK_AGAIN
             return None if ticks() - asked_at <= YES_SECONDS_MOST else _TOO_LATE
 

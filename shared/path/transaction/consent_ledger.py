@@ -196,10 +196,17 @@ async def read(connection: Connection, program: str, patient: str, machine_now: 
     """The unrevoked consents of a program's patient, whether anything of theirs is parked, and how current the ledger
     is. Another program's patient counts as held."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        rows = await connection.fetch(_STATED_BY, program, patient)
-        version = await connection.fetchval(_VERSION_READ, program, patient)
-        held = await connection.fetchval(_HELD, program, patient)
-        ledger = await connection.fetchrow(_AGES)
+        return await read_standing_still(connection, program, patient, machine_now)
+
+
+async def read_standing_still(
+    connection: Connection, program: str, patient: str, machine_now: datetime
+) -> LedgerSnapshot:
+    """The same, inside the caller's transaction, which lets nothing of the patient change meanwhile."""
+    rows = await connection.fetch(_STATED_BY, program, patient)
+    version = await connection.fetchval(_VERSION_READ, program, patient)
+    held = await connection.fetchval(_HELD, program, patient)
+    ledger = await connection.fetchrow(_AGES)
     return LedgerSnapshot(
         consents=tuple(_read(row) for row in rows if not row["revoked"]),
         revoked=tuple(msgspec.json.decode(row["body"], type=ConsentGiven) for row in rows if row["revoked"]),

@@ -40,6 +40,8 @@ LOCK = """WITH made AS (INSERT INTO state (kind, key, program) SELECT $1, * FROM
     locked AS (SELECT key, program, version, body, hold FROM state WHERE kind = $1 AND key = ANY($2::text[])
         ORDER BY key FOR UPDATE)
     SELECT * FROM made UNION ALL SELECT * FROM locked"""
+# Until the transaction ends nothing is decided about the key, and what is being decided is waited for.
+_STAND_STILL = "SELECT FROM state WHERE kind = $1 AND key = $2 FOR SHARE"
 # A row that a record of nobody's program made becomes its patient's. The keys are named twice, here and below: without
 # that an empty table is planned to be walked by its kind.
 _OWN = """UPDATE state s SET program = u.program FROM unnest($2::text[], $3::text[]) AS u(key, program)
@@ -142,6 +144,11 @@ async def lock(connection: Connection, kind: str, programs: Mapping[str, str]) -
     if len(rows) < len(keys):
         raise CreatedMeanwhile
     return {row[0]: LockedState(kind, row[0], row[1], row[2], row[3], row[4]) for row in rows}  # type: ignore[index]
+
+
+async def stand_still(connection: Connection, kind: str, key: str) -> None:
+    """Nothing of this key changes until the caller's transaction ends: no decision, no consent, no hold."""
+    await connection.execute(_STAND_STILL, kind, key)
 
 
 async def delete(connection: Executor, lane: str, ids: Sequence[int]) -> None:
