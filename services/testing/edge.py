@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from services.testing.assigning import asks_whose, assigned
-from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents
+from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, unread
 from services.testing.interpretation import interpret as interpreted
 from services.testing.laboratory import Component, LaboratoryReport, Status
 from services.testing.measures import questions, topic_of
@@ -32,7 +32,7 @@ from services.testing.submitted import (
     specimens_of,
 )
 from services.testing.validity import stating_a_condition
-from services.testing.worklist import COMPARE, MAP_CODE, code_task
+from services.testing.worklist import COMPARE, MAP_CODE, READ_VALUE, code_task, value_task
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
@@ -43,6 +43,7 @@ from shared.edge.search import AUDITS, FINDINGS, IDENTIFIED, TASKS, WITHOUT_STAT
 from shared.events.codes import OUTCOME
 from shared.events.envelope import Command
 from shared.events.testing import Number
+from shared.path.transaction.resources import AcceptedResource
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
 _SENT = ResourceSupport((*_READ, "create", "update"), IDENTIFIED, conditional_create=True, conditional_update=True)
@@ -64,10 +65,12 @@ NO_DRUG_TEST = (OUTCOME, "not-a-drug-test")
 
 @dataclass
 class _Notes:
-    """What interpreting leaves behind: the tag of each resource, and the codes that no table knows."""
+    """What interpreting leaves behind: the tag of each resource, the codes that no table knows, and where values stand
+    that nothing reads."""
 
     tags: dict[str, tuple[str, str]] = field(default_factory=dict)
     unmapped: dict[str, None] = field(default_factory=dict)
+    unread: dict[str, None] = field(default_factory=dict)
 
 
 def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretation:
@@ -90,8 +93,14 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
                 pass
     as_received = [each for each in entries if each.type != "Task" or asks_whose(_stored(each, context))]
     accepted = tuple(_accepted(each, notes.tags, context) for each in as_received)
-    unmapped = (code_task(context.program, context.caller.name, each, context.now) for each in notes.unmapped)
-    return Interpretation(tuple(commands), accepted, questions=tuple(unmapped))
+    return Interpretation(tuple(commands), accepted, questions=tuple(_questions(notes, context)))
+
+
+def _questions(notes: _Notes, context: Context) -> Iterator[AcceptedResource]:
+    laboratory = context.program, context.caller.name
+    yield from (code_task(*laboratory, each, context.now) for each in notes.unmapped)
+    if notes.unread:
+        yield value_task(*laboratory, tuple(notes.unread), context.now)
 
 
 def _accepted(entry: BundleEntry, tags: Mapping[str, tuple[str, str]], context: Context) -> BundleEntry:
@@ -129,6 +138,7 @@ def _commands(
         command = msgspec.structs.replace(command, report_id=earlier, extent="component")
         tags[f"{entry.type}/{entry.id}"] = (REPORT, earlier)
     tags.update((name, (REPORT, command.report_id)) for name in parts(entry.resource, submitted))
+    notes.unread |= dict.fromkeys(unread(report, context.caller.name, context.settings))
     yield command
 
 
@@ -140,14 +150,15 @@ def _unmatched(entry: BundleEntry) -> BundleEntry:
 def _of_report(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
     report, status = entry.resource, STATUS.get(entry.resource["status"], "unknown")
     contained = contained_in(report)
-    here = [
-        found for name in results(report) if (found := contained.get(name) or submitted.observation(name)) is not None
-    ]
+    named = ((name, contained.get(name) or submitted.observation(name)) for name in results(report))
+    holder = f"{entry.type}/{entry.id}"
+    found = [(f"{holder}{name}" if name in contained else name, each) for name, each in named if each is not None]
+    here = [each for _, each in found]
     if not here and results(report) and status in ("final", "corrected"):
         status = _without_results(entry, submitted.context)
     inside = [{"contained": report.get("contained", ()), **each} for each in here]
     specimens = [found for each in (report, *inside) for found in specimens_of(each, submitted)]
-    read = tuple(component for each in here for component in components(each, submitted, contained))
+    read = tuple(component for each in found for component in components(each, submitted, contained))
     return msgspec.structs.replace(
         _of_resource(entry, specimens, (report, *here), read, submitted),
         number=_number(report),
@@ -167,8 +178,8 @@ def _without_results(entry: BundleEntry, context: Context) -> Status:
 
 def _of_observation(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
     """A lone Observation, or one that heads its members."""
-    observation = entry.resource
-    specimens, read = list(specimens_of(observation, submitted)), tuple(components(observation, submitted, {}))
+    observation, name = entry.resource, f"Observation/{entry.id}"
+    specimens, read = list(specimens_of(observation, submitted)), tuple(components((name, observation), submitted, {}))
     return _of_resource(entry, specimens, (observation,), read, submitted)
 
 
@@ -238,6 +249,6 @@ EDGE = Edge(
     interpret=interpret,
     order=("Specimen", "Observation", "DiagnosticReport", "Task"),
     unknown_patient="waiting",
-    questions=frozenset({MAP_CODE, COMPARE}),
+    questions=frozenset({MAP_CODE, READ_VALUE, COMPARE}),
     context=CONTEXT,
 )

@@ -24,12 +24,13 @@ from services.testing.laboratory import (
 )
 from services.testing.measures import measure_of, plain, topic_of
 from services.testing.messages import Observed, ReportResult
-from services.testing.settings import Settings
-from services.testing.validity import condition_of
+from services.testing.settings import Settings, Validity
+from services.testing.validity import condition_of, is_unclear
 from shared.events.testing import Condition, ResultFinding
 
 COMPONENTS_MOST = 300
 """Of one report: each becomes an Observation of about a kilobyte in one record, and Kafka takes a megabyte."""
+_WITH_VALUE = ("preliminary", "final", "corrected", "unknown")
 MATRIX_CHARACTERS_MOST = 16
 NG_ML = {"ng/ml": 1, "ug/ml": 1000}
 
@@ -69,6 +70,23 @@ def interpret(report: LaboratoryReport, program: str, client: str, settings: Set
         numbers=report.numbers,
         matrix="" if matrix == URINE else matrix[:MATRIX_CHARACTERS_MOST],
     )
+
+
+def unread(report: LaboratoryReport, client: str, settings: Settings) -> Iterator[str]:
+    """The places of values that are in no words or figures we know, under codes that are known: a person reads them."""
+    limits = settings.validity if matrix_of(report) == URINE else None
+    for component in report.components:
+        if component.status in _WITH_VALUE and read(component) is None:
+            measure = measure_of(component, client, settings).measure
+            if measure is not None and _means_nothing(component, measure, limits):
+                yield component.place
+
+
+def _means_nothing(component: Component, measure: tables.Measure, limits: Validity | None) -> bool:
+    """A cut-off's code, or a method's, needs no finding; a check of the specimen may have a figure or a condition."""
+    if measure.kind == "validity":
+        return is_unclear(measure.analyte, component, limits)
+    return measure.kind not in NO_RESULT
 
 
 def _with_rejection(report: LaboratoryReport) -> LaboratoryReport:

@@ -59,6 +59,8 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     """Interpretation codes (HL7 table 0078, v3 ObservationInterpretation)."""
     sub: str = ""
     """OBX-4."""
+    place: str = ""
+    """Where its value stands in what was sent (`OBX^3^5`, `Observation/ID.value`)."""
 
     @property
     def figure(self) -> Figure | None:

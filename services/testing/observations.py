@@ -38,7 +38,7 @@ def report_of(stored: Json) -> str | None:
     return next((str(each["code"]) for each in tags if each.get("system") == REPORT), None)
 
 
-def component_of(measured: Json, status: str) -> Component:
+def component_of(measured: Json, status: str, place: str) -> Component:
     quantity, concept = measured.get("valueQuantity", {}), measured.get("valueCodeableConcept", {})
     number = quantity.get("value", measured.get("valueInteger"))
     text = measured.get("valueString", concept.get("text", ""))
@@ -58,6 +58,7 @@ def component_of(measured: Json, status: str) -> Component:
         cutoff=cutoff and cutoff.number,
         at_cutoff=cutoff.at_limit if cutoff else "positive",
         flags=tuple(flag for each in measured.get("interpretation", ()) for flag in _flags(each)),
+        place=f"{place}.value",
     )
 
 

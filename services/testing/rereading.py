@@ -5,6 +5,7 @@ The table changes at a start only, so that is when it is done, whole. Read twice
 its own id, and a row read again takes its own place.
 """
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -159,7 +160,7 @@ def _delivery(commands: tuple[ReportResult, ...], document: Document, answer: An
 
 def _narrowed(result: PatientResult, code: str) -> PatientResult:
     commands = {program: tuple(_rows_of(reports, code)) for program, reports in result.commands.items()}
-    return PatientResult(result.cause, result.identifiers, commands)
+    return dataclasses.replace(result, commands=commands)
 
 
 def _rows_of(reports: Iterable[ReportResult], code: str) -> Iterable[ReportResult]:
@@ -178,4 +179,4 @@ def _rows_of(reports: Iterable[ReportResult], code: str) -> Iterable[ReportResul
 def _again(result: PatientResult, answer: Answer) -> PatientResult:
     """Under an id of its own: the message was decided before, and under another meaning it is another reading."""
     cause = uuid5(result.cause, f"{answer.code}={answer.meaning}")
-    return PatientResult(cause, result.identifiers, result.commands)
+    return dataclasses.replace(result, cause=cause)

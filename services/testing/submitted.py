@@ -121,19 +121,20 @@ def issued_at(resource: Json, submitted: Submitted, place: str) -> datetime:
 
 
 def components(
-    observation: Json, submitted: Submitted, contained: Mapping[str, Json], above: frozenset[str] = frozenset()
+    named: tuple[str, Json], submitted: Submitted, contained: Mapping[str, Json], above: frozenset[str] = frozenset()
 ) -> Iterator[Component]:
     """The Observation's own value, those of its components, those of its members; none of those `above` it again.
 
     Members may be contained in what holds the Observation, or in itself.
     """
+    place, observation = named
     here = {**contained, **contained_in(observation)}
     pieces, names = observation.get("component", ()), members(observation)
     if (not pieces and not names) or any(name.startswith("value") for name in observation):
-        yield component_of(observation, observation["status"])
-    for each in pieces:
-        yield component_of(each, observation["status"])
+        yield component_of(observation, observation["status"], place)
+    for ordinal, each in enumerate(pieces):
+        yield component_of(each, observation["status"], f"{place}.component[{ordinal}]")
     for name in names:
         member = here.get(name) or submitted.observation(name)
         if member is not None and name not in above:
-            yield from components(member, submitted, here, above | {name})
+            yield from components((name, member), submitted, here, above | {name})

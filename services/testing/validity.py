@@ -120,6 +120,11 @@ def _judged(analyte: str, component: Component, limits: Validity | None) -> Cond
     return stated or _by_sense(analyte, component)
 
 
+def is_unclear(analyte: str, component: Component, limits: Validity | None) -> bool:
+    """Whether a check says nothing that is understood."""
+    return _judged(analyte, component, limits) is None
+
+
 def _by_sense(analyte: str, component: Component) -> Condition | None:
     """Nitrite alone is no proof without its figure: bacteria make it too."""
     sense, words = read(component), _words(component)

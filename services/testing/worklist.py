@@ -3,7 +3,7 @@
 `GET /fhir/Task?status=requested` lists it; the same question again makes the same Task, so that it is asked once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
@@ -20,10 +20,12 @@ from shared.events.codes import HUB
 from shared.path.transaction.resources import AcceptedResource
 
 MAP_CODE = "map-laboratory-code"
+READ_VALUE = "read-value"
 COMPARE = "compare-messages"
 _LABORATORY = "laboratory"
 _DOCUMENT = "document"
 _CODE = "laboratory-code"
+_PLACES = "places"
 _READ_AS = "read-as"
 
 
@@ -37,6 +39,17 @@ def reuse_task(program: str, client: str, document_id: str, now: datetime) -> Ac
     """A message that bears the number and the time of an earlier one and says something else: its bytes by their id."""
     name = f"{HUB}/{COMPARE}|{program}|{client}|{document_id}"
     return _task(name, COMPARE, "message-number-reused", {_LABORATORY: client, _DOCUMENT: document_id}, now)
+
+
+def value_task(
+    program: str, client: str, places: Sequence[str], now: datetime, document_id: str = ""
+) -> AcceptedResource:
+    """Where values stand that no phrase and no rule for figures covers, never what they are: in the document of this
+    id, or in resources as received."""
+    stated = " ".join(places)
+    name = f"{HUB}/{READ_VALUE}|{program}|{client}|{document_id}|{stated}"
+    document = {_DOCUMENT: document_id} if document_id else {}
+    return _task(name, READ_VALUE, "value-not-read", {_LABORATORY: client, **document, _PLACES: stated}, now)
 
 
 class Answer(NamedTuple):

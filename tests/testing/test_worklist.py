@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.testing.worklist import COMPARE, MAP_CODE
+from services.testing.worklist import COMPARE, MAP_CODE, READ_VALUE
 from shared.edge.outcome import HttpRefusal
 from shared.path.transaction import store
 from shared.platform import documents
@@ -112,3 +112,40 @@ async def test_a_message_of_training_or_debugging_is_stored_and_decides_nothing(
     assert await testing.receives(message(mode=mode) + COMMENT) == "AA"
     assert (await testing.emitted(), await testing.tasks()) == ([], [])
     assert await testing.count("documents") == 1
+
+
+NOTE = "OBX|2|ST|14315-6^Cocaine^LN||see the note of Dr. Seeded||||||F"
+ANOTHER = ("OBR|2||F9|94307-6^Drug screen^LN|||20260112083000-0500", "OBX|1|ST|59673-4^Fentanyl^LN||1,2||||||F")
+
+
+async def test_a_value_in_words_that_no_phrase_covers_is_listed_with_its_place_and_not_its_text(
+    testing: ReceivingService,
+) -> None:
+    await testing.identified()
+    content = "\r".join((message().decode(), NOTE, *ANOTHER)).encode()
+    assert [await testing.receives(content) for _ in range(2)] == ["AA", "AA"]
+    (task,) = await testing.tasks()
+    assert task["code"]["coding"][0]["code"] == READ_VALUE
+    asked = inputs(task)
+    assert (asked.pop("laboratory"), asked.pop("places")) == ("lab", "OBX^2^5 OBX^3^5")
+    async with testing.running.inbox.pool.acquire() as connection:
+        assert await documents.read(connection, testing.keys, UUID(asked.pop("document"))) == content
+    assert asked == {} and "Seeded" not in str(task)
+
+
+async def test_a_figure_that_shows_nothing_and_a_cutoff_are_no_values_to_read(testing: ReceivingService) -> None:
+    await testing.identified()
+    figure = "OBX|2|NM|16226-3^Cocaine^LN||120|ng/mL|||||F"
+    cutoff = "OBX|3|NM|19357-3^Cutoff^LN||150|ng/mL|||||F"
+    check = "OBX|4|ST|5803-2^pH^LN||Normal||||||F"
+    assert await testing.receives("\r".join((message().decode(), figure, cutoff, check)).encode()) == "AA"
+    assert await testing.tasks() == []
+
+
+async def test_a_value_in_fhir_that_no_phrase_covers_is_listed_by_its_resource(testing: ReceivingService) -> None:
+    await testing.identified()
+    about = {"subject": {"identifier": {"system": AUTHORITY, "value": "SEEDED-MRN"}}, "effectiveDateTime": "2026-01-04"}
+    await testing.post(observation() | about | {"valueString": "see the note of Dr. Seeded"})
+    (task,) = [each for each in await testing.tasks() if each["code"]["coding"][0]["code"] == READ_VALUE]
+    received = [each["id"] for each in await testing.found("Observation") if "valueString" in each]
+    assert inputs(task) == {"laboratory": "lab", "places": f"Observation/{received[0]}.value"}

@@ -7,6 +7,7 @@ characters, four or five of them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from services.testing.hl7.fields import Segment
 from services.testing.hl7.header import (
@@ -96,14 +97,15 @@ def _require_results(patients: Sequence[Patient], reader: Hl7Reader) -> None:
 def _patients(segments: Sequence[Segment], header: Header) -> list[Patient]:
     """The segments as groups. A result for nobody, or a value without an order, is refused."""
     patients: list[Patient] = []
-    for segment in segments:
+    rows = accumulate(each[0] == "OBX" for each in segments)
+    for segment, row in zip(segments, rows, strict=True):
         match segment[0]:
             case "PID":
                 patients.append(Patient(segment, len(patients) + 1))
             case "OBR" | "OBX" | "SPM" if not patients:
                 raise Nak("AE", Fault("PID", REQUIRED_MISSING))
             case "OBR":
-                patients[-1].order(segment)
+                patients[-1].order(segment, row)
             case "OBX" if patients[-1].orders:
                 patients[-1].orders[-1].observations.append(segment)
             case "OBX" if header.version < _PATIENT_OBSERVATIONS_SINCE:

@@ -76,6 +76,8 @@ class Order:
     """An OBR with what follows it, while the message is read."""
 
     segment: Segment
+    rows_before: int = 0
+    """OBX segments of the message ahead of it: a place in a message counts from its start."""
     observations: list[Segment] = field(default_factory=list)
     specimens: list[Segment] = field(default_factory=list)
     notes: list[Segment] = field(default_factory=list)
@@ -84,6 +86,10 @@ class Order:
     def specimen(self) -> Segment | None:
         """The last one, where there are several."""
         return self.specimens[-1] if self.specimens else None
+
+    def rows(self) -> Iterator[tuple[int, Segment]]:
+        """Its OBX segments, each with its number in the message."""
+        return enumerate(self.observations, self.rows_before + 1)
 
 
 @dataclass
@@ -94,8 +100,8 @@ class Patient:
     specimens: list[Segment] = field(default_factory=list)
     """Written before any order: of the first one."""
 
-    def order(self, segment: Segment) -> None:
-        self.orders.append(Order(segment, specimens=[] if self.orders else self.specimens))
+    def order(self, segment: Segment, rows_before: int) -> None:
+        self.orders.append(Order(segment, rows_before, specimens=[] if self.orders else self.specimens))
 
     def specimen_of(self, segment: Segment) -> None:
         """It follows the results of its order."""
@@ -159,7 +165,7 @@ class Hl7Reader(Fields):
             status=status,
             rejected=self._is_rejected(order),
             extent="report" if self.text(order.segment, 25) == "X" else "message",
-            components=tuple(self._component(each, status) for each in order.observations),
+            components=tuple(self._component(each, f"OBX^{row}^5", status) for row, each in order.rows()),
         )
 
     def _specimen_type(self, order: Order) -> tuple[Code, ...]:
@@ -201,7 +207,7 @@ class Hl7Reader(Fields):
 
     def _collected_at(self, order: Order, place: int) -> tuple[datetime | None, bool]:
         """SPM-17, else OBR-7, else the first OBX-14 that names a day; and whether it names a minute."""
-        observed = ((self.text(each, 14), f"OBX^{ordinal}^14") for ordinal, each in enumerate(order.observations, 1))
+        observed = ((self.text(each, 14), f"OBX^{row}^14") for row, each in order.rows())
         stated = (
             (self.text(order.specimen, 17), f"SPM^{place}^17"),
             (self.text(order.segment, 7), f"OBR^{place}^7"),
@@ -217,7 +223,7 @@ class Hl7Reader(Fields):
         code = self.text(observation, 11)
         return OBSERVATION_STATUS.get(code, "unknown") if code else None
 
-    def _component(self, observation: Segment, of_report: Status) -> Component:
+    def _component(self, observation: Segment, place: str, of_report: Status) -> Component:
         status = self._observation_status(observation) or of_report
         kind = self.text(observation, 2).upper()
         figure = figure_in(self.text(observation, 5))
@@ -231,6 +237,7 @@ class Hl7Reader(Fields):
             sub=self.text(observation, 4),
             flags=tuple(self.part(each, 1) for each in self.repetitions(observation, 8)),
             unit=unit,
+            place=place,
         )
         replace = msgspec.structs.replace
         match kind:

@@ -1,6 +1,6 @@
 """HL7 in: parse, interpret, admit, acknowledge. The acknowledgement goes out after the commit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -16,7 +16,7 @@ from services.testing.hl7.acknowledgement import acknowledge
 from services.testing.hl7.results import PatientResult, cause_name, digest_of, listed, results, unmapped
 from services.testing.mllp import Frame
 from services.testing.senders import Laboratory, Sender, sender_of
-from services.testing.worklist import code_task, reuse_task
+from services.testing.worklist import code_task, reuse_task, value_task
 from shared.edge import admission, large_bodies
 from shared.edge.admission import Reading, ToAPerson
 from shared.edge.body import read_body
@@ -158,7 +158,7 @@ class Hl7Receiver:
             commands=result.commands[program],
             digest=document.digest,
             document=msgspec.structs.replace(document, program=program),
-            questions=questions,
+            questions=(*questions, *_unread_values(result, program, document)),
         )
 
     def _document(self, cause: UUID, content: bytes, sender: Sender) -> Document:
@@ -177,6 +177,11 @@ class Hl7Receiver:
             await documents.store(connection, [document])
             for program, tasks in sorted(asked.items()):
                 await resources.add(connection, tasks, program, document.received_at)
+
+
+def _unread_values(result: PatientResult, program: str, document: Document) -> Iterator[AcceptedResource]:
+    if places := result.unread[program]:
+        yield value_task(program, document.client, places, document.received_at, str(document.id))
 
 
 def require_whole(frame: Frame) -> None:

@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
 from services.testing.hl7 import DATA_ERROR, REQUIRED_MISSING, Fault, Group, Message, Nak
-from services.testing.interpretation import TooManyComponents, interpret
+from services.testing.interpretation import TooManyComponents, interpret, unread
 from services.testing.measures import questions
 from services.testing.messages import ReportResult
 from services.testing.senders import Sender, identifiers
@@ -25,6 +26,8 @@ class PatientResult:
     cause: UUID
     identifiers: tuple[Identifier, ...]
     commands: Mapping[str, tuple[ReportResult, ...]]
+    unread: Mapping[str, tuple[str, ...]]
+    """By program, the places of values that nothing reads."""
 
 
 def results(message: Message, sender: Sender, settings: Mapping[str, Settings]) -> list[PatientResult]:
@@ -42,23 +45,35 @@ def _result(
 ) -> PatientResult | None:
     place = f"PID^{ordinal + 1}"
     try:
-        commands = {
-            program: _listed_by_specimen(_commands(group, program, sender, settings[program]), cause)
-            for program in sender.programs
-        }
+        read = {program: _read(group, program, sender, settings[program]) for program in sender.programs}
     except TooManyComponents as error:
         raise Nak("AE", Fault(place, DATA_ERROR)) from error
+    commands = {program: _listed_by_specimen(each.commands, cause) for program, each in read.items()}
     if not any(commands.values()):
         return None
     named = identifiers(group.named, sender.laboratory)
     if not named:
         raise Nak("AE", Fault(f"{place}^3", REQUIRED_MISSING))
-    return PatientResult(cause, named, commands)
+    return PatientResult(cause, named, commands, {program: each.unread for program, each in read.items()})
 
 
-def _commands(group: Group, program: str, sender: Sender, settings: Settings) -> tuple[ReportResult, ...]:
-    reported = (interpret(report, program, sender.name, settings) for report in group.reports)
-    return tuple(each for each in reported if each is not None)
+class _Read(NamedTuple):
+    """What a program reads in a group, and the places of what it can't."""
+
+    commands: tuple[ReportResult, ...]
+    unread: tuple[str, ...]
+
+
+def _read(group: Group, program: str, sender: Sender, settings: Settings) -> _Read:
+    commands, places = [], list[str]()
+    for report in group.reports:
+        command = interpret(report, program, sender.name, settings)
+        if command is None:
+            continue
+        commands.append(command)
+        if any(each.finding == "indeterminate" for each in command.results):
+            places.extend(unread(report, sender.name, settings))
+    return _Read(tuple(commands), tuple(places))
 
 
 def cause_name(message: Message, sender: Sender) -> str:
