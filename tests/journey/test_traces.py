@@ -8,10 +8,11 @@ import pytest
 
 from deploy.demo.partner import Partners
 from shared.platform.tracing import KEYS
+from tests.intake import bundles
 from tests.journey.clinic import Clinic, Person
 from tests.journey.collector import Collected, Collector
 from tests.journey.conftest import clinic_in
-from tests.journey.test_privacy import BIRTH, GIVEN, NAME, PHONE, STREET, seeded
+from tests.journey.seeds import planted, secrets
 
 ALUMNI = "riverbend-alumni"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -56,7 +57,7 @@ async def test_one_post_is_one_trace_through_the_services_to_a_partner_and_names
     clinic: Clinic, collector: Collector
 ) -> None:
     person = Person("MRN-seeded-4711")
-    answer = await clinic.driver.post("intake", seeded(person.mrn, clinic))
+    answer = await clinic.driver.post("intake", planted(bundles.intake(person.mrn, clinic.now)))
     person.id = answer.json()["entry"][0]["response"]["location"].split("/")[1]
     await clinic.driver.settle()
     await clinic.sign(person)
@@ -94,16 +95,18 @@ async def test_one_post_is_one_trace_through_the_services_to_a_partner_and_names
     }
 
     assert {name for each in collector.spans for name in each.attributes} <= set(KEYS.values())
-    secrets = [NAME, GIVEN, PHONE, STREET, BIRTH, person.mrn, person.id, person.episode_id, consent]
-    assert [each for each in secrets if each.encode() in collector.bytes] == []
+    ids = [each.encode() for each in (person.id, person.episode_id, consent)]
+    assert [each for each in (*secrets(person.mrn), *ids) if each in collector.bytes] == []
     assert b"iop-intake" in collector.bytes
 
 
 async def test_a_trace_that_its_caller_does_not_record_is_not_recorded_here_and_junk_begins_another_one(
     clinic: Clinic, collector: Collector
 ) -> None:
-    await clinic.driver.post("intake", seeded("MRN-1", clinic), traceparent=UNRECORDED)
-    answer = await clinic.driver.post("intake", seeded("MRN-2", clinic), traceparent="00-Quixwort-junk-01")
+    await clinic.driver.post("intake", planted(bundles.intake("MRN-1", clinic.now)), traceparent=UNRECORDED)
+    answer = await clinic.driver.post(
+        "intake", planted(bundles.intake("MRN-2", clinic.now)), traceparent="00-Quixwort-junk-01"
+    )
     assert answer.status_code == 200
     await clinic.driver.settle()
     headers = [each.headers for each in await clinic.driver.records("iop.intake.events")]
