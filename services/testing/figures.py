@@ -6,13 +6,14 @@ What is in doubt (a decimal comma, another unit, words around it) is no figure a
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-AtLimit = Literal["positive", "negative", "indeterminate"]
+from services.testing import tables
+from services.testing.tables import AtLimit
 
 _DIGITS = r"(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
 _UNIT = r"[a-zµμ]+ ?/ ?[a-zµμ]+(?:\{[a-z]+\}|\.)?|%|°?[cf]|cel|[\[{]?(?:degf|ph)[\]}]?"
-_FIGURE = re.compile(rf"(<=?|>=?)?\s*({_DIGITS})\s*({_UNIT})?")
+_FIGURE = re.compile(rf"(?:({_UNIT})\s*)?(<=?|>=?)?\s*(?:({_UNIT})\s+)?({_DIGITS})\s*({_UNIT})?")
 _WORDS: tuple[tuple[str, str], ...] = (
     ("≤", "<="),
     ("≥", ">="),
@@ -26,13 +27,18 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("greater than", ">"),
     ("more than", ">"),
 )
-_SCREEN_LIMIT = re.compile(
-    r"\b(?:screen(?:ing)? |confirm(?:ation)? )?cut[\s-]?off\b(?: (?:is|at|value))?\s*[:=]?"
-    r"|\bneg(?:ative)?\b[.:=]?|\bnormal\b[:=]?|[()]"
+_RANGE_TERMS = (
+    (re.compile(r"\bcut[\s-]?off\b"), "cutoff"),
+    (re.compile(r"\b(?:neg(?:ative)?|normal)\b"), "neg"),
+    (re.compile(r"\bpos(?:itive)?\b"), "pos"),
+    (re.compile(r"\b(?:screen(?:ing)?|confirm(?:ation)?) (?=cutoff)|(?<=cutoff) (?:is|at|value)\b"), ""),
 )
-_POSITIVE_FROM = re.compile(rf"pos(?:itive)?\b[.:=]?\s*(>=?)\s*({_DIGITS})\s*({_UNIT})?")
-_LIMIT = re.compile(rf"(<=?|>=?|=|0+(?:\.0+)?\s*-)?\s*({_DIGITS})\s*({_UNIT})?")
+_RANGE_FIGURE = re.compile(rf"(?<![\d.,])({_DIGITS})(?![\d,]|\.\d)\s*(?:({_UNIT})(?![a-z]))?")
+_PASSED_OVER = re.compile(r"[\s()\[\].,;:]|(?<![<>])=")
+_NUMBER = re.compile(rf"[+-]?(?:{_DIGITS})\.?")
 _SAME_UNIT: Mapping[str, str] = {"ug/l": "ng/ml", "mg/l": "ug/ml"}
+IN_NG_ML: Mapping[str, int] = {"ng/ml": 1, "ug/ml": 1_000, "mg/dl": 10_000}
+"""Units of mass in a volume, as `plain_unit` spells them. Between any others nothing is converted."""
 
 
 class Figure(NamedTuple):
@@ -48,9 +54,9 @@ class Cutoff(NamedTuple):
 
     number: Decimal
     at_limit: AtLimit
-    unit: str = ""
 
 
+_RANGES: Mapping[str, AtLimit] = {form.replace(" ", ""): at_limit for form, at_limit in tables.RANGES.items()}
 CONTRADICTED = "?"
 """Of two units for one figure nobody knows which is right."""
 CHARACTERS_MOST = 10_000
@@ -58,9 +64,13 @@ CHARACTERS_MOST = 10_000
 
 
 def figure_in(text: str) -> Figure | None:
-    """The figure, where the text is nothing else (a comparator and a unit may stand with it)."""
+    """The figure, where the text is nothing else: a comparator before it, a unit before or behind either.
+
+    A comparator behind the figure (`50 <`) can be read both ways, a comma before decimals like one of thousands: none.
+    """
     found = _FIGURE.fullmatch(_plain(text))
-    return Figure(found[1] or "", _number(found[2]), found[3] or "") if found else None
+    units = [each for each in (found[1], found[3], found[5]) if each] if found else []
+    return Figure(found[2] or "", _number(found[4]), "".join(units)) if found and len(units) < 2 else None
 
 
 def unit_of(stated: str, own: str) -> str:
@@ -70,43 +80,41 @@ def unit_of(stated: str, own: str) -> str:
 
 
 def number_in(text: str) -> Decimal | None:
-    """A bare number, as NM holds it, a unit behind it or not."""
+    """A number as NM holds it, signed or not, or a figure without a comparator."""
+    if _NUMBER.fullmatch(plain := _plain(text)):
+        return _number(plain.rstrip("."))
     figure = figure_in(text)
     return figure.number if figure and not figure.comparator else None
 
 
 def cutoff_in(reference_range: str, unit: str = "") -> Cutoff | None:
-    """The laboratory's own cut-off, where its reference range states one in the unit of the figure it is for.
+    """The laboratory's own cut-off, in the unit of the figure it is for, where its reference range has a form of
+    data/ranges.csv and its unit is the same or can be converted.
 
     `<0.5`, `NEG <0.5`, `Cutoff = 0.5` and `0.5` make a figure at the limit positive, `<= 0.5` and `0-0.5` contain it;
     the latter is often written for the former, so that nothing is read into it.
     """
     stated = _plain(reference_range)
-    if from_there := _POSITIVE_FROM.fullmatch(stated):
-        comparator, number, own_unit = from_there.groups()
-        return _in_unit(Cutoff(_number(number), "positive" if comparator == ">=" else "negative", own_unit or ""), unit)
-    named = _SCREEN_LIMIT.search(stated) is not None
-    found = _LIMIT.fullmatch(_SCREEN_LIMIT.sub(" ", stated).strip())
-    if found is None or (found[1] in (">", ">=") and not (named and "cut" in stated)):
+    for term, meant in _RANGE_TERMS:
+        stated = term.sub(meant, stated)
+    figures = [(_number(each[1]), each[2] or "") for each in _RANGE_FIGURE.finditer(stated)]
+    form = _RANGE_FIGURE.sub(lambda each: "#" if _number(each[1]) else "0", stated)
+    at_limit = _RANGES.get(_PASSED_OVER.sub("", form))
+    limits, units = {number for number, _ in figures if number}, {plain_unit(own) for _, own in figures if own}
+    if at_limit is None or len(limits) != 1 or len(units) > 1:
         return None
-    return _in_unit(Cutoff(_number(found[2]), _at_limit(found[1] or ""), found[3] or ""), unit)
+    number = in_unit(limits.pop(), "".join(units) or unit, unit or "".join(units))
+    return None if number is None else Cutoff(number, at_limit)
 
 
-def _at_limit(comparator: str) -> AtLimit:
-    match comparator:
-        case "<=" | ">":
-            return "negative"
-        case "" | "=" | "<" | ">=":
-            return "positive"
-        case _:
-            return "indeterminate"
-
-
-def _in_unit(cutoff: Cutoff, unit: str) -> Cutoff | None:
-    """None where its unit is not the figure's: 600 pg/mL are not above 0.5 ng/mL."""
-    if unit == CONTRADICTED:
+def in_unit(number: Decimal, stated: str, wanted: str) -> Decimal | None:
+    """A figure of this unit in another; None where it can't be converted: 600 pg/mL are not above 0.5 ng/mL."""
+    known, asked = plain_unit(stated), plain_unit(wanted)
+    if CONTRADICTED in (known, asked):
         return None
-    return cutoff if not cutoff.unit or not unit or plain_unit(cutoff.unit) == plain_unit(unit) else None
+    if known == asked:
+        return number
+    return number * IN_NG_ML[known] / IN_NG_ML[asked] if {known, asked} <= IN_NG_ML.keys() else None
 
 
 def plain_unit(unit: str) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from services.testing import tables
 from services.testing.contradictions import NO_RESULT
-from services.testing.figures import plain_unit
+from services.testing.figures import in_unit
 from services.testing.findings import read
 from services.testing.laboratory import (
     TAKEN_BACK,
@@ -32,7 +32,6 @@ COMPONENTS_MOST = 300
 """Of one report: each becomes an Observation of about a kilobyte in one record, and Kafka takes a megabyte."""
 _WITH_VALUE = ("preliminary", "final", "corrected", "unknown")
 MATRIX_CHARACTERS_MOST = 16
-NG_ML = {"ng/ml": 1, "ug/ml": 1000}
 
 
 class TooManyComponents(Exception):
@@ -131,8 +130,8 @@ def _observe(component: Component, client: str, settings: Settings, condition: C
 def _is_incidental(analyte: str, component: Component, settings: Settings) -> bool:
     """So little ethyl glucuronide may come from a mouthwash or a sanitizer: no method confirms drinking by it."""
     figure = component.figure
-    factor = NG_ML.get(plain_unit(figure.unit)) if figure and analyte == "etg" else None
-    return figure is not None and factor is not None and figure.number * factor < settings.incidental_etg_ng_ml
+    found = in_unit(figure.number, figure.unit, "ng/mL") if figure and analyte == "etg" else None
+    return found is not None and found < settings.incidental_etg_ng_ml
 
 
 def _finding(component: Component) -> ResultFinding | None:

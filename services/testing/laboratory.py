@@ -13,7 +13,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import msgspec
 
 from services.testing import tables
-from services.testing.figures import AtLimit, Figure, figure_in
+from services.testing.figures import Figure, figure_in
+from services.testing.tables import AtLimit
 from shared.events.codes import HUB
 from shared.events.envelope import name_id
 from shared.events.testing import Number

@@ -16,6 +16,7 @@ T = TypeVar("T")
 Kind = Literal["presence", "quantitative", "ratio", "absence", "validity", "cutoff", "panel", "method"]
 Family = Literal["opioid", "sedative", "alcohol", "stimulant", "cannabinoid", "hallucinogen", "validity"]
 
+AtLimit = Literal["positive", "negative", "indeterminate"]
 METHODS = ("presumptive", "definitive")
 PhraseSense = Literal[
     "positive", "negative", "indeterminate", "unsatisfactory", "limit", "aside", "not", "denied", "doubted"
@@ -97,6 +98,8 @@ VALIDITY_TITLES: dict[str, str] = _by_key("validity.csv", "title", lambda row: r
 """Under which names laboratories write what they check of a specimen, where they have no LOINC code for it."""
 PHRASES: dict[str, tuple[PhraseSense, str]] = _by_key("phrases.csv", "phrase", _phrase)
 """What laboratories write, in small letters and without hyphens, and whether it must be the whole field."""
+RANGES: dict[str, AtLimit] = _by_key("ranges.csv", "form", lambda row: msgspec.convert(row["at_limit"], AtLimit))
+"""Forms of a reference range that states a cut-off, `#` for it, and what a figure at the cut-off itself shows."""
 MATRICES: dict[str, str] = _by_key("matrices.csv", "written", lambda row: row["matrix"])
 """What a specimen is (urine, oral fluid, hair ...), by the codes and words that laboratories write it with."""
 LONG_LOOK_BACK = ("hair", "nail", "meconium")

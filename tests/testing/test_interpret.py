@@ -140,6 +140,8 @@ def test_without_a_number_an_update_of_the_resource_is_the_same_report() -> None
         ({"valueQuantity": {"value": Decimal(50)}, "referenceRange": [{"high": {"value": Decimal(20)}}]}, "positive"),
         ({"valueQuantity": {"value": Decimal(5)}, "referenceRange": [{"text": "<20 ng/mL"}]}, "negative"),
         ({"valueInteger": 5}, "indeterminate"),
+        ({"valueRange": {"low": {"value": Decimal(50)}, "high": {"value": Decimal(60)}}}, "indeterminate"),
+        ({"valueRatio": {"numerator": {"value": Decimal(1)}, "denominator": {"value": Decimal(9)}}}, "indeterminate"),
         ({"interpretation": [{"coding": [{"code": "ND"}]}]}, "negative"),
         ({"interpretation": [{"coding": [{"code": "A"}]}]}, "indeterminate"),
         ({"dataAbsentReason": {"text": "x"}}, "indeterminate"),

@@ -371,6 +371,7 @@ TABLES = [
     "matrices.csv",
     "covers.csv",
     "phrases.csv",
+    "ranges.csv",
 ]
 
 

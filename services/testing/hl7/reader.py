@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from itertools import chain
 from typing import Any
 
@@ -53,6 +52,10 @@ WITHOUT_RESULT = ("X", "I", "S", "O")
 
 OF_A_VISIT = ("AN", "ANC", "AND", "ANT", "VN")
 """Identifier types (table 0203) of accounts and visits: another patient's record number may look the same."""
+
+
+_COMPARATORS = ("", "=", "<", "<=", ">", ">=")
+"""Of SN-1; `<>` says only what a figure is not."""
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -248,16 +251,17 @@ class Hl7Reader(Fields):
                 return replace(baseline, **self._structured(observation))
             case "NM" | "ST" | "TX" | "FT" | "":
                 text = " ".join(self.part(each, 1) for each in self.repetitions(observation, 5))
-                return replace(baseline, number=_number(text) if kind == "NM" else None, text=text)
+                return replace(baseline, number=number_in(text) if kind == "NM" else None, text=text)
             case _:
                 return baseline
 
     def _structured(self, observation: Segment) -> dict[str, Any]:
-        """SN: comparator, number; a ratio or range becomes text that no rule reads, and words are words."""
+        """SN: comparator, number. A ratio, a range or an unknown comparator becomes text that no rule reads; words are
+        words."""
         comparator, number, separator, second = (self.text(observation, 5, each) for each in (1, 2, 3, 4))
-        figure = None if separator else _number(number)
+        figure = None if separator or second or comparator not in _COMPARATORS else number_in(number)
         if figure is None:
-            return {"text": f"{comparator} {number}{separator}{second}".strip()}
+            return {"text": f"{comparator} {number}{separator or ' '}{second}".strip()}
         return {"comparator": comparator, "number": figure}
 
 
@@ -272,14 +276,6 @@ def _with_same_specimen(reports: Sequence[LaboratoryReport]) -> Iterator[Laborat
 def _urn(universal: str) -> str:
     """An object identifier as a FHIR system; any other form names none."""
     return f"urn:oid:{universal}" if universal and universal.replace(".", "").isdigit() else ""
-
-
-def _number(text: str) -> Decimal | None:
-    try:
-        number = Decimal(text.strip())
-    except InvalidOperation:
-        return number_in(text)
-    return number if number.is_finite() else None
 
 
 def _status(observations: Sequence[Status | None], code: str) -> Status:
