@@ -1,4 +1,4 @@
-"""What aftercare's resources speak of, as FHIR: the scripts, and what a patient may answer."""
+"""What aftercare's resources speak of, as FHIR: the scripts, and what a patient may answer and wish."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +11,28 @@ from shared.platform.scripts import plans, read
 
 FILE = Path(__file__).parent / "data" / "scripts.toml"
 TABLE = read(FILE, CONTACT_SCRIPTS)
+WISHES: Mapping[str, str] = {
+    "attendance-proof": "Meetings that sign a proof of attendance",
+    "evening": "Meetings in the evening",
+    "lgbtq": "Meetings for LGBTQ people",
+    "men": "Meetings for men",
+    "no-preference": "No wish any more",
+    "online": "Meetings that one takes part in from afar",
+    "secular": "Meetings without prayer",
+    "wheelchair": "Places that a wheelchair can enter",
+    "women": "Meetings for women",
+    "young-people": "Meetings for young people",
+}
+"""What a patient may wish of a meeting list, beside a fellowship and a language, in plain English."""
+FELLOWSHIPS: Mapping[str, str] = {
+    "aa": "Alcoholics Anonymous",
+    "celebrate-recovery": "Celebrate Recovery",
+    "lifering": "LifeRing Secular Recovery",
+    "na": "Narcotics Anonymous",
+    "recovery-dharma": "Recovery Dharma",
+    "smart": "SMART Recovery",
+    "women-for-sobriety": "Women for Sobriety",
+}
 ANSWERS: Mapping[str, str] = {
     "abstinent": "Abstinence: no use since the last contact",
     "using": "Abstinence: has used since the last contact",
@@ -35,4 +57,10 @@ ANSWERS: Mapping[str, str] = {
 def definitions() -> dict[tuple[str, str], fhir.Element]:
     """By type and id, with a version of its own for each content."""
     activities = {each.code: each.display for each in ACTIVITIES.values()}
-    return by_name([*plans(TABLE), code_system(codes.CONTACT, ANSWERS), code_system(codes.AFTERCARE, activities)])
+    spoken_of = {
+        codes.CONTACT: ANSWERS,
+        codes.AFTERCARE: activities,
+        codes.MEETING_WISH: WISHES,
+        codes.FELLOWSHIP: FELLOWSHIPS,
+    }
+    return by_name([*plans(TABLE), *(code_system(url, displays) for url, displays in spoken_of.items())])

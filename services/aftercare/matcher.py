@@ -36,7 +36,7 @@ class Matcher:
 
 def matched(question: MeetingsAsked, index: Index, digest: str) -> MeetingsMatched:
     """The answer, of these meetings."""
-    found = index.match(question.wishes, question.most, question.asked_at)
+    found = index.match(question.wishes, question.most, question.asked_at, question.near_miles)
     return MeetingsMatched(
         list_id=question.list_id,
         plan_id=question.plan_id,

@@ -28,6 +28,8 @@ class MeetingsAsked(Lookup, frozen=True, kw_only=True, tag=True):
     asked_at: datetime
     request_id: str = ""
     """What a person asked for it by, where one did."""
+    near_miles: tuple[int, ...] = (5, 10, 25)
+    """Within how many miles a place is near, in bands; the default is of what was asked before it was a setting."""
 
 
 class MeetingsMatched(Event, frozen=True, kw_only=True, tag=True):

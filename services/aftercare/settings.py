@@ -4,12 +4,13 @@ import msgspec
 
 from shared.rules.consent import Partner
 from shared.rules.escalation import Times
-from shared.rules.numbers import Count, Days, DaysOrNone, Hours, MinutesOrNone, Percent
+from shared.rules.numbers import Count, Days, DaysOrNone, Hours, Miles, MinutesOrNone, Percent
 from shared.rules.staff import Staff
 
 PARTNERS_MOST = 12
 """Of one program: a patient has at most one open referral to each, and the state holds them all."""
 FOLLOW_UPS_MOST = 10
+BANDS_MOST = 5
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     feed_percent_least: Percent
     """A feed with a smaller part of the meetings of its last good copy is looked at by a person; 0 trusts any."""
     meetings_most: Count
+    near_miles: tuple[Miles, ...]
+    """Within how many miles of the patient a meeting is near, in bands."""
     hold_days: Days
     """How long a referral waits on hold."""
     hold_answer_hours: Hours
@@ -52,5 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError(f"re_engagement_days must rise, at most {FOLLOW_UPS_MOST} of them")
         if any(each >= self.re_engagement_ends_days for each in self.re_engagement_days):
             raise ValueError("re_engagement_days must lie before re_engagement_ends_days")
+        if not 1 <= len(self.near_miles) <= BANDS_MOST or list(self.near_miles) != sorted(set(self.near_miles)):
+            raise ValueError(f"near_miles must rise, 1 to {BANDS_MOST} of them")
         if len(self.partners) > PARTNERS_MOST:
             raise ValueError(f"a program has at most {PARTNERS_MOST} partners")

@@ -13,6 +13,7 @@ HoursOrNone = Annotated[int, Meta(ge=0, le=8_784)]
 Days = Annotated[int, Meta(ge=1, le=3_660)]
 DaysOrNone = Annotated[int, Meta(ge=0, le=3_660)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
+Miles = Annotated[int, Meta(ge=1, le=100)]
 Tier = Annotated[int, Meta(ge=1, le=4)]
 Weekday = Annotated[int, Meta(ge=0, le=6)]
 """0 is Monday."""

@@ -63,6 +63,7 @@ SETTINGS = Settings(
     re_engagement_ends_days=30,
     feed_percent_least=50,
     meetings_most=2,
+    near_miles=(5, 10, 25),
     hold_days=60,
     hold_answer_hours=72,
     sent_again_days=30,

@@ -24,10 +24,17 @@ EUROPE_HAS_CHANGED = datetime(2026, 10, 26, 12, 0, tzinfo=UTC)
 """So again from 25 October to 1 November."""
 LONDON, NEW_YORK = "Europe/London", "America/New_York"
 TROY = (42.75, -73.65)
+MILES = (5, 10, 25)
 
 
-def found(choice: Iterable[Meeting], wishes: Wishes, most: int = 12, now: datetime = WINTER) -> Found:
-    return Index.of(choice).match(wishes, most, now)
+def found(
+    choice: Iterable[Meeting],
+    wishes: Wishes,
+    most: int = 12,
+    now: datetime = WINTER,
+    near_miles: tuple[int, ...] = MILES,
+) -> Found:
+    return Index.of(choice).match(wishes, most, now, near_miles)
 
 
 def slugs(choice: Iterable[Meeting], wishes: Wishes, most: int = 12) -> list[str]:
@@ -80,6 +87,19 @@ def test_the_nearest_come_first_each_with_the_band_of_its_distance() -> None:
         ("riverbend|middle", 10),
         ("riverbend|far", 25),
     ]
+
+
+@pytest.mark.parametrize(
+    ("bands", "seen"),
+    [
+        ((10,), [("middle", 10), ("near", 10)]),
+        ((2, 4, 9, 30, 100), [("near", 2), ("middle", 9), ("far", 30)]),
+    ],
+)
+def test_the_bands_are_the_programs(bands: tuple[int, ...], seen: list[tuple[str, int]]) -> None:
+    choice = [at("far", 42.6, -73.4), at("near", 42.74, -73.66), at("middle", 42.65, -73.75)]
+    offers = found(choice, Wishes(place=TROY), near_miles=bands).offers
+    assert [(each.meeting.partition("|")[2], each.miles) for each in offers] == seen
 
 
 def test_a_place_without_coordinates_is_about_where_its_zip_code_is() -> None:
@@ -276,7 +296,7 @@ def test_5000_meetings_are_matched_in_5_ms_without_a_memo() -> None:
     for number in range(20):
         wishes = Wishes(place=(42.75 + 0.05 * number, -73.65), zone=NEW_YORK, newcomer=True, evening=True)
         began = time.process_time()
-        assert len(index.match(wishes, 12, WINTER).offers) == 12
+        assert len(index.match(wishes, 12, WINTER, MILES).offers) == 12
         seconds.append(time.process_time() - began)
     assert min(seconds) <= 0.005
 

@@ -18,7 +18,7 @@ LESS = settings(max_examples=examples(60))
 
 
 def match(meetings: Iterable[Meeting], wishes: Wishes, most: int) -> tuple[str, ...]:
-    found = Index.of(meetings).match(wishes, most, ADMITTED)
+    found = Index.of(meetings).match(wishes, most, ADMITTED, (5, 10, 25))
     return tuple(each.meeting for each in found.offers)
 
 

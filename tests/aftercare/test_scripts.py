@@ -5,8 +5,12 @@ from typing import Any, get_args
 
 import pytest
 
-from services.aftercare.definitions import ANSWERS, FILE, TABLE, definitions
+from services.aftercare.definitions import ANSWERS, FELLOWSHIPS, FILE, TABLE, WISHES, definitions
+from services.aftercare.edge.meetings import NO_WISH
+from services.aftercare.meetings import wishes
+from services.aftercare.meetings.wishes import CODES
 from services.aftercare.messages import FollowUpFellDue
+from shared.events import codes
 from shared.events.contact import QUESTIONS, answers_to
 from shared.events.escalation import CONTACT_SCRIPTS, EscalationRaised
 from shared.events.outreach import Channel
@@ -61,3 +65,11 @@ def test_the_task_of_a_contact_and_of_asking_back_names_the_script_that_is_read_
 def test_each_answer_that_may_be_stated_is_said_in_plain_english() -> None:
     stated = {code for question in QUESTIONS for code in answers_to(question)}
     assert stated == ANSWERS.keys() - {"uncoded"}
+
+
+def test_each_wish_and_each_fellowship_that_may_be_stated_has_words() -> None:
+    assert WISHES.keys() == {*CODES, NO_WISH}
+    assert FELLOWSHIPS.keys() == wishes.FELLOWSHIPS
+    named = {each["url"]: each["concept"] for each in definitions().values() if each["resourceType"] == "CodeSystem"}
+    assert {each["code"] for each in named[codes.MEETING_WISH]} == WISHES.keys()
+    assert {each["code"] for each in named[codes.FELLOWSHIP]} == FELLOWSHIPS.keys()

@@ -24,6 +24,9 @@ def test_the_demo_program_follows_up_from_72_hours_to_180_days() -> None:
         {"follow_up_days": (7, 3, 14, 30, 60, 90, 180)},
         {"follow_up_days": (3, 3, 14, 30, 60, 90, 180)},
         {"partners": (ALUMNI,) * 13},
+        {"near_miles": ()},
+        {"near_miles": (10, 5)},
+        {"near_miles": (1, 2, 3, 4, 5, 6)},
         {"follow_up_days": tuple(range(1, 12)), "follow_up_window_days": (1,) * 11},
     ],
 )

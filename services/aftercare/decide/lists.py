@@ -36,6 +36,7 @@ def asked(state: State, care: InCare | None, plan_id: str, moment: Moment[Settin
         wishes=_wishes(state, care, newcomer, moment.settings.timezone),
         most=moment.settings.meetings_most,
         asked_at=moment.now,
+        near_miles=moment.settings.near_miles,
     )
 
 

@@ -23,8 +23,14 @@ WOMEN_OR_MEN = frozenset({"W", "M"})
 FOR_SOME = frozenset({"BI", "G", "L", "LGBTQ", "M", "N", "NB", "NDG", "P", "POC", "SEN", "T", "W", "Y"})
 """Types that speak to a part of the people: never guessed of a patient, so offered last unless they are wished for."""
 _COUNTS = frozenset({NEWCOMER, OPEN, DUAL_DIAGNOSIS, ATTENDANCE_PROOF, WHEELCHAIR, CLOSED_FOR_NOW, "A"}) | FOR_SOME
-_NEAR_POINTS: Mapping[int | None, int] = {5: 5, 10: 4, 25: 2, None: 3}
-"""By miles: a place that can be gone to is better the nearer it is."""
+_NEAR_POINTS = (5, 4, 2, 1, 0)
+"""From the nearest band on: a place that can be gone to is better the nearer it is."""
+_UNKNOWN_POINTS = 3
+"""Of a place that is near by its name alone."""
+
+
+def _near_points(near_miles: Sequence[int]) -> Mapping[int | None, int]:
+    return {None: _UNKNOWN_POINTS, **dict(zip(sorted(near_miles), _NEAR_POINTS, strict=False))}
 
 
 class Offer(msgspec.Struct, frozen=True, array_like=True):
@@ -90,10 +96,10 @@ class Index:
         )
         return cls(tuple(regular), items, tuple(profiles), tuple(spots), tuple(zones))
 
-    def match(self, wishes: Wishes, most: int, now: datetime) -> Found:
+    def match(self, wishes: Wishes, most: int, now: datetime, near_miles: Sequence[int]) -> Found:
         """At most `most` meetings, the fitting ones first on each weekday, spread over the week. Where none is near,
-        those that one takes part in from afar."""
-        query = _Query(self, wishes, now)
+        by these bands, those that one takes part in from afar."""
+        query = _Query(self, wishes, now, near_miles)
         chosen = query.spread(query.ranked(), most)
         return Found(tuple(query.offer(each) for each in chosen), query.is_near)
 
@@ -101,12 +107,13 @@ class Index:
 class _Query:
     """One patient's wishes, looked at once for each profile, spot and zone, and never for each meeting."""
 
-    def __init__(self, index: Index, wishes: Wishes, now: datetime) -> None:
+    def __init__(self, index: Index, wishes: Wishes, now: datetime, near_miles: Sequence[int]) -> None:
         self._index, self._wishes, self._now = index, wishes, now
         self._worth = [*map(_Judge(wishes).worth, index.profiles)]
-        self._near = [*map(nearness(wishes), index.spots)]
+        self._near = [*map(nearness(wishes, near_miles), index.spots)]
         self._shift = [shift_minutes(each, wishes.zone, now) for each in index.zones]
-        self._near_points = dict.fromkeys(_NEAR_POINTS, 0) if wishes.telehealth else _NEAR_POINTS
+        points = _near_points(near_miles)
+        self._near_points = dict.fromkeys(points, 0) if wishes.telehealth else points
         self.is_near = False
 
     def ranked(self) -> list[int]:

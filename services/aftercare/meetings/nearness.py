@@ -5,14 +5,12 @@ Distances are of the centre of a ZIP code, rounded to 0.05 degrees (up to 3 mile
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from services.aftercare.meetings.wishes import Wishes
 
-BANDS_MILES = (5, 10, 25)
-"""Within how many miles; what is farther is not near. This project's default: 25 miles are a long way to a meeting."""
 _MILES_PER_DEGREE = 69.05
 _SHORT = {"st": "saint", "ste": "sainte", "mt": "mount", "ft": "fort", "pt": "point", "n": "north", "s": "south"}
 _SHORT |= {"e": "east", "w": "west", "hts": "heights", "spgs": "springs", "twp": "", "township": ""}
@@ -34,15 +32,13 @@ class Nearness(NamedTuple):
 
 
 _UNKNOWN = Nearness(None)
-_BANDS = tuple(((each / _MILES_PER_DEGREE) ** 2, Nearness(each)) for each in BANDS_MILES)
-"""By the square of the distance in degrees."""
 
 
-def nearness(wishes: Wishes) -> Callable[[Spot], Nearness | None]:
-    """How near a spot is to this patient; None where it is far, or nobody can say that it is near. Of a patient of whom
-    no place is known, all is."""
+def nearness(wishes: Wishes, bands_miles: Sequence[int]) -> Callable[[Spot], Nearness | None]:
+    """How near a spot is to this patient, by the least of these bands; None where it is farther than all of them, or
+    nobody can say that it is near. Of a patient of whom no place is known, all is."""
     area = None if wishes.area is None else city_name(wishes.area)
-    away = None if wishes.place is None else _band(*wishes.place)
+    away = None if wishes.place is None else _band(*wishes.place, bands_miles)
 
     def near(spot: Spot) -> Nearness | None:
         if away is not None and spot.place is not None:
@@ -55,13 +51,14 @@ def nearness(wishes: Wishes) -> Callable[[Spot], Nearness | None]:
     return near
 
 
-def _band(latitude: float, longitude: float) -> Callable[[float, float], Nearness | None]:
-    """On a plane, which at 25 miles is right to a hundredth."""
+def _band(latitude: float, longitude: float, miles: Sequence[int]) -> Callable[[float, float], Nearness | None]:
+    """On a plane, which at 25 miles is right to a hundredth, at 100 to three."""
     narrow = math.cos(math.radians(latitude))
+    bands = [((each / _MILES_PER_DEGREE) ** 2, Nearness(each)) for each in sorted(miles)]
 
     def band(north: float, east: float) -> Nearness | None:
         square = (north - latitude) ** 2 + (((east - longitude + 180.0) % 360.0 - 180.0) * narrow) ** 2
-        for most, found in _BANDS:
+        for most, found in bands:
             if square <= most:
                 return found
         return None
