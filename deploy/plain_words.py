@@ -58,6 +58,7 @@ REASONS: Mapping[str, str] = {
     "consent-combines-counseling-notes": "a consent to counseling notes has to be for these alone",
     "counseling-notes-never-sent": "your consent is to counseling notes, which are not sent",
     "mutual-help-receives-nothing": "mutual-help groups are never told anything",
+    "partner-full": "the receiver had no place left",
     "partner-of-another-program": "the receiver does not work with this program",
     "referral-withdrawn": "the referral had been taken back",
     "answer-withdrawn": "the answer had been taken back",

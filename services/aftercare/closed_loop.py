@@ -12,11 +12,9 @@ import msgspec
 
 from services.aftercare.messages import AnswerReferral, PartnerAnswered, ReferralSent
 from services.aftercare.record import Referral, as_asked
-from shared.events.aftercare import ANSWER_STEPS
+from shared.events.aftercare import ANSWER_STEPS, ANSWERED_DAYS_MOST
 from shared.events.envelope import name_id
 
-ANSWERED_DAYS_MOST = 90
-"""So long after it was sent a partner may answer a referral; then the hub waits no more."""
 RECEIVED_MOST = 12
 """Of the referrals that partners have: at most one open to each of a program's partners (PARTNERS_MOST)."""
 WRONG_MOST = 3

@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long a referral waits on hold."""
     hold_answer_hours: Hours
     """Within how long a case manager answers a referral on hold."""
+    full_again_hours: Hours
+    """After how long a partner that had no place left is asked again."""
     sent_again_days: DaysOrNone
     """A partner is sent nothing again of itself for so long."""
     partners: tuple[Partner, ...] = ()

@@ -74,7 +74,7 @@ from services.aftercare.record import (
     earlier_hold,
 )
 from services.aftercare.upcast import UPCAST as UPCAST
-from shared.events.aftercare import ReferralEvent
+from shared.events.aftercare import PARTNER_FULL, ReferralEvent
 from shared.events.envelope import Command, Event
 from shared.events.internal import DisclosureOutcome
 from shared.rules import escalation
@@ -354,7 +354,7 @@ def _after_referral(state: State, event: ReferralEvent) -> State:
             tried = tuple(dict.fromkeys((*tried, event.partner)))
         case ReferralSent() | ReferralRefused():
             pass
-        case ReferralWithdrawn(reason=reason) if event.referral_id in {each.referral_id for each in state.on_its_way}:
+        case ReferralWithdrawn(reason=reason) if reason != PARTNER_FULL and _is_in_lane(state, event):
             on_its_way = (*on_its_way, OnItsWay(*current, taken_back=reason, may_have_been_received=received))
         case ReferralWithdrawn():
             pass
@@ -364,6 +364,10 @@ def _after_referral(state: State, event: ReferralEvent) -> State:
         tried = tuple(each for each in tried if each != event.partner)
     after = _with(state, on_hold=on_hold, sent=_sent(state, event), tried=tried, received=_received(state, event))
     return _on_its_way(after, on_its_way)
+
+
+def _is_in_lane(state: State, event: ReferralEvent) -> bool:
+    return any(each.referral_id == event.referral_id for each in state.on_its_way)
 
 
 def _on_its_way(state: State, on_its_way: tuple[OnItsWay, ...]) -> State:

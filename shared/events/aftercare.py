@@ -13,12 +13,16 @@ from shared.events.escalation import script_url
 THE_PATIENTS_NO = frozenset({"consent-revoked", "consent-denied", "consent-restricted"})
 """Reasons for which nobody is asked to obtain a consent."""
 ANOTHER_IS_ASKED, MAY_HAVE_BEEN_RECEIVED, GAVE_UP = "another-is-asked", "may-have-been-received", "gave-up"
+PARTNER_FULL = "partner-full"
+"""It has as many open referrals as it takes."""
 ASKS_NOBODY = THE_PATIENTS_NO | {ANOTHER_IS_ASKED}
 """Reasons to be on hold that no person can do anything about."""
 BY_A_PERSON = frozenset({"reached", "not-reached"})
 """Outcomes of a contact that was made; any other ends it unmade."""
 
 
+ANSWERED_DAYS_MOST = 90
+"""So long after it was sent a partner may answer a referral; then the hub waits no more."""
 AnswerStep = Literal["received", "accepted", "scheduled", "unattended", "attended", "declined", "completed"]
 """How far a referral is with its partner (the states of a closed loop, as the BSeR implementation guide has them)."""
 

@@ -45,6 +45,8 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     where a consent permits it the field `referral-state`. Empty: it is never answered."""
     answer_days: Annotated[int, msgspec.Meta(ge=1, le=60)] = 5
     """Without an answer so long after a referral was sent the case manager is asked."""
+    capacity: Annotated[int, msgspec.Meta(ge=1, le=1_000)] | None = None
+    """Referrals of one program that it has open at once, at most; None: as many as come."""
     url: str = ""
     access: Access = NO_ACCESS
     """How the hub proves to it who it is."""

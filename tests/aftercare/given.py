@@ -66,6 +66,7 @@ SETTINGS = Settings(
     near_miles=(5, 10, 25),
     hold_days=60,
     hold_answer_hours=72,
+    full_again_hours=24,
     sent_again_days=30,
     partners=(ALUMNI, CLINIC, HOUSE, FELLOWSHIP, HOSPITAL),
 )

@@ -151,6 +151,13 @@ def test_days_to_answer_are_days(deploy: Path) -> None:
         partners(deploy)
 
 
+@pytest.mark.parametrize("number", ["0", "-1", "2.5", '"3"', "true", "1001"])
+def test_a_capacity_is_a_positive_whole_number(deploy: Path, number: str) -> None:
+    change(deploy, "partners.toml", 'serves = ["alumni"]', f'serves = ["alumni"]\ncapacity = {number}')
+    with pytest.raises(ConfigurationError, match=r"partner\.riverbend-alumni: .*capacity"):
+        partners(deploy)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"partners.toml: can't be read \(FileNotFoundError\)"):
         partners(tmp_path)

@@ -121,6 +121,11 @@ def is_being_taken_back(state: State, partner: str) -> bool:
     return any(each.taken_back and each.partner == partner for each in state.on_its_way)
 
 
+def is_named(state: State, partner: str, moment: Moment[Settings]) -> bool:
+    """Whether a consent of the patient names this partner."""
+    return _place(state, partner, moment)[0] < len(state.choices)
+
+
 def _held_anew(referral: OnHold, reason: str, until: datetime | None, moment: Moment[Settings]) -> list[Emits]:
     """For another reason, or until another day, than before; how long it is waited for stays."""
     if (referral.reason, referral.until) == (reason, until):

@@ -22,6 +22,7 @@ from services.aftercare.messages import (
 from services.aftercare.record import Discharged
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, evolve
+from shared.events.aftercare import ANSWERED_DAYS_MOST
 from shared.events.escalation import Signal
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
@@ -41,7 +42,7 @@ def answered(state: State, command: AnswerReferral, moment: Moment[Settings]) ->
     """A partner answers. What stands already changes nothing; what is older than that is refused, for it is lost."""
     known = next((each for each in state.received if each.task_id == command.task_id), None)
     if known is None or known.partner != command.partner or (known.is_open and known.ends_at <= moment.now):
-        text = f"This referral is not open: it was taken back, or sent more than {loop.ANSWERED_DAYS_MOST} days ago."
+        text = f"This referral is not open: it was taken back, or sent more than {ANSWERED_DAYS_MOST} days ago."
         return Refused("conflict", text, "Task.status")
     refusal = _why_not(known, command, moment)
     if refusal is not None:

@@ -6,20 +6,22 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from services.aftercare.decide.candidates import REFERRED, lane_answered, next_after, next_waiting
+from services.aftercare.decide.candidates import REFERRED, is_named, lane_answered, next_after, next_waiting
 from services.aftercare.decide.referral_events import again, held, of, refused, withdrawn
 from services.aftercare.messages import (
+    CandidateDue,
     DisclosureGaveUp,
     DisclosureMade,
     DisclosureRefused,
     DisclosureWithheld,
     Emits,
+    ReferralPrepared,
     ReferralSent,
 )
 from services.aftercare.record import OnItsWay, Referral
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, evolve, is_about
-from shared.events.aftercare import GAVE_UP, MAY_HAVE_BEEN_RECEIVED
+from shared.events.aftercare import GAVE_UP, MAY_HAVE_BEEN_RECEIVED, PARTNER_FULL
 from shared.rules.consent import LACKS
 from shared.rules.decision import Moment
 
@@ -86,9 +88,25 @@ def _withheld(state: State, referral: OnItsWay, event: DisclosureWithheld, momen
     is_lacking = event.reason.startswith(LACKS)
     if state.consent_version > event.ledger_version or (is_lacking and referral.contact_came):
         return _at_once(state, known, event.may_have_been_received, moment)
+    if event.reason == PARTNER_FULL:
+        return _full(state, known, moment)
     on_hold = held(known, event.reason, event.until, _hold_ends_at(referral, event.until, moment), moment)
     waits = event.until is not None or is_lacking
     return [on_hold] if waits else [on_hold, *next_after(state, referral, moment)]
+
+
+def _full(state: State, referral: OnItsWay, moment: Moment[Settings]) -> list[Emits]:
+    """The partner takes no more for now: it is the next candidate's turn, of one that the patient names theirs alone
+    whom the patient names as well. Else a case manager is asked, and it goes to the gate again after a while."""
+    until = moment.now + timedelta(hours=moment.settings.full_again_hours)
+    on_hold = held(referral, PARTNER_FULL, until, _hold_ends_at(referral, None, moment), moment)
+    turn = next_after(state, referral, moment)
+    following = [each for each in turn if isinstance(each, ReferralPrepared | CandidateDue)]
+    named = (isinstance(each, ReferralPrepared) and is_named(state, each.partner, moment) for each in following)
+    if is_named(state, referral.partner, moment) and not any(named):
+        return [on_hold]
+    passed_over = bool(following) and referral.kind in REFERRED
+    return [withdrawn(referral, PARTNER_FULL, moment) if passed_over else on_hold, *turn]
 
 
 def _at_once(state: State, referral: OnItsWay, received: bool, moment: Moment[Settings]) -> list[Emits]:

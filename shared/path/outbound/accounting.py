@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 from shared.events import wire
+from shared.events.aftercare import ReferralPrepared
 from shared.events.envelope import Envelope, Event
 from shared.events.internal import DisclosureOutcome, DisclosureWithheld
 from shared.events.technical import DisclosureRecorded, DisclosureResult
 from shared.path.destination import Routes
+from shared.path.outbound import places
 from shared.path.outbound.lane import WakeUp
 from shared.path.service import PATIENT, Service
 from shared.path.transaction import store
@@ -65,6 +67,11 @@ class Disclosure:
         """By an earlier send."""
         return self.sends > 0
 
+    @property
+    def takes_a_place(self) -> bool:
+        """Of those that a partner has open: a referral does, once it is sent first."""
+        return isinstance(self.event, ReferralPrepared) and self.sends == 0
+
 
 @dataclass(frozen=True)
 class Accounts:
@@ -80,10 +87,13 @@ class Accounts:
 
     async def attempted(self, disclosure: Disclosure, permitted: Permitted, stands: Stands) -> bool:
         """Commit that a byte may leave from now on. False where the row is no longer this lane's to send, or what
-        permits it stands no more: a revocation comes before this commit, and counts, or after it."""
+        permits it stands no more: a revocation comes before this commit, and counts, or after it. So does whoever has
+        the partner's last place."""
         batch = Batch(PATIENT, {}, self.routes)
         self._record(batch, disclosure, "attempted", MAY_HAVE_BEEN_RECEIVED, permitted)
         async with self.pool.acquire() as connection, connection.transaction():
+            # The turn before the row: who waits for a row may hold a turn, and nobody waits for a turn with one.
+            await places.in_turn(connection, self.partner)
             await store.stand_still(connection, PATIENT, disclosure.key)
             if not await stands(connection):
                 return False
@@ -93,6 +103,11 @@ class Accounts:
             await self._store(connection, batch)
         self.wake_up.ring(batch.lanes)
         return True
+
+    async def is_full(self, connection: Connection, disclosure: Disclosure) -> bool:
+        """Whether the partner has no place left for this one. One whose send was begun has its own."""
+        asked = (self.partner, disclosure.program, disclosure.focus, self.clock.now())
+        return disclosure.takes_a_place and await places.are_taken(connection, *asked)
 
     async def not_sent(
         self, disclosure: Disclosure, reason: str, permitted: Permitted, pause: timedelta, committed: bool

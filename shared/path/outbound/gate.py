@@ -17,6 +17,7 @@ from uuid import UUID
 import msgspec
 
 from shared.events import wire
+from shared.events.aftercare import PARTNER_FULL
 from shared.events.catalogue import BY_NAME
 from shared.events.envelope import Resource
 from shared.events.internal import DisclosureGaveUp, DisclosureMade, DisclosureRefused, DisclosureWithheld
@@ -134,9 +135,11 @@ class GatedLane:
         known = await read(connection, disclosure.program, disclosure.key, machine_now())
         contact = await self._contact(connection, disclosure)
         taken_back = await _taken_back(connection, disclosure)
+        full = Withheld(PARTNER_FULL) if await self._accounts.is_full(connection, disclosure) else None
         if not known.current or known.held:
             return Asked(known, None)
-        return Asked(known, self._answer(disclosure, known, contact, taken_back))
+        answer = self._answer(disclosure, known, contact, taken_back)
+        return Asked(known, answer if isinstance(answer, Withheld) else full or answer)
 
     def _answer(
         self, disclosure: Disclosure, known: LedgerSnapshot, contact: Contact, taken_back: Withheld | None

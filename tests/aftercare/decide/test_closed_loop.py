@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from msgspec.structs import replace
 
-from services.aftercare.closed_loop import ANSWERED_DAYS_MOST, RECEIVED_MOST, Received, with_sent
+from services.aftercare.closed_loop import RECEIVED_MOST, Received, with_sent
 from services.aftercare.decide.closed_loop import APPOINTMENT_DAYS_MOST, UNANSWERED
 from services.aftercare.messages import (
     AskReferral,
@@ -20,7 +20,7 @@ from services.aftercare.messages import (
     ReferralWithdrawn,
     WithdrawReferral,
 )
-from shared.events.aftercare import AnswerStep
+from shared.events.aftercare import ANSWERED_DAYS_MOST, AnswerStep
 from shared.events.escalation import EscalationRaised, EscalationResolved
 from tests.aftercare.decide.test_candidates import SEVERAL
 from tests.aftercare.decide.test_referrer_answers import DIED

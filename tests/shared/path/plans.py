@@ -59,6 +59,7 @@ WALKS = {
     "lane._OLDEST_UNSENT": "for the metrics, of what is unsent",
     "parking._QUARANTINE": "a person's, of parked rows: few",
     "parking._UNPARK": "a person's, of parked rows: few",
+    "places._OPEN": "of a partner with a capacity, at its sends: of the program's Tasks those that are not over",
     "records._KINDS": "once an hour, a step into the index for each type and status",
     "records._UNCHANGED": "once an hour, of what is past its days: a few hundred at a time, in the index's order",
     "records._WAITING": "once an hour, of what is unsent",
