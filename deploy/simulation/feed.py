@@ -183,7 +183,7 @@ class Feed:
         once = f"identifier={VISIT}|{form['identifier'][0]['value']}"
         headers = {"If_None_Exist": once, "Prefer": "return=representation"}
         booked = await self._accepted(lambda: self.driver.post("attendance", form, **headers))
-        chart.appointments.setdefault((session.start, session.kind), booked)
+        chart.know(session, booked)
 
     async def _move(self, chart: Chart, appointment: Resource, act: Act) -> None:
         assert act.to is not None
@@ -215,10 +215,11 @@ class Feed:
         """What attendance asks of persons."""
         return await self.driver.search("attendance", "Task?status=requested,accepted&_count=200")
 
-    async def session_of(self, task: Resource) -> str:
-        """The id of the Appointment that an escalation is about first."""
-        issue = (await self.driver.get("attendance", task["focus"]["reference"])).json()
-        return str(issue["implicated"][0]["reference"]).partition("/")[2]
+    async def session_of(self, task: Resource) -> datetime:
+        """When the session begins that an escalation is about first."""
+        issue = (await self.driver.get("attendance", task["focus"]["reference"])).raise_for_status().json()
+        about = await self.driver.get("attendance", issue["implicated"][0]["reference"])
+        return _instant(about.raise_for_status().json()["start"])
 
     async def answer(self, task: Resource, reason: str) -> None:
         """Somebody of the role that is asked resolves it."""

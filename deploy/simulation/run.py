@@ -304,14 +304,13 @@ class Days:
             await self._resolve(chart, task, reason, chance.choice(ANSWERS))
 
     async def _resolve(self, chart: Chart, task: Resource, reason: str, answer: str) -> None:
-        about = await self.feed.session_of(task)
-        starts = [start for (start, _), each in chart.appointments.items() if each["id"] == about]
+        start = await self.feed.session_of(task)
         try:
             await self.feed.answer(task, answer)
         except RefusedError:  # closed by what they answered before it
             return
         self.log.write(
-            self.driver.now, "answered", patient=chart.person.number, reason=reason, session=starts[0], answer=answer
+            self.driver.now, "answered", patient=chart.person.number, reason=reason, session=start, answer=answer
         )
 
     def _due(self) -> list[tuple[Chart, Act]]:
