@@ -50,7 +50,7 @@ class WeekSession(msgspec.Struct, frozen=True, rename="kebab"):
 
 class Week(msgspec.Struct, frozen=True, rename="kebab"):
     """One patient's week: minutes delivered, projected with what is still planned, the least that are owed, and of the
-    running one those that could be given besides."""
+    running one those that could be given besides; the same of days, where who pays asks for some."""
 
     start: datetime
     end: datetime
@@ -59,14 +59,21 @@ class Week(msgspec.Struct, frozen=True, rename="kebab"):
     projected_minutes: int
     sessions: tuple[WeekSession, ...]
     bookable_minutes: int | None = None
+    least_days: int = 0
+    delivered_days: int = 0
+    projected_days: int = 0
 
     @property
     def missing_minutes(self) -> int:
         return max(0, self.least_minutes - self.projected_minutes)
 
+    @property
+    def missing_days(self) -> int:
+        return max(0, self.least_days - self.projected_days)
+
 
 class Short(msgspec.Struct, frozen=True):
-    """A patient whose running week will have too few hours."""
+    """A patient whose running week will have too few hours, or too few days."""
 
     patient: str
     week: Week
@@ -113,9 +120,9 @@ async def short(owners: Owners) -> tuple[list[Short], list[str]]:
                 silent.append(f"{patient}: {answer}")
             case BaseException():
                 raise answer
-            case _ if answer.week.missing_minutes:
+            case _ if answer.week.missing_minutes or answer.week.missing_days:
                 found.append(answer)
-    return sorted(found, key=lambda each: (-each.week.missing_minutes, each.patient)), silent
+    return sorted(found, key=lambda each: (-each.week.missing_minutes, -each.week.missing_days, each.patient)), silent
 
 
 def read_week(parameters: dict[str, Any]) -> Week:
@@ -180,19 +187,22 @@ def lines(found: Sequence[Session], zone: tzinfo | None) -> list[str]:
 
 
 def week_lines(week: Week, zone: tzinfo | None) -> list[str]:
-    """Its minutes in one line, and a line for each session, by this zone's clock."""
+    """Its hours in one line, and a line for each session, by this zone's clock."""
     since, until = (f"{each.astimezone(zone):%Y-%m-%d %H:%M}" for each in (week.start, week.end))
-    return [f"{since} to {until}: {_minutes(week)}", *(_week_line(each, zone) for each in week.sessions)]
+    return [f"{since} to {until}: {_hours(week)}", *(_week_line(each, zone) for each in week.sessions)]
 
 
 def short_line(each: Short, zone: tzinfo | None) -> str:
     until = f"{each.week.end.astimezone(zone):%Y-%m-%d %H:%M}"
-    return f"{each.patient}  {each.week.missing_minutes:>3} min missing until {until}: {_minutes(each.week)}"
+    days = f" and {each.week.missing_days} d" if each.week.missing_days else ""
+    return f"{each.patient}  {each.week.missing_minutes:>3} min{days} missing until {until}: {_hours(each.week)}"
 
 
-def _minutes(week: Week) -> str:
+def _hours(week: Week) -> str:
     known = f"{week.delivered_minutes} delivered, {week.projected_minutes} projected of {week.least_minutes} minutes"
-    return known if week.bookable_minutes is None else f"{known}, {week.bookable_minutes} more can be given"
+    more = "" if week.bookable_minutes is None else f", {week.bookable_minutes} more can be given"
+    days = f"; {week.delivered_days} delivered, {week.projected_days} projected of {week.least_days} days"
+    return f"{known}{more}{days if week.least_days else ''}"
 
 
 def _week_line(session: WeekSession, zone: tzinfo | None) -> str:

@@ -1,6 +1,6 @@
-"""The week that runs: the minutes it will have if what is planned is held, and those that can still be given. Pure."""
+"""The week that runs: the hours and days it will have if what is planned is held, and what can still be given. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -9,11 +9,12 @@ import msgspec
 
 from services.attendance import outcomes, spans, weeks
 from services.attendance.fitting import groups_for_make_ups, seat_of_stay
-from services.attendance.guest_events import OpenSlots
+from services.attendance.guest_events import OpenSlot, OpenSlots
 from services.attendance.payers import PayerWeek, terms_of, week_from
 from services.attendance.record import NOT_OWED, Episode, Projection, RequestKind, Session, minute_of, moment_of
 from services.attendance.settings import Settings
 from services.attendance.state import State
+from services.attendance.weeks import Hours
 from shared.events.envelope import name_id
 from shared.events.listed import schedule_id
 
@@ -21,22 +22,31 @@ KIND: RequestKind = "week-short"
 _HELD = ("planned", "present", "attended")
 
 
-class Minutes(NamedTuple):
+class Counted(NamedTuple):
     """`delivered`: somebody was present, as far as it is reported; `projected`: these, and what is still planned."""
 
-    delivered: int
-    projected: int
+    delivered: Hours
+    projected: Hours
 
 
 def begun(state: State, now: datetime, settings: Settings) -> Projection:
     """Of the whole week that holds this instant, or of the first one after it. A program that holds no make-ups asks
     nobody."""
-    start, end, payer = weeks.week_holding(state, now, settings) or _next(state, now, settings)
+    return of_week(weeks.week_holding(state, now, settings) or _next(state, now, settings), settings)
+
+
+def of_week(week: PayerWeek, settings: Settings) -> Projection:
+    """Before anything is found of it."""
+    start, end, payer = week
+    terms = terms_of(payer, settings)
     return Projection(
         start=minute_of(start),
         end=minute_of(end),
         decides_at=minute_of(min(_decides_at(start, settings), end) if settings.make_up_weekdays else end),
-        minimum_minutes=terms_of(payer, settings).least_minutes,
+        minimum_minutes=terms.least_minutes,
+        minimum_days=terms.least_days,
+        day_minutes=terms.day_minutes,
+        session_percent=terms.session_percent,
     )
 
 
@@ -68,31 +78,56 @@ def looked_at(state: State, known: Projection, now: datetime, settings: Settings
     is_judged = minute_of(now) >= known.start and not episode.is_over and episode.paused_at is None
     found = msgspec.structs.replace(known, phase=_phase(known, now))
     if not is_judged or not _lacks(state, known, sessions, settings):
-        return msgspec.structs.replace(found, finding="", delivered=0, projected=0, bookable=0, answered=None, open=())
-    minutes = counted(episode, sessions)
-    if (known.finding, known.delivered, known.projected) == ("short", *minutes):
-        return found
-    left = bookable(state, moment_of(known.end * 60), now, settings)
-    return msgspec.structs.replace(
-        found, finding="short", delivered=minutes.delivered, projected=minutes.projected, bookable=left
+        return found.without_finding()
+    delivered, projected = counted(episode, sessions, known, settings.timezone)
+    found = msgspec.structs.replace(
+        found,
+        finding="short",
+        delivered=delivered.minutes,
+        projected=projected.minutes,
+        days=delivered.days,
+        projected_days=projected.days,
     )
+    if found.numbers == known.numbers:
+        return found
+    return msgspec.structs.replace(found, bookable=bookable(state, moment_of(known.end * 60), now, settings))
 
 
 def _lacks(state: State, known: Projection, sessions: Sequence[Session], settings: Settings) -> bool:
-    """What is owed is looked at of a week that will have too little: of most that is none."""
+    """What is owed is looked at of a week that will have too little: of most that is none. Days for which no group has
+    a seat lack their minutes too."""
     episode = state.episode
     assert episode is not None
-    if spans.minutes_expected(episode, sessions, _may_be_whole) >= known.minimum_minutes:
+    projected = _hours(episode, sessions, known, settings.timezone, _may_be_whole)
+    lacks_minutes, lacks_days = projected.minutes < known.minimum_minutes, projected.days < known.minimum_days
+    if not lacks_minutes and not lacks_days:
         return False
-    owed = spans.minutes_planned(episode, (each for each in sessions if each.mark not in NOT_OWED))
-    return known.minimum_minutes <= owed + weeks.unseated_minutes(state, known.start, known.end, settings)
+    owed = weeks.planned(episode, (each for each in sessions if each.mark not in NOT_OWED), known, settings.timezone)
+    unseated = weeks.unseated_minutes(state, known.start, known.end, settings)
+    owes_minutes = known.minimum_minutes <= owed.minutes + unseated
+    return (lacks_minutes and owes_minutes) or (lacks_days and known.minimum_days <= owed.days)
 
 
-def counted(episode: Episode, sessions: Iterable[Session]) -> Minutes:
+def counted(episode: Episode, sessions: Iterable[Session], week: Projection, timezone: str) -> Counted:
     """Of these sessions, where two overlap each minute once. What is not known yet is not too little: a session whose
     minutes are not reported, or of which more may be reported, counts whole from when somebody came."""
     known = list(sessions)
-    return Minutes(spans.minutes_of_all(episode, known), spans.minutes_expected(episode, known, _may_be_whole))
+    return Counted(
+        delivered=_hours(episode, known, week, timezone, weeks.nothing_to_come),
+        projected=_hours(episode, known, week, timezone, _may_be_whole),
+    )
+
+
+def _hours(
+    episode: Episode,
+    sessions: Sequence[Session],
+    week: Projection,
+    timezone: str,
+    whole: Callable[[Session], bool],
+) -> Hours:
+    if not week.minimum_days:
+        return Hours(spans.minutes_expected(episode, sessions, whole), 0)
+    return weeks.expected(episode, sessions, week, timezone, whole)
 
 
 def _may_be_whole(session: Session) -> bool:
@@ -149,8 +184,9 @@ def make_up_groups(state: State, known: Projection, settings: Settings) -> tuple
     return groups_for_make_ups(episode, seat_of_stay(episode, state.seat), kinds, settings)
 
 
-def with_open(state: State, known: Projection, offered: OpenSlots, most: int) -> Projection:
-    """With what this group offers now in place of what it did before; nothing beside a session of the patient's own."""
+def with_open(state: State, known: Projection, offered: OpenSlots, settings: Settings) -> Projection:
+    """With what this group offers now in place of what it did before; nothing beside a session of the patient's own.
+    Of more than are named, those that the week needs."""
     episode = state.episode
     assert episode is not None
     here = (each for each in state.sessions if each.outcome in _HELD or each.mark == "asked")
@@ -158,7 +194,31 @@ def with_open(state: State, known: Projection, offered: OpenSlots, most: int) ->
     others = (each for each in known.open if each.group != offered.group)
     both = sorted((*others, *offered.slots), key=lambda each: (each.at, each.group))
     free = (each for each in both if not any(start < each.at + each.minutes and each.at < end for start, end in taken))
-    return msgspec.structs.replace(known, open=tuple(free)[:most])
+    found = tuple(free)
+    needed = needed_slots(state, msgspec.structs.replace(known, open=found), settings)
+    first = sorted(found, key=lambda each: (each not in needed, each.at, each.group))[: settings.make_up_slots_most]
+    return msgspec.structs.replace(known, open=tuple(each for each in found if each in first))
+
+
+def needed_slots(state: State, week: Projection, settings: Settings) -> tuple[OpenSlot, ...]:
+    """Those of its open slots that bring the week nearer to what it needs: while it lacks a day, those of a day that
+    will count with them. One of a day that counts already gives minutes alone."""
+    episode, zone = state.episode, ZoneInfo(settings.timezone)
+    assert episode is not None
+    if week.projected_days >= week.minimum_days:
+        return week.open
+    here = [each for each in state.sessions if week.start <= each.minute < week.end]
+    adding = set[date]()
+    for day in {_day_of(each, zone) for each in week.open}:
+        more = [Session(each.at, 0, length=each.minutes) for each in week.open if _day_of(each, zone) == day]
+        hours = _hours(episode, [*here, *more], week, settings.timezone, _may_be_whole)
+        if hours.days > week.projected_days:
+            adding.add(day)
+    return tuple(each for each in week.open if _day_of(each, zone) in adding)
+
+
+def _day_of(slot: OpenSlot, zone: ZoneInfo) -> date:
+    return moment_of(slot.at * 60).astimezone(zone).date()
 
 
 def _is_lacking(session: Session) -> bool:

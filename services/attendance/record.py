@@ -387,8 +387,8 @@ class Week(msgspec.Struct, frozen=True, array_like=True):
 class Projection(msgspec.Struct, frozen=True, array_like=True):
     """The week that runs, or (`phase` 0) the next one, [start, end) in minutes since 1970. `phase` 1: it runs; 2: from
     `decides_at` on a person is asked where it is short. `bookable` is as of the finding; `answered` are the projected
-    minutes for which a person has answered; `former` are weeks that are over, found short while they ran, and not
-    looked at yet."""
+    minutes, `answered_days` the projected days for which a person has answered; `former` are weeks that are over, found
+    short while they ran, and not looked at yet. What it needs is as its payer asked when it began."""
 
     start: int
     end: int
@@ -403,11 +403,35 @@ class Projection(msgspec.Struct, frozen=True, array_like=True):
     former: tuple[tuple[int, int], ...] = ()
     open: tuple[OpenSlot, ...] = ()
     """Sessions of other groups with a free seat, in order of time, as these answered last."""
+    minimum_days: int = 0
+    """0 where who pays asks for none: then no days are counted."""
+    day_minutes: int = 0
+    session_percent: int = 0
+    days: int = 0
+    projected_days: int = 0
+    answered_days: int = 0
 
     @property
     def asks(self) -> bool:
         """Whether a person is to be asked: nobody has answered, or it has become worse since."""
-        return self.phase == 2 and self.finding != "" and (self.answered is None or self.projected < self.answered)
+        is_worse = self.answered is None or self.projected < self.answered or self.projected_days < self.answered_days
+        return self.phase == 2 and self.finding != "" and is_worse
+
+    @property
+    def terms(self) -> tuple[int, ...]:
+        """Which week it is, and what it needs."""
+        needs = self.minimum_minutes, self.minimum_days, self.day_minutes, self.session_percent
+        return self.start, self.end, *needs
+
+    def without_finding(self) -> Self:
+        """It has what it needs, or is not judged."""
+        none = {"delivered": 0, "projected": 0, "days": 0, "projected_days": 0, "bookable": 0, "answered_days": 0}
+        return msgspec.structs.replace(self, finding="", answered=None, open=(), **none)
+
+    @property
+    def numbers(self) -> tuple[str, int, int, int, int]:
+        """What is found of it: where they change, that is emitted."""
+        return self.finding, self.delivered, self.projected, self.days, self.projected_days
 
     @property
     def looks_at(self) -> datetime:

@@ -60,7 +60,7 @@ from shared.events.intake import PayerSpan
 from shared.rules.assigning import Team
 from shared.rules.outreach import Attempt, attempts_with
 
-VERSION = 11
+VERSION = 12
 GRADING = frozenset({"suicide-risk", "overdose-risk", "opioid-history"})
 """The flags a miss is graded by."""
 FITTING = frozenset({"evening", "telehealth", "special-assignment", "individual-only", "barrier-language"})
@@ -170,7 +170,7 @@ def _projected(state: State, event: EscalationResolved | ProjectionChanged) -> S
     known = state.projection
     if known is None or event.escalation.reason != WEEK_SHORT or not (event.by or event.client):
         return state
-    answered = msgspec.structs.replace(known, answered=known.projected)
+    answered = msgspec.structs.replace(known, answered=known.projected, answered_days=known.projected_days)
     return msgspec.structs.replace(state, projection=answered)
 
 

@@ -72,12 +72,12 @@ def _seconds(text: str) -> int:
 
 
 def _same(stored: Any) -> Any:
-    """Versions 2 and 5 to 11 only add, at the ends: the Encounter of a session, and the hours of the weeks looked at;
+    """Versions 2 and 5 to 12 only add, at the ends: the Encounter of a session, and the hours of the weeks looked at;
     the short form of a report, which is unknown of those before it; whether it is over without its minutes, and the
     short form of what a cancelled Appointment states; what was done about something that a person is asked;
     since when the stay is paused; of which slots a week is made now, and since when; who looks after the patient;
     which calendar of the program its sessions follow; how the patient was reached for; groups, payers, what the EHR
-    books, and guests."""
+    books, and guests; the days that the running week needs and will have."""
     return stored
 
 
@@ -92,4 +92,5 @@ UPCAST: dict[int, Callable[[Any], Any]] = {
     8: _same,
     9: _same,
     10: _same,
+    11: _same,
 }

@@ -1,6 +1,6 @@
 """The hours of a week: looked at when it is over, and again when what is known of it changes. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import NamedTuple, Protocol
@@ -39,8 +39,8 @@ class CountsDays(Protocol):
     def day_minutes(self) -> int: ...
 
 
-class Delivered(NamedTuple):
-    """Minutes that somebody was present in sessions, each once; and the days that count."""
+class Hours(NamedTuple):
+    """Minutes in sessions, each once, and the days that count."""
 
     minutes: int
     days: int
@@ -84,23 +84,39 @@ def open_week(episode: Episode, settings: Settings) -> PayerWeek:
     return PayerWeek(begun, settings.payers[DEFAULT].boundary_from(begun + timedelta(days=1), zone), DEFAULT)
 
 
-def delivered(episode: Episode, sessions: Iterable[Session], terms: CountsDays, timezone: str) -> Delivered:
+def nothing_to_come(_: Session) -> bool:
+    return False
+
+
+def delivered(episode: Episode, sessions: Iterable[Session], terms: CountsDays, timezone: str) -> Hours:
     """What was attended of these sessions. Minutes that are not reported yet are in none of it."""
-    present = [each for each in sessions if each.presences or each.mark == "fulfilled"]
-    counted = [each for each in present if _counts(episode, each, terms)]
-    days = (spans.minutes_of_all(episode, each) for each in _by_day(counted, timezone))
-    return Delivered(spans.minutes_of_all(episode, present), sum(each >= terms.day_minutes for each in days))
+    return expected(episode, sessions, terms, timezone, nothing_to_come)
 
 
-def offered(episode: Episode, sessions: Iterable[Session], terms: CountsDays, timezone: str) -> Delivered:
+def expected(
+    episode: Episode, sessions: Iterable[Session], terms: CountsDays, timezone: str, whole: Callable[[Session], bool]
+) -> Hours:
+    """What was attended of these sessions, and of those that may be attended `whole` all from when somebody came."""
+    known = list(sessions)
+    counted = [each for each in known if _counts(episode, each, terms, whole)]
+    days = (spans.minutes_expected(episode, each, whole) for each in _by_day(counted, timezone))
+    return Hours(spans.minutes_expected(episode, known, whole), sum(each >= terms.day_minutes for each in days))
+
+
+def offered(episode: Episode, sessions: Iterable[Session], terms: CountsDays, timezone: str) -> Hours:
     """What somebody could have attended of these sessions, but of those that were called off."""
-    held = [each for each in sessions if each.outcome != "cancelled"]
-    days = (spans.minutes_planned(episode, each) for each in _by_day(held, timezone))
-    return Delivered(spans.minutes_planned(episode, held), sum(each >= terms.day_minutes for each in days))
+    return planned(episode, (each for each in sessions if each.outcome != "cancelled"), terms, timezone)
 
 
-def _counts(episode: Episode, session: Session, terms: CountsDays) -> bool:
-    minutes = spans.minutes(episode, session)
+def planned(episode: Episode, sessions: Iterable[Session], terms: CountsDays, timezone: str) -> Hours:
+    """What somebody could attend of these sessions: nobody is in two at once."""
+    known = list(sessions)
+    days = (spans.minutes_planned(episode, each) for each in _by_day(known, timezone))
+    return Hours(spans.minutes_planned(episode, known), sum(each >= terms.day_minutes for each in days))
+
+
+def _counts(episode: Episode, session: Session, terms: CountsDays, whole: Callable[[Session], bool]) -> bool:
+    minutes = spans.minutes_expected(episode, (session,), whole)
     return minutes > 0 and minutes * 100 >= terms.session_percent * episode.minutes(session)
 
 

@@ -273,24 +273,30 @@ class WeekEvent(Event, frozen=True, kw_only=True):
         ]
 
     def _of_days(self) -> fhir.Element:
-        text = f"{self.days} of {self.minimum_days} days"
-        return {**fhir.concept(codes.ESCALATION, "days-attended"), "text": text}
+        return {**fhir.concept(codes.ESCALATION, "days-attended"), "text": self._days_text()}
+
+    def _days_text(self) -> str:
+        return f"{self.days} of {self.minimum_days} days"
 
 
 class WeeklyHoursProjectedShort(WeekEvent, frozen=True, kw_only=True):
-    """The running week will have fewer minutes than it needs: `minutes` are delivered, `projected_minutes` these and
-    what is planned, `bookable_minutes` what could be given besides. Emitted again, of the same issue, when they change;
-    what becomes of the week is emitted of that issue too."""
+    """The running week will have fewer minutes, or fewer days, than it needs: `minutes` and `days` are delivered,
+    `projected_minutes` and `projected_days` these and what is planned, `bookable_minutes` what could be given besides.
+    Emitted again, of the same issue, when they change; what becomes of the week is emitted of that issue too."""
 
     status: ClassVar[str] = "preliminary"
 
     projected_minutes: int
     bookable_minutes: int
+    projected_days: int = 0
 
     def write(self, patient: str) -> list[Resource]:
         (issue,) = super().write(patient)
         more = f" delivered, {self.projected_minutes} projected, {self.bookable_minutes} still bookable"
         return [issue | {"detail": f"{issue['detail']}{more}"}]
+
+    def _days_text(self) -> str:
+        return f"{super()._days_text()} delivered, {self.projected_days} projected"
 
 
 class WeeklyHoursFellShort(WeekEvent, frozen=True, kw_only=True):

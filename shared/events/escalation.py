@@ -52,15 +52,24 @@ class HandedOver(msgspec.Struct, frozen=True, array_like=True):
     person: str = ""
 
 
-DetailCode = Literal["least-minutes", "delivered-minutes", "projected-minutes", "bookable-minutes"]
-"""Of a week: what it needs, has, will have if what is planned is held, and could still be given."""
+DetailCode = Literal[
+    "least-minutes",
+    "delivered-minutes",
+    "projected-minutes",
+    "bookable-minutes",
+    "least-days",
+    "delivered-days",
+    "projected-days",
+]
+"""Of a week: what it needs, has, will have if what is planned is held, and could still be given; days where who pays
+asks for some."""
 
 
 class Detail(msgspec.Struct, frozen=True, array_like=True):
     """A number that a person needs to act, as an input of the Task (INPUT)."""
 
     code: DetailCode
-    minutes: int
+    number: int
 
 
 class Escalation(msgspec.Struct, frozen=True, array_like=True):
@@ -304,7 +313,7 @@ def _inputs(event: EscalationEvent, signals: Sequence[fhir.Element]) -> list[fhi
         inputs.append({"type": fhir.concept(INPUT, "subsumes"), "valueReference": fhir.reference("Task", subsumed)})
     if (script := _script(escalation)) is not None:
         inputs.append({"type": fhir.concept(INPUT, "outreach-script"), "valueCanonical": script_url(script)})
-    inputs += [{"type": fhir.concept(INPUT, each.code), "valueInteger": each.minutes} for each in event.details]
+    inputs += [{"type": fhir.concept(INPUT, each.code), "valueInteger": each.number} for each in event.details]
     if event.free_slots:
         inputs.append({"type": fhir.concept(INPUT, "free-slots"), "valueUri": event.free_slots})
     inputs += [

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -251,10 +251,10 @@ def booking(start: datetime, number: int, *, is_held: bool) -> BookSession:
 
 
 @some.composite
-def stories(draw: some.DrawFn) -> Story:
+def stories(draw: some.DrawFn, /, **changed: Any) -> Story:
     """Any course of a stay; what falls due is decided on the way, sometimes after hours in which nobody listened."""
     books = draw(some.sampled_from(["hub", "hub", "ehr"]))
-    story = Story(admitted(*draw(flags), template=draw(template_of(EPISODE))), books=books, **MAKE_UPS)
+    story = Story(admitted(*draw(flags), template=draw(template_of(EPISODE))), books=books, **MAKE_UPS, **changed)
     for hours, step in draw(STEPS):
         live(story, hours, step, deaf=draw(some.booleans()) and hours >= 24)
     return story

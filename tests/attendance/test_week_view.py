@@ -9,7 +9,7 @@ from deploy.sessions import Week, read_week, week_lines
 from services.attendance.edge.week import week
 from shared.edge.fhir import validate
 from shared.edge.outcome import HttpRefusal
-from tests.attendance.given import MONDAY, NEW_YORK, SETTINGS, admitted, check_in, evening
+from tests.attendance.given import MONDAY, NEW_YORK, SETTINGS, admitted, check_in, evening, paying
 from tests.attendance.story import Story
 from tests.attendance.test_edge import CONTEXT
 
@@ -17,7 +17,7 @@ WEDNESDAY = evening(0, 2)
 
 
 def shown(story: Story, now: datetime, at: datetime | None = None) -> Week:
-    parameters = week(story.state, replace(CONTEXT, now=now), at or now)
+    parameters = week(story.state, replace(CONTEXT, now=now, settings=story.settings), at or now)
     assert not validate(parameters)
     return read_week(parameters)
 
@@ -58,3 +58,12 @@ def test_what_was_missed_is_projected_no_more() -> None:
     story.missing(MONDAY)
     found = shown(story, story.now)
     assert (found.delivered_minutes, found.projected_minutes) == (0, 360)
+
+
+def test_days_are_shown_where_who_pays_asks_for_some() -> None:
+    story = Story(admitted(), payers=paying(least_days=3))
+    story.attending_until(WEDNESDAY)
+    story.missing(WEDNESDAY)
+    found = shown(story, story.now)
+    assert (found.delivered_days, found.projected_days, found.least_days, found.missing_days) == (1, 2, 3, 1)
+    assert week_lines(found, NEW_YORK)[0].endswith("; 1 delivered, 2 projected of 3 days")

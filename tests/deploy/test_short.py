@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 from shared.path.inbound import deadlines
+from tests.attendance.decide.test_payer_weeks import MEDICAID
 from tests.attendance.given import admitted, check_in, evening, excused
 from tests.deploy.attending import Attendance, attendance, issuer
 from tests.deploy.test_week_command import identified
@@ -60,3 +61,12 @@ async def test_whoever_is_short_is_accounted_for_as_read(attendance: Attendance)
     await attendance.service.running.reads.write()
     read = await attendance.service.select("SELECT DISTINCT patient, type FROM reads ORDER BY type")
     assert read == [(patient, "Appointment"), (patient, "DetectedIssue")]
+
+
+async def test_days_that_lack_are_named_where_who_pays_asks_for_some(attendance: Attendance) -> None:
+    patient = await in_the_first_whole_week(attendance)
+    await attendance.service.consume(MEDICAID)
+    attendance.service.set_clock(MONDAY - timedelta(hours=8))
+    await attendance.service.command(patient, excused(MONDAY))
+    found = await attendance.iop("short")
+    assert "180 min and 1 d missing until" in found.stdout and "projected of 3 days" in found.stdout

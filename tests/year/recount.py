@@ -731,16 +731,18 @@ class Stay:
         return ends <= at and not any(each.waits and each.start <= ends for each in self.visits)
 
     def _is_projected_short(self, at: datetime) -> bool:
-        """From the middle of a whole week on: it will have fewer minutes than it needs, though as many were owed."""
+        """From the middle of a whole week on: it will have fewer minutes, or fewer days, than it needs, though as many
+        were owed."""
         start = self._week_start(at)
         if start < self.admitted or at < self._middle(start):
             return False
         end = self._boundary(self.program.day(start + DAY))
         here = [each for each in self.visits if start <= each.start < end]
-        expected = sum((each.expected(at, self.program.numbers) for each in here), timedelta(0))
-        owed = _once(each for each in here if each.mark not in ("ended", "moved"))
-        least = self.payer["least_minutes"] * MINUTE
-        return expected < least <= owed + self._unseated(start, end, at) * MINUTE
+        times = [(each, each.expected(at, self.program.numbers)) for each in here]
+        owed = [each for each in here if each.mark not in ("ended", "moved")]
+        least, minutes = self.payer["least_minutes"] * MINUTE, sum((time for _, time in times), timedelta(0))
+        lacks_minutes = minutes < least <= _once(owed) + self._unseated(start, end, at) * MINUTE
+        return lacks_minutes or self._days(times) < self.payer["least_days"] <= self._possible_days(owed)
 
     def _week_start(self, at: datetime) -> datetime:
         before = self._boundary(self.program.day(at) - timedelta(days=7))
@@ -775,10 +777,9 @@ class Stay:
     def _week(self, start: datetime, end: datetime) -> Week:
         payer, here = self.payer, [each for each in self.visits if start <= each.start < end]
         owed = [each for each in here if each.status != "cancelled"]
-        enough = [each for each in here if each.present() * 100 >= each.length * payer["session_percent"]]
         minutes = int(sum((each.present() for each in here), timedelta(0)) / MINUTE)
         offered = int(_once(owed) / MINUTE) + self._unseated(start, end, end + LOOKED_AT)
-        days, possible = self._days(enough), self._days(owed, planned=True)
+        days, possible = self._days([(each, each.present()) for each in here]), self._possible_days(owed)
         is_short = minutes < payer["least_minutes"] <= offered or days < payer["least_days"] <= possible
         finding = "unknown" if any(each.is_open for each in here) else "short"
         return Week(start, finding if is_short else "", minutes)
@@ -794,13 +795,21 @@ class Stay:
         )
         return max(0, int((planned - had) / MINUTE))
 
-    def _days(self, visits: list[Visit], *, planned: bool = False) -> int:
-        """On how many the payer's minutes of a day are in these sessions."""
+    def _days(self, times: list[tuple[Visit, timedelta]]) -> int:
+        """On how many the payer's minutes of a day are in sessions of which that much is enough."""
         by_day: dict[date, timedelta] = {}
-        for each in visits:
-            day = self.program.day(each.start)
-            by_day[day] = by_day.get(day, timedelta(0)) + (each.length if planned else each.present())
+        for visit, length in times:
+            if length * 100 >= visit.length * self.payer["session_percent"]:
+                day = self.program.day(visit.start)
+                by_day[day] = by_day.get(day, timedelta(0)) + length
         return sum(each >= self.payer["day_minutes"] * MINUTE for each in by_day.values())
+
+    def _possible_days(self, owed: list[Visit]) -> int:
+        """On how many they could be: nobody is in two sessions at once."""
+        by_day: dict[date, list[Visit]] = {}
+        for each in owed:
+            by_day.setdefault(self.program.day(each.start), []).append(each)
+        return sum(_once(each) >= self.payer["day_minutes"] * MINUTE for each in by_day.values())
 
 
 def _once(visits: Iterable[Visit]) -> timedelta:

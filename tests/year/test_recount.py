@@ -7,7 +7,7 @@ from deploy.paths import SETTINGS
 from deploy.simulation.program import numbers
 from tests.year.comparing import differences
 from tests.year.observed import Patient, Seen
-from tests.year.recount import Counted, Line, Visit, recount
+from tests.year.recount import Counted, Line, Program, Stay, Visit, recount
 
 ADMITTED = datetime(2026, 2, 23, 13, tzinfo=UTC)
 MONDAY, WEDNESDAY, FRIDAY = (datetime(2026, 2, day, 14, tzinfo=UTC) for day in (23, 25, 27))
@@ -118,6 +118,34 @@ def test_a_week_for_which_there_was_no_seat_is_projected_short_from_wednesday_no
     tuesday, wednesday = (datetime(2026, 3, day, 4, 30, tzinfo=UTC) for day in (4, 5))
     _, second = in_a_group(until=wednesday + 72 * HOUR)
     assert ("projected-week-short", ()) in second.reasons[wednesday] - second.reasons[tuesday]
+
+
+def of_days(*lines: Line, until: datetime) -> Counted:
+    """Of one whose payer asks for three days of three hours."""
+    began, admitted, *rest = days(*lines, until=until)
+    (one,) = recount([began, admitted | {"payer": "medicaid"}, *rest])
+    return one
+
+
+def test_a_make_up_on_a_day_that_counts_leaves_the_week_a_day_short() -> None:
+    monday, wednesday, friday = (each + 7 * DAY for each in (MONDAY, WEDNESDAY, FRIDAY))
+    night = wednesday + 14 * HOUR + 30 * MINUTE
+
+    def asked(start: datetime) -> bool:
+        times = {"start": start, "end": start + 3 * HOUR, "kind": "group", "makes_up": monday, "to": None}
+        book = {"at": monday + HOUR, "did": "book", "patient": 1, "refused": False, **times}
+        came = report(wednesday + 3 * HOUR, wednesday, wednesday + 3 * HOUR)
+        return ("projected-week-short", ()) in of_days(book, came, until=friday + HOUR).reasons[night]
+
+    assert asked(friday + 4 * HOUR) and not asked(friday + DAY)
+
+
+def test_nobody_could_be_in_two_sessions_of_a_day_at_once() -> None:
+    stay = Stay(Program(numbers(SETTINGS)), Counted(1), {"at": ADMITTED, "payer": "medicaid", "evening": False}, FRIDAY)
+    first, same, later = (
+        Visit(start, start + 90 * MINUTE, "group", start) for start in (MONDAY, MONDAY, MONDAY + 90 * MINUTE)
+    )
+    assert (stay._possible_days([first, same]), stay._possible_days([first, later])) == (0, 1)
 
 
 def test_an_excused_session_that_is_held_alone_in_its_place_is_owed_once() -> None:

@@ -35,7 +35,7 @@ WEEK_OVER, ENOUGH = "week-over", "hours-projected"
 def followed(course: Course, before: State) -> None:
     """What follows for the running week from all that was decided since `before`."""
     if _is_another_stay(before, course.state):
-        course.emit(*_all_taken_back(before))
+        course.emit(*_all_taken_back(before, course.moment))
     if course.state.episode is None or not _may_differ(before, course):
         return
     _close_former(course)
@@ -93,7 +93,7 @@ def offered(state: State, event: OpenSlots, moment: Moment[Settings]) -> list[Em
     week, course = state.projection, Course(state, moment)
     if week is None or state.episode is None or not week.finding or week.end != event.until:
         return []
-    now = projection.with_open(state, week, event, moment.settings.make_up_slots_most)
+    now = projection.with_open(state, week, event, moment.settings)
     if now != week:
         course.emit(ProjectionChanged(projection=now))
         course.emit(*requests.stated_anew(state, course.state, projection.KIND, moment))
@@ -102,23 +102,22 @@ def offered(state: State, event: OpenSlots, moment: Moment[Settings]) -> list[Em
 
 def _turned(course: Course, known: Projection | None, week: Projection) -> Projection:
     """Another week runs: the one before is over, or whoever pays has another one."""
-    if known is None or (known.start, known.end, known.minimum_minutes) == (week.start, week.end, week.minimum_minutes):
+    if known is None or known.terms == week.terms:
         return known or week
     former = known.former
     course.ask(*requests.closed(course.state, frozenset({projection.KIND}), WEEK_OVER, course.moment))
     if known.finding and moment_of(known.end * 60) <= course.moment.now:
         former = (*former, (known.start, known.end))
     elif known.finding:
-        course.emit(_taken_back(course.state, known, known.start, known.end))
+        course.emit(_taken_back(course.state, known, (known.start, known.end), course.moment))
     return msgspec.structs.replace(week, former=former)
 
 
 def _finding(course: Course, before: Projection, now: Projection) -> Sequence[Emits]:
     """Nothing where the same stands already."""
-    found = (now.finding, now.delivered, now.projected)
-    if (before.finding, before.delivered, before.projected) == found:
+    if before.numbers == now.numbers:
         return []
-    return [_short(course, now) if now.finding else _taken_back(course.state, now, now.start, now.end)]
+    return [_short(course, now) if now.finding else _taken_back(course.state, now, (now.start, now.end), course.moment)]
 
 
 def _short(course: Course, week: Projection) -> WeeklyHoursProjectedShort:
@@ -129,32 +128,41 @@ def _short(course: Course, week: Projection) -> WeeklyHoursProjectedShort:
         week_end=moment_of(week.end * 60),
         minutes=week.delivered,
         minimum_minutes=week.minimum_minutes,
+        days=week.days,
+        minimum_days=week.minimum_days,
         projected_minutes=week.projected,
+        projected_days=week.projected_days,
         bookable_minutes=week.bookable,
     )
 
 
-def _taken_back(state: State, known: Projection, start: int, end: int) -> WeeklyHoursCorrected:
+def _taken_back(
+    state: State, known: Projection, week: tuple[int, int], moment: Moment[Settings]
+) -> WeeklyHoursCorrected:
     """What was projected of this week, in minutes since 1970, stands no more."""
     episode = state.episode
     assert episode is not None
+    start, end = week
     sessions = [each for each in state.sessions if start <= each.minute < end]
+    delivered = projection.counted(episode, sessions, known, moment.settings.timezone).delivered
     return WeeklyHoursCorrected(
         issue_id=projection.issue_id(episode, start),
         episode_id=episode.id,
         week_start=moment_of(start * 60),
         week_end=moment_of(end * 60),
-        minutes=projection.counted(episode, sessions).delivered,
+        minutes=delivered.minutes,
         minimum_minutes=known.minimum_minutes,
+        days=delivered.days,
+        minimum_days=known.minimum_days,
     )
 
 
-def _all_taken_back(state: State) -> list[WeeklyHoursCorrected]:
+def _all_taken_back(state: State, moment: Moment[Settings]) -> list[WeeklyHoursCorrected]:
     known = state.projection
     if known is None:
         return []
     weeks = (*known.former, (known.start, known.end)) if known.finding else known.former
-    return [_taken_back(state, known, start, end) for start, end in weeks]
+    return [_taken_back(state, known, each, moment) for each in weeks]
 
 
 def _close_former(course: Course) -> None:
@@ -166,7 +174,7 @@ def _close_former(course: Course) -> None:
     if known is None or not (closed := [each for each in known.former if each[0] in findings]):
         return
     enough = (each for each in closed if not findings[each[0]])
-    course.emit(*(_taken_back(course.state, known, start, end) for start, end in enough))
+    course.emit(*(_taken_back(course.state, known, each, course.moment) for each in enough))
     left = tuple(each for each in known.former if each not in closed)
     course.emit(ProjectionChanged(projection=msgspec.structs.replace(known, former=left)))
 
@@ -175,7 +183,7 @@ def _end(course: Course) -> None:
     """Nobody is asked for hours of a stay that is over or paused; weeks before are looked at when that is due."""
     if course.state.projection is None:
         return
-    course.emit(*_all_taken_back(course.state))
+    course.emit(*_all_taken_back(course.state, course.moment))
     course.ask(*requests.closed(course.state, frozenset({projection.KIND}), PAUSED, course.moment))
     course.emit(ProjectionChanged(projection=None))
 
@@ -190,7 +198,7 @@ def detailed(course: Course, before: State) -> Sequence[Emits]:
         f"DetectedIssue/{projection.issue_id(state.episode, state.projection.start)}": (
             _details(state.projection),
             projection.free_slots(state, state.projection, moment.program, moment.now, moment.settings),
-            tuple(slot_id(schedule_id(moment.program, each.group), each.minute) for each in state.projection.open),
+            _slots(state, state.projection, moment),
         )
         for state in (before, course.state)
         if state.episode is not None and state.projection is not None
@@ -202,13 +210,24 @@ def _is_about_week(event: Emits) -> TypeGuard[EscalationEvent]:
     return isinstance(event, EscalationEvent) and event.escalation.reason == requests.REASON[projection.KIND]
 
 
+def _slots(state: State, week: Projection, moment: Moment[Settings]) -> tuple[str, ...]:
+    needed = projection.needed_slots(state, week, moment.settings)
+    return tuple(slot_id(schedule_id(moment.program, each.group), each.minute) for each in needed)
+
+
 def _details(week: Projection) -> tuple[Detail, ...]:
-    return (
+    minutes = (
         Detail("least-minutes", week.minimum_minutes),
         Detail("delivered-minutes", week.delivered),
         Detail("projected-minutes", week.projected),
         Detail("bookable-minutes", week.bookable),
     )
+    days = (
+        Detail("least-days", week.minimum_days),
+        Detail("delivered-days", week.days),
+        Detail("projected-days", week.projected_days),
+    )
+    return (*minutes, *days) if week.minimum_days else minutes
 
 
 def _with_details(

@@ -1,6 +1,8 @@
 """The week that runs: what it will have, and who is asked while hours can still be given."""
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +20,7 @@ from services.attendance.messages import (
     WeeklyHoursFellShort,
     WeeklyHoursProjectedShort,
 )
+from services.attendance.record import Session
 from services.attendance.state import due
 from shared.events import attendance, codes, fhir
 from shared.events.envelope import Event
@@ -31,6 +34,7 @@ from tests.attendance.given import (
     ADMISSION,
     EPISODE,
     GRACE,
+    NEW_YORK,
     PATIENT,
     SECOND_MONDAY,
     SECOND_WEDNESDAY,
@@ -40,6 +44,7 @@ from tests.attendance.given import (
     discharged,
     evening,
     excused,
+    paying,
     present,
     session,
 )
@@ -113,7 +118,7 @@ def test_nobody_is_asked_before_wednesday_noon_and_one_person_then() -> None:
 def test_its_task_states_what_the_week_needs_has_will_have_and_could_be_given() -> None:
     story = missing_monday()
     (raised,) = [each for each in only(story.until(NOON), EscalationRaised) if each.escalation.reason == SHORT]
-    assert {each.code: each.minutes for each in raised.details} == {
+    assert {each.code: each.number for each in raised.details} == {
         "least-minutes": 540,
         "delivered-minutes": 0,
         "projected-minutes": 360,
@@ -146,7 +151,7 @@ def test_a_worse_week_is_stated_anew_in_the_same_task() -> None:
     emitted = story.until(SECOND_WEDNESDAY + GRACE)
     assert asked(emitted) == [("Updated", SHORT, 2)]
     (updated,) = [each for each in only(emitted, EscalationUpdated) if each.escalation.reason == SHORT]
-    assert {each.code: each.minutes for each in updated.details}["projected-minutes"] == 180
+    assert {each.code: each.number for each in updated.details}["projected-minutes"] == 180
 
 
 def test_a_late_check_in_takes_it_back() -> None:
@@ -381,8 +386,135 @@ def test_delivered_is_at_most_projected_and_that_at_most_what_is_scheduled(story
     if episode is None or known is None:
         return
     here = [each for each in story.state.sessions if known.start <= each.minute < known.end]
-    minutes = projection.counted(episode, here)
+    delivered, projected = projection.counted(episode, here, known, SETTINGS.timezone)
     held = [each for each in here if each.outcome not in ("cancelled", "excused")]
-    assert 0 <= minutes.delivered <= minutes.projected <= spans.minutes_planned(episode, held)
-    assert (known.finding == "short") <= (minutes.projected < known.minimum_minutes)
+    assert 0 <= delivered.minutes <= projected.minutes <= spans.minutes_planned(episode, held)
+    lacks = projected.minutes < known.minimum_minutes or projected.days < known.minimum_days
+    assert (known.finding == "short") <= lacks
     assert (SHORT in story.escalations) <= known.asks
+
+
+OF_DAYS: dict[str, Any] = {"payers": paying(least_minutes=300, least_days=3, day_minutes=120)}
+"""Whoever pays asks for five hours, and for three days of two."""
+Days = tuple[int, int, int]
+"""Delivered, projected, needed."""
+
+
+def days(emitted: list[Event]) -> list[Days]:
+    found = only(emitted, WeeklyHoursProjectedShort)
+    return [(each.days, each.projected_days, each.minimum_days) for each in found]
+
+
+def test_a_week_with_its_minutes_and_too_few_days_asks_a_person_too() -> None:
+    """Two evenings of three hours are six, of the five that are asked for."""
+    story = missing_monday(**OF_DAYS)
+    assert (numbers(story.all_emitted), days(story.all_emitted)) == ([(0, 360, 540)], [(0, 2, 3)])
+    (raised,) = [each for each in only(story.until(NOON), EscalationRaised) if each.escalation.reason == SHORT]
+    stated = {each.code: each.number for each in raised.details}
+    assert (stated["least-days"], stated["delivered-days"], stated["projected-days"]) == (3, 0, 2)
+    (issue,) = only(story.all_emitted, WeeklyHoursProjectedShort)[-1].write(PATIENT)
+    attended = fhir.concept(codes.ESCALATION, "days-attended") | {"text": "0 of 3 days delivered, 2 projected"}
+    assert issue["evidence"] == [{"code": [attended]}]
+
+
+def test_a_make_up_on_a_day_that_counts_already_gives_no_day_and_one_on_another_day_does() -> None:
+    story = missing_monday(**OF_DAYS)
+    story.until(NOON)
+    assert asked(story.then(make_up(evening(1, 4, 9)))) == [("Updated", SHORT, 2)]
+    assert (numbers(story.all_emitted)[-1][:2], days(story.all_emitted)[-1]) == ((0, 540), (0, 2, 3))
+    story = missing_monday(**OF_DAYS)
+    story.until(NOON)
+    assert asked(story.then(make_up(THURSDAY))) == [("Retracted", SHORT, 2)]
+
+
+def test_a_session_attended_in_part_gives_its_day_until_its_reports_are_over() -> None:
+    """Under three quarters it counts for no day, but another Encounter of it may come."""
+    story = stay(**OF_DAYS)
+    story.until(SECOND_MONDAY + 3 * HOUR)
+    assert days(story.then(check_in(SECOND_MONDAY, 134))) == []
+    over = SECOND_MONDAY + timedelta(hours=3 + 24)
+    assert days(story.until(over - MINUTE)) == []
+    assert days(story.until(over)) == [(0, 2, 3)]
+
+
+def test_days_that_the_plan_does_not_have_are_not_projected() -> None:
+    story = Story(admitted(template=admitted().template[:2]), **UNHURRIED, **MAKE_UPS, **OF_DAYS)
+    story.attending_until(evening(3, 0))
+    assert days(story.all_emitted) == []
+
+
+def test_what_a_person_has_answered_is_asked_again_when_a_day_more_lacks() -> None:
+    """A make-up on a day that counts gives as many minutes as the day that is lost takes."""
+    story = missing_monday(**OF_DAYS)
+    story.until(NOON)
+    story.then(ResolveEscalation(escalation_id=story.open_id(SHORT), reason="acted-on", by="robin"))
+    story.then(make_up(evening(1, 4, 9)))
+    assert SHORT not in story.escalations
+    assert asked(story.until(SECOND_WEDNESDAY + GRACE)) == [("Raised", SHORT, 2)]
+    assert [each[1] for each in numbers(story.all_emitted)][-2:] == [540, 360]
+
+
+def test_while_a_day_lacks_only_sessions_that_add_one_are_named() -> None:
+    """Another evening's group, and none in the morning of an evening that counts already."""
+    morning = plan(meetings=[[4, "09:00", 180]])
+    plans = {EVENING_A: plan(), "fridays": morning, "thursdays": plan(meetings=TWO_EVENINGS)}
+    named_by_payer = []
+    for payers in ({}, OF_DAYS):
+        program = ProgramStory(plans, **MAKE_UPS, **payers)
+        patient = program.admits("robin")
+        program.until(NOON)
+        named_by_payer.append(set(named_slots(patient.all_emitted)[-1]))
+    thursday, friday = slot_of("thursdays", THURSDAY), slot_of("fridays", evening(1, 4, 9))
+    assert named_by_payer == [{thursday, friday}, {thursday}]
+
+
+def test_two_short_sessions_of_one_day_that_make_it_count_together_are_both_named() -> None:
+    blocks = plan(meetings=[[3, "16:00", 90], [3, "18:00", 90]])
+    program = ProgramStory({EVENING_A: plan(), "blocks": blocks}, **MAKE_UPS, **OF_DAYS)
+    patient = program.admits("robin")
+    program.until(NOON)
+    assert len(named_slots(patient.all_emitted)[-1]) == 2
+    short = plan(meetings=[[3, "18:00", 90]])
+    program = ProgramStory({EVENING_A: plan(), "short": short}, **MAKE_UPS, **OF_DAYS)
+    patient = program.admits("robin")
+    program.until(NOON)
+    assert named_slots(patient.all_emitted)[-1] == ()
+
+
+def plainly(story: Story, here: Sequence[Session], *, hopes: bool) -> int:
+    """Counted again second by second: the days on which enough is attended, or may be where somebody `hopes`."""
+    episode, known = story.state.episode, story.state.projection
+    assert episode is not None and known is not None
+    by_day: dict[date, set[int]] = {}
+    for each in here:
+        begins, length = each.minute * 60, episode.minutes(each) * 60
+        there = [(start, end) for one in each.presences for start, end in one.spans if end is not None]
+        if each.mark == "fulfilled" and not each.presences:
+            there.append((0, length))
+        may_be_whole = each.outcome == "planned" or each.lasts or (each.presences != () and each.deferred_until != 0)
+        if hopes and may_be_whole:
+            there.append((min((one.spans[0][0] for one in each.presences), default=0), length))
+        seconds = {begins + second for start, end in there for second in range(start, end)}
+        if len(seconds) >= 60 and len(seconds) // 60 * 100 >= known.session_percent * length // 60:
+            by_day.setdefault(each.start.astimezone(NEW_YORK).date(), set()).update(seconds)
+    return sum(len(each) // 60 >= known.day_minutes for each in by_day.values())
+
+
+@settings(max_examples=examples(50))
+@given(stories(**OF_DAYS), some.integers(0, 400))
+def test_days_are_projected_as_a_plain_count_has_them_and_never_below_those_delivered(story: Story, hours: int) -> None:
+    story.until(story.now + hours * HOUR)
+    story.then(TimePassed())
+    episode, known = story.state.episode, story.state.projection
+    if episode is None or known is None or not known.minimum_days:
+        return
+    here = [each for each in story.state.sessions if known.start <= each.minute < known.end]
+    delivered, projected = projection.counted(episode, here, known, SETTINGS.timezone)
+    assert (delivered.days, projected.days) == tuple(plainly(story, here, hopes=each) for each in (False, True))
+    assert delivered.days <= projected.days
+    if projected.minutes == delivered.minutes:
+        assert projected.days == delivered.days
+    is_whole = delivered.minutes >= known.minimum_minutes and delivered.days >= known.minimum_days
+    assert not (is_whole and known.finding == "short")
+    if known.finding == "short":
+        assert (known.days, known.projected_days) == (delivered.days, projected.days)
