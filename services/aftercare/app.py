@@ -1,6 +1,7 @@
 """Composition root: `python -m services.aftercare.app`."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 from starlette.routing import Route
@@ -12,6 +13,8 @@ from services.aftercare.decide import decide, react
 from services.aftercare.edge import EDGE
 from services.aftercare.feeds import trial
 from services.aftercare.feeds.running import MeetingFeeds
+from services.aftercare.letter.binary import LetterBinaries
+from services.aftercare.letter_texts import require_language
 from services.aftercare.matcher import Matcher
 from services.aftercare.meeting_lists import MeetingsAsked
 from services.aftercare.messages import Commands, ConsentDenied, ConsentGiven, ConsentRevoked, Internal
@@ -56,24 +59,29 @@ def assemble(keys: Keys) -> ServiceAssembly:
         form=lambda process: form.of(
             organizations(process.deploy), zones(process.deploy), keys.open, AnswerLinks(process.link_base, keys)
         ),
-        routes=_routes,
+        routes=partial(_routes, feeds),
         prepare=feeds.prepare,
         answers={TRY: trial.answer},
         tasks=feeds.tasks,
     )
 
 
-def _routes(running: Running) -> list[Route]:
+def _routes(feeds: MeetingFeeds, running: Running) -> list[Route]:
     inbox, process = running.inbox, running.process
     reader = ResourceReader(inbox.pool, running.keys, inbox.settings, running.reads, inbox.service.name)
-    links = AnswerLinks(process.link_base, running.keys)
-    return AnswerPage(running.submissions, reader, links, organizations(process.deploy)).routes()
+    links, programs = AnswerLinks(process.link_base, running.keys), organizations(process.deploy)
+    publishers = {name: each.attribution for name, each in registered_feeds(process.deploy).items()}
+    letters = LetterBinaries(running.token_verifier, reader, inbox.service, feeds.snapshots, programs, publishers)
+    return [*AnswerPage(running.submissions, reader, links, programs).routes(), *letters.routes()]
 
 
 def settings(process: Process) -> Mapping[str, Settings]:
-    """Each program's numbers with its partners. What is wrong in feeds.toml is refused here, too."""
+    """Each program's numbers with its partners. What is wrong in feeds.toml, or a language without a letter, is refused
+    here, too."""
     numbers, known = load(process.deploy, "aftercare", Settings), partners(process.deploy).values()
     registered_feeds(process.deploy)
+    for program, organization in organizations(process.deploy).items():
+        require_language(organization.language, f"program.{program}.organization.language")
     return {
         program: msgspec.structs.replace(
             each,

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
+from services.aftercare.letter.listed import LetterListed
 from services.aftercare.meeting_lists import (
     AskMeetings,
     MeetingListDetailed,
@@ -127,6 +128,7 @@ __all__ = [
     "HandOverEscalation",
     "HoldEscalated",
     "Internal",
+    "LetterListed",
     "MeetingListDetailed",
     "MeetingListPrepared",
     "MeetingsAsked",
@@ -330,6 +332,7 @@ Emits = (
     AftercarePlanned
     | AftercareRevised
     | AftercareEnded
+    | LetterListed
     | MeetingsRequested
     | MeetingsAsked
     | MeetingListPrepared

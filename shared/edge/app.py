@@ -48,6 +48,7 @@ def build(dependencies: EdgeDependencies) -> Starlette:
     """The Starlette application of one service."""
     fhir_route = partial(_fhir, dependencies)
     served: list[BaseRoute] = [
+        *dependencies.more,
         *(fhir_route(base, POST=routes.transaction(dependencies)) for base in ("/fhir", "/fhir/")),
         *(
             [fhir_route("/fhir/$process-message", POST=routes.message(dependencies))]
@@ -80,7 +81,6 @@ def build(dependencies: EdgeDependencies) -> Starlette:
         fhir_route("/fhir/Task/{id}/$why", GET=why(dependencies)),
         fhir_route("/fhir/{type}/{id}/_history/{version}", GET=routes.read(dependencies)),
         *operating.for_machines(dependencies),
-        *dependencies.more,
     ]
     service = dependencies.inbox.service.name
     return _answering(service, served, *([] if dependencies.public_url else [Middleware(_loopback_only)]))

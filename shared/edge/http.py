@@ -35,7 +35,8 @@ WHOLE = ("false",)
 COUNTING = ("false", "count")
 """What `_summary` may ask of a search."""
 _ACCEPTED = {"", "*/*", "application/*", *FHIR_TYPES}
-_FORMATS = {"json", *FHIR_TYPES}
+_NO_FORMAT = "none"
+"""An empty `_format` names nothing; an empty Accept anything."""
 Parameters = Sequence[tuple[str, str]]
 Handler = Callable[[Request], Awaitable[Response]]
 Health = Callable[[], Awaitable[Sequence[Check]]]
@@ -120,15 +121,31 @@ async def _form(request: Request, limits: Limits) -> list[tuple[str, str]]:
 
 
 def require_acceptable(request: Request) -> None:
-    """Refuse (406) who can't read JSON. `_format` wins over Accept, as FHIR asks."""
+    """Refuse (406) who can't read JSON."""
+    if not any(each in _ACCEPTED for each in media_ranges(request)):
+        raise refuse(406, "not-supported", "", f"Accept must allow {FHIR_JSON}.")
+
+
+def prefers_own(request: Request, own: str) -> bool:
+    """Whether a Binary is answered as what it holds (`own`, a media type), or as FHIR: what is named first of the two
+    (R4 binary.html). Refuse (406) who can read neither."""
+    kind = own.partition("/")[0]
+    for each in media_ranges(request):
+        if each in ("", "*/*", own, f"{kind}/*"):
+            return True
+        if each in _ACCEPTED:
+            return False
+    raise refuse(406, "not-supported", "", f"Accept must allow {own} or {FHIR_JSON}.")
+
+
+def media_ranges(request: Request) -> Sequence[str]:
+    """What the client can read, in its own order. `_format` wins over Accept, as FHIR asks."""
     stated = request.query_params.get("_format")
     if stated is not None:
-        readable = _media_type(stated).replace(" ", "+") in _FORMATS  # an unescaped + arrives as a space
-    else:
-        ranges = request.headers.get("accept", "").split(",")
-        readable = any(_media_type(each) in _ACCEPTED and not _is_unwanted(each) for each in ranges)
-    if not readable:
-        raise refuse(406, "not-supported", "", f"Accept must allow {FHIR_JSON}.")
+        named = _media_type(stated).replace(" ", "+")  # an unescaped + arrives as a space
+        return [FHIR_JSON if named == "json" else named or _NO_FORMAT]
+    ranges = request.headers.get("accept", "").split(",")
+    return [_media_type(each) for each in ranges if not _is_unwanted(each)]
 
 
 def require_presentable(parameters: Parameters, summaries: Sequence[str] = WHOLE) -> None:

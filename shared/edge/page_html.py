@@ -15,15 +15,22 @@ _STYLE = (
     "body{font:1.2rem sans-serif;margin:1.5rem;max-width:34rem}button,select{font:inherit;width:100%;padding:1rem;"
     "margin:.5rem 0}"
 )
-_ALLOWED = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex, nofollow",
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_ALLOWED}'; form-action 'self';"
-    " frame-ancestors 'none'; base-uri 'none'",
-}
+
+
+def headers(style: str, form_action: str) -> dict[str, str]:
+    """Of a page with this style and nothing else beside its text: no script, nothing from elsewhere, no copy of it."""
+    allowed = b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return {
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Robots-Tag": "noindex, nofollow",
+        "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{allowed}'; form-action {form_action};"
+        " frame-ancestors 'none'; base-uri 'none'",
+    }
+
+
+HEADERS = headers(_STYLE, "'self'")
 
 
 @dataclass(frozen=True)

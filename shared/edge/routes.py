@@ -217,7 +217,7 @@ def search(dependencies: EdgeDependencies) -> Handler:
     async def handle(request: Request) -> Response:
         caller = await caller_of(dependencies, request)
         kind, definitions = request.path_params["type"], dependencies.submissions.edge.definitions
-        _require_readable(dependencies, kind)
+        _require_readable(dependencies, kind, "search-type")
         asked = await asked_by(dependencies, request)
         parameters = [*asked.form, *asked.address]
         posted = request.url.path.endswith(SEARCH)
@@ -254,13 +254,14 @@ def _require_taken(dependencies: EdgeDependencies, kind: str, method: str) -> No
         )
 
 
-def _require_readable(dependencies: EdgeDependencies, kind: str) -> None:
-    """Only what the service states that it reads: aftercare stores a Patient for its partner form alone."""
+def _require_readable(dependencies: EdgeDependencies, kind: str, interaction: Interaction = "read") -> None:
+    """Only what the service states that it reads: aftercare stores a Patient for its partner form alone, and a Binary
+    is found by what refers to it."""
     edge = dependencies.submissions.edge
     taken = edge.takes.get(kind)
     if taken is None and "any-type" in edge.also and fhir.is_resource_type(kind):
         return
-    if taken is None or "read" not in taken.interactions:
+    if taken is None or interaction not in taken.interactions:
         raise refuse(404, "not-supported", "", "Must be a resource type that this service reads; see /fhir/metadata.")
 
 

@@ -70,6 +70,7 @@ AUDITS: Mapping[str, SearchType] = {
     "subtype": "token",
 }
 """Who did, or read, what: `agent` is a client, or the person for whom it acted; `entity` what it was done to."""
+DOCUMENTS: Mapping[str, SearchType] = {**PARAMETERS, "type": "token"}
 IDENTIFIED: Mapping[str, SearchType] = {**PARAMETERS, "identifier": "token"}
 WITHOUT_STATUS: Mapping[str, SearchType] = {name: kind for name, kind in PARAMETERS.items() if name != "status"}
 DIRECTORY: Mapping[str, SearchType] = {name: PARAMETERS[name] for name in ("_id", "_lastUpdated")}
@@ -216,6 +217,8 @@ class ResourceReader:
                 await session_searches.narrow(query, name, value, patients, self.pool, self._zone(caller))
             case _ if isinstance(query, AuditSearch):
                 _narrow_audits(query, name, value)
+            case "type" if type_ == "DocumentReference":
+                query.naming("type.coding[*]", "code", identifiers(value))
             case _:
                 raise not_searched_by()
 

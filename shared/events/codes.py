@@ -68,6 +68,8 @@ REFERRAL_NUMBER = f"{HUB}/NamingSystem/referral"
 """How a referral is called towards its partner."""
 
 LOINC = "http://loinc.org"
+PLAN_OF_CARE_NOTE = "18776-5"
+"""Of LOINC: what a plan's letter is."""
 SNOMED = "http://snomed.info/sct"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"

@@ -17,6 +17,7 @@ from services.aftercare.messages import (
     CorrectFollowUp,
     FollowUpCompleted,
     FollowUpFellDue,
+    LetterListed,
     MeetingListDetailed,
     MeetingListPrepared,
     PartnerAnswered,
@@ -84,7 +85,7 @@ def test_everything_aftercare_says_is_valid_fhir() -> None:
     assert {type(each) for each in published if not isinstance(each, EscalationEvent)} == {
         AftercarePlanned, MeetingListPrepared, MeetingListDetailed, ReferralPrepared, ReferralWithheld,
         ReferralRefused, ReferralSent, PartnerAnswered, FollowUpFellDue, FollowUpCompleted, AftercareEnded,
-        ReferralWithdrawn, ContactAttempted,
+        ReferralWithdrawn, ContactAttempted, LetterListed,
     }  # fmt: skip
     for event in published:
         for resource in event.write("patient"):

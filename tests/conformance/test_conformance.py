@@ -12,6 +12,8 @@ import pytest
 from deploy import keys
 from services.aftercare.answer_form import STATUSES
 from services.aftercare.form import transaction
+from services.aftercare.letter.binary import as_binary
+from services.aftercare.letter.listed import FORMATS, LetterListed, Status
 from services.aftercare.meeting_lists import MeetingListDetailed, MeetingsRequested
 from services.aftercare.meetings.matching import Offer
 from shared.edge.app import statement
@@ -23,6 +25,7 @@ from shared.events.group_listed import GroupListed
 from shared.events.listed import FeedQuestioned, GroupSlot, SlotsListed, SlotStatus, schedule_id, slot_id
 from shared.platform.keys import Keys
 from shared.rules.consent import Partner, Permitted
+from tests.aftercare.letters import PLAN, PLANNED
 from tests.aftercare.test_answer_form import prepared as answer_prepared
 from tests.aftercare.test_answer_form import sent as answered
 from tests.aftercare.test_form import CONSENT_ID, LINKS, PATIENT, PREPARED, SENDER, UNTIL, ZONE, release
@@ -110,6 +113,14 @@ def test_what_is_listed_of_no_patient_has_no_error(validator: Validator) -> None
 
 def test_what_a_person_asks_for_and_reads_of_meetings_has_no_error(validator: Validator) -> None:
     for resource in (*REQUESTED.write("p1"), *LISTED.write("p1")):
+        assert validator.errors(written(resource)) == []
+
+
+@pytest.mark.parametrize("status", get_args(Status))
+def test_a_letter_has_no_error(validator: Validator, status: Status) -> None:
+    letter = LetterListed(plan_id=PLAN, planned_at=PLANNED, status=status)
+    binaries = [as_binary(PLAN, each, b"For you") for each in FORMATS]
+    for resource in (*letter.write("p1"), *binaries):
         assert validator.errors(written(resource)) == []
 
 

@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Generic, TypeVar
@@ -45,8 +45,15 @@ async def made_reachable(service: Service, issuer: Issuer, folder: Path) -> Asyn
         return ()
 
     verifier = TokenVerifier(issuer.url, AUDIENCE, registered(DEPLOY), staff(DEPLOY))
+    running = replace(service.running, token_verifier=verifier)
     dependencies = EdgeDependencies(
-        service.running.submissions, verifier, service.reader, service.inbox, issuer.url, ready=well
+        running.submissions,
+        verifier,
+        service.reader,
+        service.inbox,
+        issuer.url,
+        ready=well,
+        more=service.parts.routes(running),
     )
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(build(dependencies), log_config=None, lifespan="off"))

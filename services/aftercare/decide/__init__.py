@@ -13,6 +13,7 @@ from services.aftercare.decide import (
     closed_loop,
     contacts,
     emergencies,
+    letters,
     lists,
     outcomes,
     plan,
@@ -82,9 +83,10 @@ def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[E
 
 
 def _followed(state: State, events: Sequence[Event], emitted: Sequence[Emits], moment: Moment[Settings]) -> list[Emits]:
-    """With what it changes for whoever is asked about referrals and contacts."""
+    """With what it changes for whoever is asked about referrals and contacts, and with the letter."""
     news = [*emitted, *answers.answered(state, [*events, *emitted], moment)]
-    return _named(state, [*news, *contacts.followed(state, [*events, *news], moment)])
+    named = _named(state, [*news, *contacts.followed(state, [*events, *news], moment)])
+    return [*named, *letters.listed(named, moment)]
 
 
 def _named(state: State, emitted: Sequence[Emits]) -> list[Emits]:

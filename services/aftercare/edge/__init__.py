@@ -12,7 +12,7 @@ from services.aftercare.edge.tasks import remarks, task
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.outcome import Issue
-from shared.edge.search import AUDITS, DIRECTORY, FINDINGS, PARAMETERS, TASKS, WITHOUT_STATUS
+from shared.edge.search import AUDITS, DIRECTORY, DOCUMENTS, FINDINGS, PARAMETERS, TASKS, WITHOUT_STATUS
 from shared.events.envelope import Command
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
@@ -24,6 +24,8 @@ TAKES: dict[str, ResourceSupport] = {
     "Observation": ResourceSupport(_READ, PARAMETERS),
     "CommunicationRequest": ResourceSupport((*_READ, "create"), PARAMETERS),
     "Communication": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
+    "DocumentReference": ResourceSupport(_READ, DOCUMENTS),
+    "Binary": ResourceSupport(("read",)),
     "HealthcareService": ResourceSupport(_READ, DIRECTORY),
     "DetectedIssue": ResourceSupport(_READ, FINDINGS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),

@@ -150,6 +150,7 @@ def test_who_was_not_dead_after_all_is_planned_for_with_a_list_chosen_as_before(
         "AftercarePlanned",
         "EscalationRaised",
         "ReEngagementBegan",
+        "LetterListed",
         "MeetingListPrepared",
         "MeetingListDetailed",
     ]
