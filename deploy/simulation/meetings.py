@@ -47,5 +47,5 @@ def change(meeting: Meeting, days_before: int, midday: datetime, chance: Random)
         return
     if what < CALLED_OFF_PERCENT:
         yield Change(meeting, None)
-    elif what < CALLED_OFF_PERCENT + MOVED_PERCENT and when >= 0:
+    elif what < CALLED_OFF_PERCENT + MOVED_PERCENT and when >= 0 and meeting.start != midday:
         yield Change(meeting, midday)

@@ -93,13 +93,16 @@ def week_held(episode: Episode, seat: GroupSeat | None, settings: Settings) -> t
     waits for a seat has none of these, and whoever is in no group the same hours as individual work."""
     week = week_of_care(episode)
     if is_individual(episode, seat):
-        return _distinct(
-            msgspec.structs.replace(each, kind="individual") if each.kind in SHARED else each for each in week
-        )
+        return _distinct(held_alone(each) if each.kind in SHARED else each for each in week)
     plan = settings.groups.get(seat.group) if seat is not None else None
     kind = kind_in_groups(episode, settings) if plan is None else plan.kind
     meetings = [] if plan is None or seat is None else _slots(seat.group, plan, _shared(week, plan.kind))
     return _distinct((*meetings, *(each for each in week if each.kind != kind)))
+
+
+def held_alone(slot: SessionSlot) -> SessionSlot:
+    """The same hours, as individual work."""
+    return msgspec.structs.replace(slot, kind="individual")
 
 
 def _distinct(slots: Iterable[SessionSlot]) -> tuple[SessionSlot, ...]:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from services.attendance import spans
-from services.attendance.fitting import is_individual, kind_in_groups, seat_of_stay
+from services.attendance.fitting import held_alone, is_individual, kind_in_groups, seat_of_stay, week_of_care
 from services.attendance.hours import ends_of, sessions_between
 from services.attendance.messages import (
     Emits,
@@ -146,23 +146,24 @@ def closed(state: State, moment: Moment[Settings]) -> Sequence[Emits]:
 
 
 def unseated_minutes(state: State, start: int, end: int, settings: Settings) -> int:
-    """Of the group sessions that the plan of care has in these minutes (since 1970): what no group had a seat for.
-    What was booked was not one of them, whatever became of it and of the seat since."""
+    """Of the group sessions that the plan of care has in these minutes (since 1970): what no group had a seat for, and
+    nobody held alone. What was booked was not one of them, whatever became of it, and of seat and choice since."""
     episode = state.episode
     assert episode is not None
     seat = seat_of_stay(episode, state.seat)
-    kind = None if is_individual(episode, seat) else kind_in_groups(episode, settings)
-    if settings.books == "ehr" and seat is not None and seat.group:
+    if settings.books == "ehr" and (is_individual(episode, seat) or (seat is not None and seat.group)):
         return 0
+    kind = kind_in_groups(episode, settings)
     since = max(start, minute_of(episode.planned_at)) if episode.planned_at is not None else start
     slots = [each for each in episode.slots_of_care if episode.template[each].kind == kind]
     bounds = moment_of(since * 60), moment_of(end * 60)
     planned = sessions_between(episode, *bounds, settings.timezone, settings.calendar, slots)
+    alone = {held_alone(episode.template[each]) for each in slots} - {*week_of_care(episode)}
     booked = (
         each
         for each in state.sessions
         if since <= each.minute < end
-        and episode.template[each.slot].kind == kind
+        and (episode.template[each.slot].kind == kind or episode.template[each.slot] in alone)
         and not episode.is_by_itself(each)
         and each.mark not in ("replanned", "moved")
     )

@@ -9,17 +9,18 @@ import pytest
 from services.attendance.edge import interpret
 from services.attendance.group import ALONE, ANY, LEFT, GroupSeat
 from services.attendance.group_plan import group_id
-from services.attendance.messages import ChooseGroup, PatientIdentified
+from services.attendance.messages import CallOffSession, ChooseGroup, PatientIdentified, WeeklyHoursFellShort
 from services.attendance.state import State
 from shared.edge.contract import Context, StoredResource
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes, fhir
 from shared.platform.keys import Identifier
-from tests.attendance.given import ADMISSION, EPISODE, PATIENT, admitted
+from tests.attendance.given import ADMISSION, EPISODE, PATIENT, admitted, evening
 from tests.attendance.grouping_story import EVENING_A, EVENING_B, ProgramStory, plan, stay_of
 from tests.attendance.test_edge import CONTEXT, entry
 from tests.attendance.test_last_seats_of_a_group import with_group
 from tests.service import ServiceOnPostgres, StartService, internal_lane
+from tests.story import only
 
 Json = dict[str, Any]
 TASK = "4a4f3c1e-0000-4000-8000-000000000011"
@@ -158,6 +159,32 @@ def test_individual_therapy_frees_the_seat_and_keeps_the_hours() -> None:
     assert (anna.group, ben.group) == ("", EVENING_A)
     assert {each.kind for each in anna.week} == {"individual"}
     assert [each.minutes for each in anna.week] == [180, 180, 180]
+
+
+def test_who_is_treated_alone_since_then_waited_in_that_week_all_the_same() -> None:
+    """Whatever is chosen before the week is looked at: a day after its end, later where minutes are missing."""
+    program = ProgramStory({EVENING_A: plan(seats=1)})
+    program.admits("anna")
+    ben = program.admits("ben")
+    program.until(evening(2, 0, 9))
+    chosen(program, ben.patient, ALONE)
+    program.until(evening(2, 3))
+    (short,) = only(ben.all_emitted, WeeklyHoursFellShort)
+    assert (short.minutes, short.minimum_minutes) == (0, 540)
+
+
+def test_hours_held_alone_before_a_seat_is_given_are_offered_once() -> None:
+    program = ProgramStory({EVENING_A: plan()})
+    anna = program.admits("anna")
+    chosen(program, anna.patient, ALONE)
+    program.until(evening(1, 1, 9))
+    chosen(program, anna.patient, ANY)
+    stay = anna.state.episode
+    assert stay is not None
+    wednesday = next(each for each in anna.booked if evening(1, 2, 0) < each.start < evening(1, 3, 0))
+    program.then(anna.patient, CallOffSession(session_id=stay.session_id(wednesday)))
+    program.until(evening(2, 3))
+    assert only(anna.all_emitted, WeeklyHoursFellShort) == []
 
 
 def test_who_leaves_is_in_no_group_until_a_person_chooses_again_and_one_hears_of_the_missing_hours() -> None:

@@ -1,12 +1,12 @@
 """Where the recount and the hub differ, for a person: patient, session, what each has, and why the hub decided so."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from tests.year.observed import Patient
-from tests.year.recount import MINUTE, Counted
+from tests.year.recount import MINUTE, Counted, Reason
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -85,9 +85,12 @@ def _weeks(counted: Counted, hub: Patient) -> Iterator[Difference]:
 
 
 def _reasons(counted: Counted, hub: Patient) -> Iterator[Difference]:
-    """The first night on which they differ: the nights after it differ for the same reason."""
-    for at, ours in counted.reasons.items():
-        theirs = hub.reasons(at)
+    """The first night on which they differ: the nights after it differ for the same reason. Of what began so long
+    before that it is no longer remembered, one may name what the other does not."""
+    for at, reasons in counted.reasons.items():
+        since = at - timedelta(days=counted.numbers["correction_days"] + counted.numbers["long_window_days"])
+        ours = {_since(each, since) for each in reasons}
+        theirs = {_since(each, since): about for each, about in hub.reasons(at).items()}
         if ours != set(theirs):
             only_ours, only_theirs = ours - set(theirs), set(theirs) - ours
             about = next((theirs[each] for each in only_theirs), "")
@@ -96,6 +99,11 @@ def _reasons(counted: Counted, hub: Patient) -> Iterator[Difference]:
             return
 
 
-def _listed(reasons: set[tuple[str, tuple[datetime, ...]]] | frozenset[tuple[str, tuple[datetime, ...]]]) -> str:
+def _since(reason: Reason, since: datetime) -> Reason:
+    what, starts = reason
+    return what, tuple(each for each in starts if each >= since)
+
+
+def _listed(reasons: set[Reason]) -> str:
     lines = (f"{reason} of {', '.join(f'{each:%m-%d %H:%M}' for each in starts)}" for reason, starts in sorted(reasons))
     return "; ".join(lines) or "nothing beyond it"

@@ -20,8 +20,6 @@ EXCUSED, LATE, PRESENT = ("excused", "declined"), ("late", "declined-late"), ("a
 SETTLED = ("off", "ended", "moved")
 CATCH_UP_MOST, GAP_MOST = timedelta(hours=4), timedelta(minutes=1)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-LOOKED_AT = timedelta(days=1, hours=7, minutes=30)
-"""After its end a week is looked at: a day later, and at the first step of the morning."""
 ALONE = "individual-therapy"
 
 
@@ -741,7 +739,7 @@ class Stay:
         times = [(each, each.expected(at, self.program.numbers)) for each in here]
         owed = [each for each in here if each.mark not in ("ended", "moved")]
         least, minutes = self.payer["least_minutes"] * MINUTE, sum((time for _, time in times), timedelta(0))
-        lacks_minutes = minutes < least <= _once(owed) + self._unseated(start, end, at) * MINUTE
+        lacks_minutes = minutes < least <= _once(owed) + self._unseated(start, end) * MINUTE
         return lacks_minutes or self._days(times) < self.payer["least_days"] <= self._possible_days(owed)
 
     def _week_start(self, at: datetime) -> datetime:
@@ -778,17 +776,15 @@ class Stay:
         payer, here = self.payer, [each for each in self.visits if start <= each.start < end]
         owed = [each for each in here if each.status != "cancelled"]
         minutes = int(sum((each.present() for each in here), timedelta(0)) / MINUTE)
-        offered = int(_once(owed) / MINUTE) + self._unseated(start, end, end + LOOKED_AT)
+        offered = int(_once(owed) / MINUTE) + self._unseated(start, end)
         days, possible = self._days([(each, each.present()) for each in here]), self._possible_days(owed)
         is_short = minutes < payer["least_minutes"] <= offered or days < payer["least_days"] <= possible
         finding = "unknown" if any(each.is_open for each in here) else "short"
         return Week(start, finding if is_short else "", minutes)
 
-    def _unseated(self, start: datetime, end: datetime, looked_at: datetime) -> int:
-        """Minutes of group sessions in a week for which there was no seat."""
-        if self.is_alone(looked_at):
-            return 0
-        booked = [each for each in self.visits if each.group not in ("", "-") and each.mark not in ("ended", "moved")]
+    def _unseated(self, start: datetime, end: datetime) -> int:
+        """Minutes of group sessions in a week for which there was no seat, and that nobody held alone."""
+        booked = [each for each in self.visits if each.group and each.mark not in ("ended", "moved")]
         planned, had = (
             sum((each.length for each in some if start <= each.start < end), timedelta(0))
             for some in (self._with_seat, booked)

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
+from deploy.simulation.meetings import Change, Meeting, change
 from deploy.simulation.people import EVERY_MANNER, people
 from deploy.simulation.visits import Act, Session, acts
 
@@ -48,3 +49,13 @@ def test_nobody_reports_before_it_happened() -> None:
 def test_nobody_leaves_before_they_came_also_of_a_short_session() -> None:
     for act in (act for one in (*visits(3, GROUP), *visits(3, SHORT)) for act in one):
         assert act.came is None or act.left is None or act.came < act.left
+
+
+def test_no_group_moves_a_session_to_where_it_is() -> None:
+    def changes(meeting: Meeting) -> set[Change]:
+        return {each for seed in range(300) for each in change(meeting, 0, START, Random(seed))}
+
+    elsewhere = Meeting("day-1", "slot", START - timedelta(hours=4), START)
+    there = Meeting("day-1", "slot", START, START + timedelta(hours=3))
+    assert changes(elsewhere) == {Change(elsewhere, None), Change(elsewhere, START)}
+    assert changes(there) == {Change(there, None)}

@@ -7,7 +7,7 @@ from deploy.paths import SETTINGS
 from deploy.simulation.program import numbers
 from tests.year.comparing import differences
 from tests.year.observed import Patient, Seen
-from tests.year.recount import Counted, Line, Program, Stay, Visit, recount
+from tests.year.recount import Counted, Line, Program, Reason, Stay, Visit, recount
 
 ADMITTED = datetime(2026, 2, 23, 13, tzinfo=UTC)
 MONDAY, WEDNESDAY, FRIDAY = (datetime(2026, 2, day, 14, tzinfo=UTC) for day in (23, 25, 27))
@@ -258,6 +258,20 @@ def test_of_two_cancelled_at_one_time_each_is_compared_with_its_like() -> None:
         assert list(differences(Counted(1, visits=own), hub(*theirs), end)) == []
     first.missed_at = []
     assert len(list(differences(Counted(1, visits=own), hub(first, second), end))) == 1
+
+
+def test_what_began_long_before_it_is_looked_at_is_named_by_either() -> None:
+    numbers = {"correction_days": 35, "long_window_days": 14}
+
+    def found(old: datetime) -> int:
+        reasons: dict[datetime, frozenset[Reason]] = {
+            FRIDAY: frozenset({("late-or-partial-in-14-days", (old, WEDNESDAY))})
+        }
+        theirs = hub()
+        theirs.tasks.append((WEDNESDAY, "task", ("late-or-partial-in-14-days", (WEDNESDAY,))))
+        return len(list(differences(Counted(1, reasons=reasons, numbers=numbers), theirs, FRIDAY)))
+
+    assert (found(FRIDAY - 49 * DAY), found(FRIDAY - 49 * DAY - MINUTE)) == (1, 0)
 
 
 def test_an_encounter_withdrawn_twice_is_listened_to_anew_once() -> None:
