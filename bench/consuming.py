@@ -162,7 +162,7 @@ async def consume(
     async with db.pool(dsn) as pool:
         listening = Listening(pool, clock)
         await listening.start()
-        journal = Journal(dsn, workload.settings)
+        journal = Journal(dsn, dict(workload.settings))
         await journal.ensure(clock.now())
         inbox = Inbox(
             workload.service,

@@ -45,6 +45,7 @@ GROUPS = {
     "consent": "consent.commands",
     "escalations": "escalations.commands",
     "feeds": "feeds.commands",
+    "lab": "lab.commands",
     "parked": "parked.commands",
     "ledger": "ledger.commands",
     "consumer": "consumer.commands",

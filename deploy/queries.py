@@ -1,7 +1,7 @@
 """All SQL of the commands, each query with what it answers.
 
-Every connection is read-only, except those of `iop ledger reopen`, `iop consumer` and `iop feeds refresh`: only
-`writing` gives one that may change rows.
+Every connection is read-only, except those of `iop ledger reopen`, `iop consumer`, `iop feeds refresh` and
+`iop lab map import`: only `writing` gives one that may change rows.
 """
 
 from collections.abc import Iterable, Mapping
@@ -314,7 +314,8 @@ async def reading(dsn: str) -> Connection:
 
 
 async def writing(dsn: str) -> Connection:
-    """A connection that may change rows, for `iop ledger reopen`, `iop consumer` and `iop feeds refresh` only."""
+    """A connection that may change rows, for `iop ledger reopen`, `iop consumer`, `iop feeds refresh` and
+    `iop lab map import` only."""
     return await asyncpg.connect(dsn, timeout=CONNECT_SECONDS_MOST)
 
 

@@ -233,8 +233,8 @@ def _answering(
 async def run(configured: Configuration, keys: Keys) -> None:
     """Compose and run one service."""
     _stop_on_signals()
-    process, assembly, settings, clock = configured.process, configured.assembly, configured.settings, configured.clock
-    service, routes, wake_up = assembly.service, configured.routes, WakeUp()
+    process, assembly, clock = configured.process, configured.assembly, configured.clock
+    service, routes, settings, wake_up = assembly.service, configured.routes, dict(configured.settings), WakeUp()
     await db.retrying(lambda: db.migrate(process.database_url), seconds_most=START_SECONDS_MOST)
     replica = await _named(process, service.name)
     async with db.pool(process.database_url) as pool:

@@ -297,7 +297,7 @@ async def running(
     async with db.pool(process.database_url, least=1) as pool:
         listening = Listening(pool, clock)
         await listening.start()
-        settings = parts.settings(process)
+        settings = dict(parts.settings(process))
         form = parts.form and parts.form(process)
         routes = destinations.routes(parts.service.name, partners(process.deploy), form)
         journal = Journal(process.database_url, settings)

@@ -3,16 +3,18 @@
 from collections.abc import Coroutine
 from typing import Any
 
-from services.testing import mllp
+from services.testing import examining, mllp
+from services.testing.code_maps import LOOK_SECONDS, CodeMaps
 from services.testing.decide import decide, react
 from services.testing.edge import EDGE
 from services.testing.hl7.receiver import Hl7Receiver, routes
 from services.testing.messages import Commands, Internal
-from services.testing.rereading import RETRY_SECONDS, Rereading
+from services.testing.rereading import Rereading
 from services.testing.senders import laboratories
 from services.testing.settings import Settings
 from services.testing.state import UPCAST, VERSION, State, due, evolve, lives
 from shared.path.service import PATIENT, Decider, Service
+from shared.path.transaction.code_maps import EXAMINE
 from shared.platform import db
 from shared.platform.clients import registered
 from shared.platform.keys import Keys
@@ -45,12 +47,14 @@ def assemble(keys: Keys) -> ServiceAssembly:
         settings=lambda process: load(process.deploy, "testing", Settings),
         routes=lambda running: routes(_receiver(running)),
         tasks=_tasks,
+        answers={EXAMINE: examining.answer},
     )
 
 
 def _tasks(running: Running) -> list[Coroutine[Any, Any, None]]:
     rereading = Rereading(_receiver(running), registered(running.process.deploy))
-    return [*_mllp(running), db.until_done(RETRY_SECONDS, rereading.read_answered, name="rereading")]
+    maps = CodeMaps(running, rereading)
+    return [*_mllp(running), db.every(LOOK_SECONDS, maps.look, name="code maps")]
 
 
 def _mllp(running: Running) -> list[Coroutine[Any, Any, None]]:

@@ -109,7 +109,12 @@ def _measured(components: Sequence[Component], client: str, settings: Settings) 
     """Each component with its analyte."""
     for component in components:
         measure = measure_of(component, client, settings).measure
-        yield (tables.UNMAPPED if measure is None else measure.analyte), component
+        if measure is None:
+            yield tables.UNMAPPED, component
+        elif measure.unit and not component.unit:
+            yield measure.analyte, msgspec.structs.replace(component, unit=measure.unit)
+        else:
+            yield measure.analyte, component
 
 
 def _observe(component: Component, client: str, settings: Settings, condition: Condition | None) -> Observed | None:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from services.testing import tables
 from services.testing.contradictions import drugs_named, graver, is_contradicted
 from services.testing.laboratory import TAKEN_BACK, Code, Component, LaboratoryReport
-from services.testing.settings import IGNORED, Settings
+from services.testing.settings import WITHOUT_RESULT, Settings
 from shared.events.codes import LOINC, SNOMED
 
 CODE_CHARACTERS_MOST = 64
@@ -46,12 +46,12 @@ def measure_of(component: Component, client: str, settings: Settings) -> Measure
     for code in component.codes:
         mapped = meaning_of(code.code, client, settings)
         if mapped is not None:
-            return Measured(code, tables.meant(mapped), mapped == IGNORED)
+            return Measured(code, tables.meant(mapped), mapped in WITHOUT_RESULT)
     return _unsystematic(component) or Measured(component.codes[0] if component.codes else Code("unknown"), None)
 
 
 def meaning_of(code: str, client: str, settings: Settings) -> str | None:
-    """What the program's table says of a laboratory's own code: what it measures (`tables.meant`), or `ignored`."""
+    """What the program's map says of a laboratory's own code: what it measures (`tables.meant`), or WITHOUT_RESULT."""
     own = plain(code)
     return settings.local_codes.get(f"{client}|{own}") or settings.local_codes.get(own)
 

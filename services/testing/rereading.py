@@ -1,8 +1,8 @@
 """Results under a code that nobody knew are read again once the program's table says what it means (domain 4.5).
 
 The answers are the Tasks `map-laboratory-code` whose code the table maps now; what came since is read from its bytes.
-The table changes at a start only, so that is when it is done, whole. Read twice it changes nothing: each reading has
-its own id, and a row read again takes its own place.
+It is done at a start and whenever a code map changed (`code_maps`). Read twice it changes nothing: each reading has its
+own id, and a row read again takes its own place.
 """
 
 import dataclasses
@@ -36,7 +36,6 @@ from shared.platform.clients import RegisteredClient
 from shared.platform.db import Connection
 from shared.platform.documents import Document
 
-RETRY_SECONDS = 60.0
 _BUSY = 503
 _BEFORE = timedelta(minutes=1)
 """A message is stored shortly before it asks its question."""

@@ -9,7 +9,8 @@ from shared.rules.escalation import Times
 from shared.rules.numbers import Days, DaysOrNone, Measured, MinutesOrNone
 from shared.rules.staff import Staff
 
-IGNORED = "ignored"
+WITHOUT_RESULT = ("ignored", "comment", "document", "no-drug-test")
+"""What a laboratory's own code may mean besides a measure: none of it is a result, nor a question to anyone."""
 
 
 class Validity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,7 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long an ended episode stays in the state, after its last open item."""
     local_codes: dict[str, str] = {}
     """A laboratory's own codes, `client|code` or `code`: the LOINC code they stand for, an analyte with its method
-    (`xylazine definitive`), or `ignored`."""
+    (`xylazine definitive`) or, of a check of the specimen, its unit (`creatinine mg/dL`), or one of WITHOUT_RESULT."""
 
     def __post_init__(self) -> None:
         """A group or a meaning that no table knows would be asked for by nothing, or leave a code unread for ever."""
@@ -55,8 +56,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             if all(group != each.metabolite_group for each in tables.ANALYTES.values()):
                 raise ValueError(f"residual_days: {group!r} must be a metabolite_group of data/analytes.csv")
         for own, meaning in self.local_codes.items():
-            if meaning != IGNORED and tables.meant(meaning) is None:
+            if not is_understood(meaning):
                 raise ValueError(
                     f"local_codes: {own!r} must be a LOINC code of data/loinc.csv, an analyte of data/analytes.csv with"
-                    f" 'presumptive' or 'definitive' behind it, or {IGNORED!r}"
+                    f" 'presumptive', 'definitive' or, of a check, its unit behind it, or one of {WITHOUT_RESULT}"
                 )
+
+
+def is_understood(meaning: str) -> bool:
+    """Whether a laboratory's own code may be mapped to it."""
+    return meaning in WITHOUT_RESULT or tables.meant(meaning) is not None

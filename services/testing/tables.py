@@ -3,7 +3,8 @@
 They are data with a source on each line; a toxicologist reviews them, a program extends them.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -33,6 +34,8 @@ class Measure(msgspec.Struct, frozen=True):
     analyte: str
     kind: Kind
     definitive: bool
+    unit: str = ""
+    """Of a check under a laboratory's own code: its figures' unit, where a row has none."""
 
 
 class Analyte(msgspec.Struct, frozen=True):
@@ -102,6 +105,20 @@ RANGES: dict[str, AtLimit] = _by_key("ranges.csv", "form", lambda row: msgspec.c
 """Forms of a reference range that states a cut-off, `#` for it, and what a figure at the cut-off itself shows."""
 MATRICES: dict[str, str] = _by_key("matrices.csv", "written", lambda row: row["matrix"])
 """What a specimen is (urine, oral fluid, hair ...), by the codes and words that laboratories write it with."""
+UNITS: Mapping[str, Mapping[str, Decimal]] = {
+    "creatinine": {
+        "": Decimal(1),
+        "mg/dl": Decimal(1),
+        "ug/ml": Decimal("0.1"),
+        "g/l": Decimal(100),
+        "mmol/l": Decimal("11.312"),
+        "umol/l": Decimal("0.011312"),
+    },
+    "nitrite": {"": Decimal(1), "ug/ml": Decimal(1), "mg/dl": Decimal(10), "ng/ml": Decimal("0.001")},
+    "temperature": {"": Decimal(1), "[degf]": Decimal(1), "degf": Decimal(1), "°f": Decimal(1), "f": Decimal(1)},
+}
+"""What a figure is multiplied by to be in the limits' unit: creatinine in mg/dL (113.12 g/mol), nitrite in mcg/mL,
+temperature in degrees Fahrenheit. A figure in any other unit can't be read."""
 LONG_LOOK_BACK = ("hair", "nail", "meconium")
 """They show use within months and not when (hair: up to 90 days, domain 4.1), so that no window counts from them."""
 ADULTERANTS = ("adulterant", "oxidant")
@@ -117,8 +134,10 @@ MAINTENANCE: dict[str, tuple[str, str]] = {
 
 def meant(meaning: str) -> Measure | None:
     """What a program maps a laboratory's own code to: a LOINC code, or an analyte with its method, where no LOINC code
-    is verified (`xylazine definitive`)."""
+    is verified (`xylazine definitive`) or, of a check of the specimen, its unit (`creatinine mg/dL`)."""
     name, _, method = meaning.partition(" ")
+    if method and method.casefold().replace("mcg", "ug") in UNITS.get(name, ()):
+        return Measure(name, "validity", False, method)
     if name in ANALYTES and method in METHODS:
         return Measure(name, "validity" if family_of(name) == "validity" else "presence", method == "definitive")
     return LOINC.get(meaning)

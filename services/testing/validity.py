@@ -39,20 +39,6 @@ _AS_IT_SHOULD_BE = re.compile(
 )
 _DENIED = re.compile(r"\b(no|not|non)\b")
 
-UNITS: Mapping[str, Mapping[str, Decimal]] = {
-    "creatinine": {
-        "": Decimal(1),
-        "mg/dl": Decimal(1),
-        "ug/ml": Decimal("0.1"),
-        "g/l": Decimal(100),
-        "mmol/l": Decimal("11.312"),
-        "umol/l": Decimal("0.011312"),
-    },
-    "nitrite": {"": Decimal(1), "ug/ml": Decimal(1), "mg/dl": Decimal(10), "ng/ml": Decimal("0.001")},
-    "temperature": {"": Decimal(1), "[degf]": Decimal(1), "degf": Decimal(1), "°f": Decimal(1), "f": Decimal(1)},
-}
-"""What a figure is multiplied by to be in the limits' unit: creatinine in mg/dL (113.12 g/mol), nitrite in mcg/mL,
-temperature in degrees Fahrenheit. A figure in any other unit can't be read."""
 _CELSIUS = ("cel", "degc", "[degc]", "°c", "c")
 _GRAVITIES = Decimal("0.9"), Decimal("1.1")
 """Between which a specific gravity lies: `1002` is a slip of the pen for 1.002, and can't be read."""
@@ -167,7 +153,7 @@ def _converted(analyte: str, figure: Figure) -> Decimal | None:
         return None
     if analyte == "temperature" and unit in _CELSIUS:
         return number * 9 / 5 + 32
-    factors = UNITS.get(analyte, {unit: Decimal(1)})
+    factors = tables.UNITS.get(analyte, {unit: Decimal(1)})
     return number * factors[unit] if unit in factors else None
 
 

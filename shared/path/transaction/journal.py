@@ -4,7 +4,7 @@ It is no event sourcing: decisions load the state, never these rows.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from uuid import UUID
@@ -91,7 +91,7 @@ def _in_utc(*moments: datetime) -> tuple[str, ...]:
 class Journal:
     """Makes ready what the journal's rows need: the partition of the month (clinic time) and the settings they name."""
 
-    def __init__(self, dsn: str, settings: Mapping[str, object]) -> None:
+    def __init__(self, dsn: str, settings: MutableMapping[str, object]) -> None:
         self._dsn = dsn
         self._settings = settings
         self.digests = {program: digest(each) for program, each in settings.items()}
@@ -107,3 +107,11 @@ class Journal:
             bodies = [_in_order(each).decode() for each in self._settings.values()]
             await connection.execute(_SETTINGS, list(self._settings), list(self.digests.values()), bodies)
         self._months.add(month)
+
+    async def change(self, program: str, settings: object) -> None:
+        """What this program is decided with from now on, here and in the inbox, which has the same settings: stored
+        before a row names it."""
+        changed = digest(settings)
+        async with db.alone(self._dsn) as connection:
+            await connection.execute(_SETTINGS, [program], [changed], [_in_order(settings).decode()])
+        self._settings[program], self.digests[program] = settings, changed

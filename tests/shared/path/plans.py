@@ -37,6 +37,7 @@ LOOKED_UP_BY = {
 """Tables that grow with the clinic, and what their rows are looked up by."""
 SMALL = {
     "feeds",
+    "laboratory_codes",
     "ledger",
     "migrations",
     "offsets",
@@ -48,7 +49,8 @@ SMALL = {
     "stops",
     "strays",
 }
-"""A row a partition, feed, set of settings or record that a person skips; strays and redrives are only ever added."""
+"""A row a partition, feed, mapped code, set of settings or record that a person skips; strays and redrives are only
+ever added."""
 WALKS = {
     "documents._SINCE": "a person has what a client sent read again",
     "gauges._OF_OPERATORS": "for the metrics, of Tasks of no patient: few",

@@ -1,0 +1,51 @@
+"""What laboratories' own codes mean, as a program's people reviewed it, while the service runs.
+
+The lines of the database join the program's `local_codes`: the digest of its settings, which the journal's rows name,
+is of them too. What was listed under a code is read again (`rereading`).
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+import msgspec
+
+from services.testing.rereading import Rereading
+from services.testing.settings import is_understood
+from shared.path.transaction import code_maps
+from shared.path.transaction.code_maps import MappedCode
+from shared.process import Running
+
+LOOK_SECONDS = 3.0
+"""A line counts within five seconds of its import."""
+
+
+class CodeMaps:
+    """`written` are the codes of program.toml; a line of the database goes before them."""
+
+    def __init__(self, running: Running, rereading: Rereading) -> None:
+        self._running = running
+        self._rereading = rereading
+        self._written = {program: each.local_codes for program, each in running.inbox.settings.items()}
+        self._all_read = False
+
+    async def look(self) -> None:
+        """Take over what changed, and read again what it answers; a service that is too busy goes on at the next
+        look."""
+        inbox = self._running.inbox
+        async with inbox.pool.acquire() as connection:
+            lines = await code_maps.known(connection)
+        today = self._running.clock.now().date()
+        for program, settings in list(inbox.settings.items()):
+            codes = merged(self._written[program], (each for each in lines if each.program == program), today)
+            if codes != settings.local_codes:
+                await inbox.journal.change(program, msgspec.structs.replace(settings, local_codes=codes))
+                self._all_read = False
+        if not self._all_read:
+            self._all_read = await self._rereading.read_answered()
+
+
+def merged(written: Mapping[str, str], lines: Iterable[MappedCode], today: date) -> dict[str, str]:
+    """The codes of program.toml with the lines that count today; one that another release wrote, and this one does not
+    understand, leaves its code unmapped: it is asked about."""
+    counting = (each for each in lines if each.valid_from <= today and is_understood(each.meaning))
+    return {**written, **{f"{each.laboratory}|{each.code}": each.meaning for each in counting}}
