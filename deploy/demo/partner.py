@@ -28,6 +28,8 @@ class Partners:
     address: str = ""
     open: bool = True
     """While it is not, every partner answers 503."""
+    turned_away: list[Resource] = field(default_factory=list)
+    """What was answered 503, each time that it came."""
     seconds: float = 0.0
     """How long each takes to answer."""
 
@@ -69,6 +71,7 @@ def running(deploy: Path = SETTINGS) -> Iterator[Partners]:
             body = self.body()
             time.sleep(partners.seconds)
             if not partners.open:
+                partners.turned_away.append(json.loads(body))
                 self.send_error(503)
                 return
             answer = json.dumps(partners.receive(self.path, self.headers.get("Idempotency-Key", ""), json.loads(body)))
