@@ -29,6 +29,7 @@ COMMANDS = {
     "reads": ("reads.reads", "Example: iop reads 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --since 2026-01-05"),
     "disclosures": ("disclosures.disclosures", "Example: iop disclosures 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --print"),
     "meetings": ("meetings.meetings", "Example: iop meetings 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --wish evening"),
+    "letter": ("letter.letter", "Example: iop letter 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11 --pdf for-you.pdf"),
     "roster": ("roster.roster", "Example: iop roster --group evening-a --date 2026-01-05"),
     "week": ("roster.week", "Example: iop week 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11"),
     "short": ("roster.short", "Example: iop short"),
