@@ -40,6 +40,7 @@ RESULTS: Mapping[str, str] = {
     "gave-up": "It was tried several times, without an answer; it may have been received.",
     "not-sent": "Nothing was sent: the receiver could not be reached.",
     "emergency": "Medical personnel were told by a member of the staff; the law asks no consent for it (42 CFR 2.51)",
+    "emergency-mistaken": "Nobody was told: that medical personnel were told in an emergency was recorded by mistake.",
     "withheld": "Nothing was sent",
     "withheld-after-attempt": "It was sent before, and may have been received; then nothing more was sent",
 }

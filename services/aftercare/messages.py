@@ -27,7 +27,7 @@ from shared.events.aftercare import (
 )
 from shared.events.aftercare_plan import Activities, AftercareRevised
 from shared.events.contact import Answer
-from shared.events.emergency import EmergencyDisclosed
+from shared.events.emergency import EmergencyDisclosed, EmergencyMistaken
 from shared.events.envelope import Command
 from shared.events.escalation import EscalationEvent, EscalationResolved, EscalationRetracted
 from shared.events.intake import (
@@ -112,6 +112,7 @@ __all__ = [
     "DisclosureRefused",
     "DisclosureWithheld",
     "EmergencyDisclosed",
+    "EmergencyMistaken",
     "Emits",
     "EngagedDaysCounted",
     "EpisodeAdmitted",
@@ -129,6 +130,7 @@ __all__ = [
     "HoldEscalated",
     "Internal",
     "LetterListed",
+    "MarkEmergency",
     "MeetingListDetailed",
     "MeetingListPrepared",
     "MeetingsAsked",
@@ -272,6 +274,12 @@ class RecordEmergency(Command, frozen=True, kw_only=True, tag=True):
     by: str
 
 
+class MarkEmergency(RecordEmergency, frozen=True, kw_only=True, tag=True):
+    """What was recorded of an emergency was a mistake, as this member of the staff says."""
+
+    mistaken_by: str
+
+
 class CandidateDue(StateEvent, frozen=True, kw_only=True, tag=True):
     """The next candidate of this kind is asked once the lane has answered for the one that was taken back."""
 
@@ -302,6 +310,7 @@ Commands = (
     | RecordAttempt
     | CountWrongLink
     | RecordEmergency
+    | MarkEmergency
     | EscalationCommand
     | ReopenEscalation
 )
@@ -353,6 +362,7 @@ Emits = (
     | ContactAttempted
     | PatientReadmitted
     | EmergencyDisclosed
+    | EmergencyMistaken
     | EscalationEvent
     | CandidateDue
     | HoldEscalated

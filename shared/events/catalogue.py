@@ -289,6 +289,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     ),
     CatalogueEntry(technical.DisclosureRecorded, DISCLOSURES, "any", "AuditEvent"),
     CatalogueEntry(emergency.EmergencyDisclosed, DISCLOSURES, "aftercare", "AuditEvent"),
+    CatalogueEntry(emergency.EmergencyMistaken, DISCLOSURES, "aftercare", "AuditEvent"),
     CatalogueEntry(technical.DeliveryParked, OPERATIONS, "any", "OperationOutcome"),
     CatalogueEntry(technical.DeliveryRedriven, OPERATIONS, "any", "OperationOutcome"),
     CatalogueEntry(technical.StraysStored, OPERATIONS, "any", "OperationOutcome"),

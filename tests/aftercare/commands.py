@@ -119,6 +119,17 @@ def _emergency(story: Story) -> some.SearchStrategy[Command]:
     )
 
 
+def _mistaken(story: Story) -> some.SearchStrategy[Command]:
+    return some.builds(
+        w.MarkEmergency,
+        communication_id=some.sampled_from(REFERRALS),
+        nature=some.sampled_from(sorted(EMERGENCIES)),
+        disclosed_at=some.just(DISCHARGED),
+        by=some.just("case-manager-1"),
+        mistaken_by=some.just("case-manager-1"),
+    )
+
+
 COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] = {
     w.AskReferral: _ask,
     w.WithdrawReferral: _withdraw,
@@ -142,6 +153,7 @@ COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] =
     ),
     w.ReopenEscalation: reopenings,
     w.RecordEmergency: _emergency,
+    w.MarkEmergency: _mistaken,
     w.ResolveEscalation: lambda story: some.builds(
         w.ResolveEscalation, escalation_id=_escalations(story), reason=some.just("reached")
     ),

@@ -135,6 +135,48 @@ async def test_an_emergency_without_one_of_its_facts_is_refused_at_its_place(rea
     assert await here.books() == []
 
 
+async def test_an_emergency_recorded_by_mistake_stays_on_the_list_and_says_so(reachable: Reachable) -> None:
+    here = reachable.service
+    await identified(here)
+    mistaken = {**EMERGENCY, "id": await here.post(EMERGENCY), "status": "entered-in-error"}
+    await here.put_thrice(mistaken)
+    printed = (await reachable.iop("disclosures", here.patient, "--print", "--since", "2025-01-01")).stdout
+    assert "Nobody was told: that medical personnel were told in an emergency was recorded by mistake." in printed
+    assert "Who: Dr. Seeded, Riverbend Emergency Department." in printed and "by an overdose" not in printed
+    assert "emergency-disclosure" not in json.dumps(await here.read("Task", status="requested"))
+    with pytest.raises(HttpRefusal, match=r"Communication.status"):
+        await here.put({**mistaken, "status": "completed"})
+
+
+CHANGED: dict[str, dict[str, object]] = {
+    "status": {"status": "not-done"},
+    "recipient": {"recipient": [{"display": "Somebody else"}]},
+    "sender": {"sender": fhir.logical(codes.STAFF, "clinician-2")},
+    "sent": {"sent": "2026-01-05T10:11:00-05:00"},
+    "reasonCode": {"reasonCode": [fhir.concept(codes.EMERGENCY, "injury")]},
+}
+
+
+@pytest.mark.parametrize("place", CHANGED)
+async def test_of_what_was_recorded_of_an_emergency_nothing_else_changes(reachable: Reachable, place: str) -> None:
+    here = reachable.service
+    await identified(here)
+    sent = {**EMERGENCY, "id": await here.post(EMERGENCY), "status": "entered-in-error"}
+    with pytest.raises(HttpRefusal, match=rf"Communication.{place}"):
+        await here.put({**sent, **CHANGED[place]})
+    (audit,) = await here.books()
+    assert audit["subtype"][0]["code"] == "emergency"
+
+
+async def test_what_was_no_emergency_is_not_marked_as_one(reachable: Reachable) -> None:
+    here = reachable.service
+    await identified(here)
+    with pytest.raises(HttpRefusal) as refused:
+        await here.put({**EMERGENCY, "id": str(uuid4()), "status": "entered-in-error"})
+    assert refused.value.status == 404
+    assert await here.books() == []
+
+
 async def test_a_patient_whom_nobody_was_told_of_reads_so(reachable: Reachable) -> None:
     here = reachable.service
     await identified(here)
@@ -176,7 +218,7 @@ def test_every_reason_field_purpose_kind_and_result_has_words() -> None:
     }
     assert written - _NO_REASONS <= set(plain_words.REASONS)
     assert set(plain_words.KINDS) == set(get_args(PartnerKind))
-    assert set(plain_words.RESULTS) == {*get_args(DisclosureResult), "emergency"}
+    assert set(plain_words.RESULTS) == {*get_args(DisclosureResult), "emergency", "emergency-mistaken"}
     assert set(plain_words.REASONS) >= codes.EMERGENCIES
     assert set(plain_words.FIELDS) == {name for terms in TERMS.values() for name in terms.fields}
     assert {each.purpose for each in partners(DEPLOY).values()} <= set(plain_words.PURPOSES)

@@ -55,6 +55,7 @@ from services.aftercare.messages import (
     FollowUpCompleted,
     FollowUpFellDue,
     HandOverEscalation,
+    MarkEmergency,
     MeetingsMatched,
     PartnerReferralChanged,
     PatientDied,
@@ -184,6 +185,8 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
             return contacts.corrected(state, command, moment)
         case RecordAttempt():
             return contacts.attempted(state, command, moment)
+        case MarkEmergency():
+            return emergencies.mistaken(state, command, moment)
         case RecordEmergency():
             return emergencies.recorded(state, command, moment)
         case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation() | ResolveEscalation():

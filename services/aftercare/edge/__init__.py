@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from services.aftercare.definitions import definitions
 from services.aftercare.edge import plans
-from services.aftercare.edge.emergencies import emergency
+from services.aftercare.edge.emergencies import emergency, mistaken
 from services.aftercare.edge.meetings import list_asked
 from services.aftercare.edge.permitted import permitted
 from services.aftercare.edge.referrals import asked
@@ -23,9 +23,9 @@ TAKES: dict[str, ResourceSupport] = {
     "CarePlan": ResourceSupport((*_READ, "update"), PARAMETERS),
     "Observation": ResourceSupport(_READ, PARAMETERS),
     "CommunicationRequest": ResourceSupport((*_READ, "create"), PARAMETERS),
-    "Communication": ResourceSupport((*_READ, "create"), PARAMETERS, conditional_create=True),
     "DocumentReference": ResourceSupport(_READ, DOCUMENTS),
     "Binary": ResourceSupport(("read",)),
+    "Communication": ResourceSupport((*_READ, "create", "update"), PARAMETERS, conditional_create=True),
     "HealthcareService": ResourceSupport(_READ, DIRECTORY),
     "DetectedIssue": ResourceSupport(_READ, FINDINGS),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
@@ -49,7 +49,7 @@ def _commands(entry: BundleEntry, context: Context) -> Sequence[Command]:
         case "CommunicationRequest":
             return (list_asked(entry, context),)
         case "Communication":
-            return (emergency(entry, context),)
+            return (mistaken(entry, context) if entry.method == "PUT" else emergency(entry, context),)
         case "CarePlan":
             return (plans.agreed(entry, context),)
         case _:

@@ -1,12 +1,16 @@
-"""A medical emergency in which a person of the staff told medical personnel: a foreign Communication as a command."""
+"""A medical emergency in which a person of the staff told medical personnel: a foreign Communication as a command; and
+its update, where it was recorded by mistake."""
 
-from services.aftercare.messages import RecordEmergency
+from collections.abc import Mapping
+from typing import Any
+
+from services.aftercare.messages import MarkEmergency, RecordEmergency
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import codes_in, happened_exactly
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.edge.staff import person, require_role
+from shared.edge.staff import acting, person, require_role, stated
 from shared.events import codes
 
 
@@ -33,6 +37,35 @@ def emergency(entry: BundleEntry, context: Context) -> RecordEmergency:
         disclosed_at=happened_exactly(message["sent"], f"{place}.sent", context.time),
         by=by,
     )
+
+
+def mistaken(entry: BundleEntry, context: Context) -> MarkEmergency:
+    """The same once more, as it was recorded, with `status` entered-in-error. Raises HttpRefusal: 404 where no
+    emergency was recorded under this id, 422 for any other change."""
+    message, place = entry.resource, entry.place
+    stored = context.stored.get(("Communication", str(entry.id)))
+    natures = [] if stored is None else _natures(stored.body)
+    if stored is None or not natures:
+        raise refuse(404, "not-found", place, "Must be an emergency that was recorded here.")
+    if (stored.body["status"], message["status"]) != ("completed", "entered-in-error"):
+        text = "What was recorded stands. Must be entered-in-error, once, where nobody was told."
+        raise refuse(422, "business-rule", f"{place}.status", text)
+    for member in ("recipient", "sender", "sent", "reasonCode"):
+        if message.get(member) != stored.body.get(member):
+            raise refuse(422, "business-rule", f"{place}.{member}", "Must be as it was recorded.")
+    by = stated(message.get("sender"), f"{place}.sender", context)
+    return MarkEmergency(
+        communication_id=str(entry.id),
+        nature=natures[0],
+        disclosed_at=happened_exactly(message["sent"], f"{place}.sent", context.time),
+        by=by,
+        mistaken_by=acting(context) or by,
+    )
+
+
+def _natures(message: Mapping[str, Any]) -> list[str]:
+    found = {each for concept in message.get("reasonCode", ()) for each in codes_in(concept, codes.EMERGENCY)}
+    return sorted(found & codes.EMERGENCIES)
 
 
 def _is_named(recipient: Json) -> bool:

@@ -1,14 +1,15 @@
 """A medical emergency: medical personnel were told without a consent; four facts are recorded, a person looks at it."""
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
 
 from services.aftercare import messages as w
 from services.aftercare.decide.emergencies import REASON
-from shared.events import codes
-from shared.events.escalation import EscalationRaised
+from shared.events import codes, fhir
+from shared.events.escalation import EscalationRaised, EscalationRetracted
 from shared.rules.staff import Member
 from tests.aftercare.given import DISCHARGED, SETTINGS, admitted, discharged
 from tests.aftercare.story import Story, in_care
@@ -16,6 +17,8 @@ from tests.story import only
 
 IDENTITY = "0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a09"
 RECORD = w.RecordEmergency(communication_id=IDENTITY, nature="overdose", disclosed_at=DISCHARGED, by="case-manager-1")
+
+MISTAKEN = w.MarkEmergency(**msgspec.structs.asdict(RECORD), mistaken_by="clinician-1")
 
 
 def officer() -> dict[str, Member]:
@@ -70,6 +73,30 @@ def test_a_second_emergency_stands_beside_the_first_in_one_question() -> None:
     assert len(only(emitted, w.EmergencyDisclosed)) == 1
     (asked,) = [each.escalation for each in patient.state.escalations]
     assert [each.code for each in asked.signals] == ["overdose", "injury"]
+
+
+def test_one_recorded_by_mistake_stays_in_the_accounting_marked_and_nobody_is_asked_about_it() -> None:
+    patient = in_care()
+    (before,) = only(patient.then(RECORD), w.EmergencyDisclosed)
+    emitted = patient.then(MISTAKEN)
+    (after,) = only(emitted, w.EmergencyMistaken)
+    was: dict[str, Any] = before.write("patient")[0]
+    now: dict[str, Any] = after.write("patient")[0]
+    assert (was["id"], was["period"], was["entity"]) == (now["id"], now["period"], now["entity"])
+    assert [each["subtype"][0]["code"] for each in (was, now)] == ["emergency", "emergency-mistaken"]
+    assert now["agent"] == [*was["agent"], {"who": fhir.staff("clinician-1"), "requestor": False}]
+    (retracted,) = only(emitted, EscalationRetracted)
+    assert (retracted.reason, patient.state.escalations) == ("entered-in-error", ())
+
+
+def test_of_two_the_other_is_still_looked_at() -> None:
+    patient = in_care()
+    patient.then(RECORD)
+    other = msgspec.structs.replace(RECORD, communication_id="0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a10", nature="injury")
+    patient.then(other)
+    patient.then(MISTAKEN)
+    (asked,) = [each.escalation for each in patient.state.escalations]
+    assert [each.code for each in asked.signals] == ["injury"]
 
 
 @pytest.mark.parametrize("nature", sorted(codes.EMERGENCIES))
