@@ -192,7 +192,8 @@ def _of_resource(
 ) -> LaboratoryReport:
     """What a report and a lone Observation have in common; `written` are the resources that may hold remarks.
 
-    Of what is no drug test no time is asked: an answer to a question at order entry seldom has one.
+    Of what is no drug test, as far as anybody knows, no time is asked: an answer to a question at order entry seldom
+    has one.
     """
     resource, context = entry.resource, submitted.context
     reference, specimen = next(iter(specimens), ({}, {}))
@@ -210,7 +211,7 @@ def _of_resource(
         remarks=stating_a_condition(remark for each in (*written, *known) for remark in remarks(each)),
         components=read,
     )
-    if topic_of(report, context.caller.name, context.settings) == "other":
+    if topic_of(report, context.caller.name, context.settings) != "drug-test":
         return report
     collected, to_minute = collected_at(resource, specimen, submitted, entry.place)
     issued = issued_at(resource, submitted, entry.place)

@@ -15,12 +15,11 @@ from shared.events.codes import LOINC, SNOMED
 
 CODE_CHARACTERS_MOST = 64
 Topic = Literal["drug-test", "other", "unknown"]
-"""`other` is certainly no drug test; what is written in a laboratory's own codes only may be one."""
+"""`other` is certainly no drug test: every code is known to be none. Under any other code it may be one."""
 
 _DRUG_TEST = re.compile(
     r"\b(drugs? (of abuse|screen|test|panel)|toxicology|tox screen|uds|controlled substance|substance abuse)\b"
 )
-_LOINC_FORM = re.compile(r"\d{1,7}-\d")
 _TITLE_DECORATION = re.compile(r"[^a-z ]|\b(urine|ur|u|specimen|sample|random|level|test|check|total)\b")
 
 
@@ -37,7 +36,8 @@ class Measured(NamedTuple):
 
 
 def measure_of(component: Component, client: str, settings: Settings) -> Measured:
-    """By LOINC code; by the program's map of a laboratory's own; by a LOINC code without its system; by its title."""
+    """By LOINC code; by the program's map of a laboratory's own; by the table of codes of other fields; by a LOINC code
+    without its system; by its title."""
     for code in component.codes:
         if code.system == LOINC and code.code in tables.LOINC:
             measure = tables.LOINC[code.code]
@@ -47,6 +47,8 @@ def measure_of(component: Component, client: str, settings: Settings) -> Measure
         mapped = meaning_of(code.code, client, settings)
         if mapped is not None:
             return Measured(code, tables.meant(mapped), mapped in WITHOUT_RESULT)
+    if _is_no_drug_test(component):
+        return Measured(component.codes[0], None, ignored=True)
     return _unsystematic(component) or Measured(component.codes[0] if component.codes else Code("unknown"), None)
 
 
@@ -82,7 +84,7 @@ def topic_of(report: LaboratoryReport, client: str, settings: Settings) -> Topic
     titles = [title.lower() for each in report.panel for title in (each.display, each.code)]
     if any(map(_DRUG_TEST.search, titles)) or any(drugs_named(each.display) for each in named):
         return "drug-test"
-    return "unknown" if any(_is_question(each, client, settings) for each in report.components) else "other"
+    return "unknown" if any(each.measure is None and not each.ignored for each in measured) else "other"
 
 
 def questions(report: LaboratoryReport, client: str, settings: Settings) -> Iterator[str]:
@@ -96,21 +98,11 @@ def questions(report: LaboratoryReport, client: str, settings: Settings) -> Iter
             yield plain(measured.code.code)
 
 
-def _is_question(component: Component, client: str, settings: Settings) -> bool:
-    """Whether nothing but the laboratory's own code names it: a public one of another field is no drug's."""
-    measured = measure_of(component, client, settings)
-    return measured.measure is None and not measured.ignored and not any(_is_public(each) for each in component.codes)
-
-
-def _is_public(code: Code) -> bool:
-    return code.system in (LOINC, SNOMED) or (_LOINC_FORM.fullmatch(code.code) is not None and _checks(code.code))
-
-
-def _checks(code: str) -> bool:
-    """LOINC's check digit (mod 10): a laboratory's own number seldom has the right one."""
-    body, _, digit = code.partition("-")
-    doubled = [int(each) * (2 - place % 2) for place, each in enumerate(reversed(body))]
-    return (10 - sum(each - 9 if each > 9 else each for each in doubled) % 10) % 10 == int(digit)
+def _is_no_drug_test(component: Component) -> bool:
+    """Whether a public code says so, and no title speaks of a drug."""
+    codes = component.codes
+    of_another_field = any(each.system in (LOINC, "") and each.code in tables.NO_DRUG_TESTS for each in codes)
+    return of_another_field and not any(drugs_named(each.display) for each in codes)
 
 
 def plain(code: str) -> str:

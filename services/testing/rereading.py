@@ -20,7 +20,7 @@ from services.testing.hl7.receiver import Hl7Receiver
 from services.testing.hl7.results import PatientResult, results
 from services.testing.messages import ReportResult
 from services.testing.senders import Sender
-from services.testing.worklist import Answer, answer_in, answered
+from services.testing.worklist import Answer, answer_in, answered, value_task
 from shared.edge import admission, received
 from shared.edge.admission import OnePatient, Reading
 from shared.edge.clients import Caller
@@ -72,10 +72,19 @@ class Rereading:
                 log.get().warning("a result under a mapped code is not read again", status=refused.status)
                 if refused.status == _BUSY:
                     return False
+                await self._list(refused, identity, answer, program)
         async with running.inbox.pool.acquire() as connection:
             now = running.clock.now()
             await resources.settle(connection, answered(answer, now), program, None, now)
         return True
+
+    async def _list(self, refused: HttpRefusal, identity: UUID, answer: Answer, program: str) -> None:
+        """What can't be read even now (a report without any time) is a person's to read, with the place in question."""
+        running, places = self.receiver.running, [each for issue in refused.issues for each in issue.expression]
+        now = running.clock.now()
+        task = value_task(program, answer.laboratory, places, now, str(identity))
+        async with running.inbox.pool.acquire() as connection, connection.transaction():
+            await resources.add(connection, [task], program, now)
 
     async def _read_document(self, identity: UUID, answer: Answer, program: str) -> None:
         running = self.receiver.running

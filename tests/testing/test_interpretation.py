@@ -372,6 +372,7 @@ TABLES = [
     "covers.csv",
     "phrases.csv",
     "ranges.csv",
+    "no_drug_tests.csv",
 ]
 
 

@@ -5,12 +5,15 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from services.testing import tables
 from services.testing.interpretation import interpret
 from services.testing.laboratory import Code, Component
 from services.testing.measures import questions, topic_of
 from services.testing.messages import ReportResult
 from services.testing.phrases import sense_of
+from shared.events.codes import LOINC
 from tests.laws import examples
 from tests.testing.given import SETTINGS
 from tests.testing.test_hl7 import MSH, OBR, PID, only_report
@@ -199,13 +202,39 @@ def test_a_code_of_the_laboratorys_own_under_an_unknown_title_is_a_question_and_
     assert list(questions(own, "lab", SETTINGS)) == ["T17"]
 
 
-@pytest.mark.parametrize(
-    "code", [Code("94500-6"), Code("94500-6", "http://loinc.org"), Code("1", "http://snomed.info/sct")]
-)
+@pytest.mark.parametrize("code", [Code("94500-6"), Code("94500-6", LOINC), Code("718-7", LOINC, "Hemoglobin")])
 def test_a_public_code_of_another_field_asks_nobody(code: Code) -> None:
     other = laboratory_report(Component(codes=(code,), text="Detected"), panel=(Code("94531-1"),))
     assert topic_of(other, "lab", SETTINGS) == "other"
     assert list(questions(other, "lab", SETTINGS)) == []
+
+
+@pytest.mark.parametrize("code", [Code("99999-9", LOINC), Code("1", "http://snomed.info/sct"), Code("94500-6", "x")])
+def test_a_code_that_no_table_has_is_listed_though_it_is_public(code: Code) -> None:
+    one = laboratory_report(component("94500-6", text="Detected"), Component(codes=(code,), text="Detected"))
+    assert topic_of(one, "lab", SETTINGS) == "unknown"
+    assert list(questions(one, "lab", SETTINGS)) == [code.code]
+
+
+def test_a_code_of_another_field_whose_title_names_a_drug_is_no_code_of_another_field() -> None:
+    row = Component(codes=(Code("718-7", LOINC, "Fentanyl, Urine"),), text="POSITIVE")
+    report = laboratory_report(row)
+    assert (topic_of(report, "lab", SETTINGS), [*questions(report, "lab", SETTINGS)]) == ("drug-test", ["718-7"])
+
+
+def test_of_a_drug_test_a_row_of_another_field_is_left_out() -> None:
+    found = interpreted(component("14314-9", text="NEG"), component("718-7", number=Decimal(14)))
+    assert [each.code for each in found.results] == ["14314-9"]
+
+
+def test_the_program_says_of_a_code_that_it_is_no_drug_test() -> None:
+    mapped = replace(SETTINGS, local_codes={"lab|T17": "no-drug-test"})
+    own = laboratory_report(Component(codes=(Code("T17", "", "Compound 17"),), text="POS"), panel=(Code("T9"),))
+    assert (topic_of(own, "lab", SETTINGS), topic_of(own, "lab", mapped)) == ("unknown", "other")
+
+
+def test_no_table_takes_a_drug_for_another_field() -> None:
+    assert not tables.NO_DRUG_TESTS & tables.LOINC.keys()
 
 
 # --- the law

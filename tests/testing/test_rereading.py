@@ -123,6 +123,20 @@ async def test_a_result_in_fhir_is_read_again_too(testing: ReceivingService) -> 
     assert await reasons(testing) == [OPIOID]
 
 
+async def test_a_result_without_any_time_is_listed_when_its_code_is_mapped(testing: ReceivingService) -> None:
+    await in_treatment(testing)
+    about = {
+        "subject": {"identifier": {"system": AUTHORITY, "value": "SEEDED-MRN"}},
+        "code": {"coding": [{"code": "T17"}], "text": "Novel"},
+    }
+    without_time = {name: each for name, each in observation().items() if not name.startswith("effective")}
+    await testing.post(without_time | about | {"valueString": "POSITIVE"})
+    await mapped(testing, T17=FENTANYL)
+    (task,) = await testing.tasks()
+    assert (await reasons(testing), task["code"]["coding"][0]["code"]) == ([], "read-value")
+    assert "effective" in task["input"][-1]["valueString"]
+
+
 async def test_a_validity_check_under_a_new_code_says_anew_how_the_specimen_was(testing: ReceivingService) -> None:
     await in_treatment(testing)
     check = b"\rOBX|2|NM|V9^Check nine^L||2.0||||||F"
