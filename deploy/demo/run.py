@@ -15,7 +15,7 @@ from uuid import uuid4
 from rich.console import Console
 
 from deploy import clock
-from deploy.demo import hub, pager, partner, report, samples, story, summary
+from deploy.demo import hub, pager, pages, partner, report, samples, story, summary
 from deploy.demo.agenda import Agenda, Promises
 from deploy.demo.chart import Chart
 from deploy.demo.courses import COURSES
@@ -30,6 +30,8 @@ from deploy.evidence import Databases, Record, Topics
 FIRST_MONDAY = datetime(2025, 7, 7, tzinfo=ZONE)
 LOOKS_BETWEEN_LOST = 20
 SETTINGS_FOLDER = "settings"
+PRINTED = "A"
+"""Whose pages are printed at the end: of this patient referrals were sent and withheld."""
 LABELS = {course.letter: course.label for course in COURSES}
 
 
@@ -81,8 +83,11 @@ async def run(show: Show, data: Path, partners: Partners, ringing: Pager, monday
         found = await watch.tally()
         charts = watch.charts()
         summary.verify(found, charts, promises)
+        printed = await pages.of(data, watch.stays[PRINTED].patient, monday)
+        printed.verify(promises)
         console.print(summary.shown(found, promises, len(ringing.pages), time.monotonic() - began))
         console.print(pager.table(ringing.rows))
+        console.print(*printed.lines(), sep="\n", markup=False, highlight=False)
         months = await databases.months("demo", monday, driver.now, ZONE)
         report.write(show.report, charts, LABELS, found, monday, months)
         console.print(f"report: {show.report}", markup=False)

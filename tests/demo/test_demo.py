@@ -13,6 +13,8 @@ def test_twelve_weeks_pass_and_nothing_is_left_running(demo: Demo) -> None:
         assert re.search(rf"{fact}\s+│\s+0\s", demo.printed), fact
     assert re.search(r'"I have it"\s+│ taken on by on-call-clinician-1', demo.printed)
     assert "CheckInWithdrawn" not in demo.printed, "nobody of the story checks in by mistake"
+    assert re.search(r"in person: .*Street", demo.printed), "the list to take home names streets"
+    assert "What was told about you" in demo.printed and "the consent you signed" in demo.printed
     assert "Patient C: referred, and another level fits" in demo.report
     assert "Synthetic" not in demo.report + demo.printed
     assert list(demo.temporary.iterdir()) == []
