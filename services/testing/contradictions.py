@@ -26,27 +26,12 @@ _RELATED = (
     {"cannabinoid", "synthetic-cannabinoid"},
 )
 """Metabolite groups whose drugs are named after each other (acetyl fentanyl, methylenedioxy-methamphetamine)."""
-_SPOKEN = {
-    "heroin": "6-acetylmorphine",
-    "6-mam": "6-acetylmorphine",
-    "opiate": "opiates",
-    "benzo": "benzodiazepines",
-    "benzodiazepine": "benzodiazepines",
-    "barbiturate": "barbiturates",
-    "cannabinoid": "cannabinoids",
-    "cannabis": "cannabinoids",
-    "marijuana": "cannabinoids",
-    "pcp": "phencyclidine",
-    "kratom": "mitragynine",
-    "spice": "synthetic-cannabinoid",
-    "suboxone": "buprenorphine",
-}
-"""What laboratories write besides the names of the analytes."""
 _NAMES = {
-    re.sub("[ -]", "", name): analyte for name, analyte in ({each: each for each in tables.drugs()} | _SPOKEN).items()
+    re.sub("[ -]", "", name): analyte
+    for name, analyte in ({each: each for each in tables.drugs()} | tables.SPOKEN).items()
 }
 _DRUGS = re.compile(
-    rf"\b({'|'.join(sorted(tables.drugs() | set(_SPOKEN), key=len, reverse=True)).replace('-', '[ -]?')})s?\b"
+    rf"\b({'|'.join(sorted(tables.drugs() | set(tables.SPOKEN), key=len, reverse=True)).replace('-', '[ -]?')})s?\b"
 )
 
 

@@ -101,6 +101,8 @@ VALIDITY_TITLES: dict[str, str] = _by_key("validity.csv", "title", lambda row: r
 """Under which names laboratories write what they check of a specimen, where they have no LOINC code for it."""
 PHRASES: dict[str, tuple[PhraseSense, str]] = _by_key("phrases.csv", "phrase", _phrase)
 """What laboratories write, in small letters and without hyphens, and whether it must be the whole field."""
+SPOKEN: dict[str, str] = _by_key("spoken.csv", "name", lambda row: row["analyte"])
+"""What laboratories write in a title besides the names of the analytes."""
 NO_DRUG_TESTS: frozenset[str] = frozenset(_by_key("no_drug_tests.csv", "code", lambda row: row["name"]))
 """LOINC codes of other fields that feeds of laboratories send along, or by mistake."""
 RANGES: dict[str, AtLimit] = _by_key("ranges.csv", "form", lambda row: msgspec.convert(row["at_limit"], AtLimit))

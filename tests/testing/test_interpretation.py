@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.testing import tables
+from services.testing.contradictions import drugs_named
 from services.testing.figures import CONTRADICTED, cutoff_in, figure_in, unit_of
 from services.testing.findings import read
 from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, interpret
@@ -373,6 +374,7 @@ TABLES = [
     "phrases.csv",
     "ranges.csv",
     "no_drug_tests.csv",
+    "spoken.csv",
 ]
 
 
@@ -395,11 +397,31 @@ def test_the_tables_know_one_another() -> None:
     }
     groups = {each.metabolite_group for each in tables.ANALYTES.values()}
     assert {each for named in tables.COVERS.values() for each in named} <= set(tables.ANALYTES)
+    assert set(tables.SPOKEN.values()) <= tables.drugs()
     assert set(tables.COVERS) <= {*tables.ANALYTES, *tables.LOINC}
     assert {each for named in tables.CROSS_REACTIVE.values() for each in named} <= groups
     assert not tables.ORDINARY & {*tables.CROSS_REACTIVE, *tables.INGREDIENTS}
     assert set(tables.VALIDITY_TITLES.values()) <= set(tables.ANALYTES)
     assert set(SETTINGS.residual_days) <= {each.metabolite_group for each in tables.ANALYTES.values()}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gabapentin", "pregabalin", "xylazine", "mitragynine", "zolpidem", "carisoprodol", "ketamine", "nitazene"],
+)
+def test_what_panels_hold_without_a_verified_code_is_mapped_by_name_and_known_in_titles(name: str) -> None:
+    assert tables.meant(f"{name} definitive") == tables.Measure(name, "presence", definitive=True)
+    assert drugs_named(f"{name.title()}s, Urine, LC-MS/MS") == {name}
+
+
+def test_a_drug_is_known_by_what_else_laboratories_call_it() -> None:
+    assert drugs_named("Isotonitazene (Confirm)") == {"nitazene"}
+    assert drugs_named("Kratom") == {"mitragynine"}
+
+
+def test_cotinine_is_no_drug_test_and_accuses_no_smoker() -> None:
+    drug, cotinine = component("14314-9", text="NEG"), component("10366-3", text="POSITIVE")
+    assert [each.code for each in interpreted(drug, cotinine).results] == ["14314-9"]
 
 
 def test_products_lead_to_their_ingredients() -> None:
