@@ -99,11 +99,11 @@ class Feed:
         form = forms.signed(task, "2.1")
         await self._accepted(lambda: self.driver.put("intake", form, If_Match=f'W/"{version}"'))
 
-    async def discharge(self, chart: Chart) -> None:
+    async def discharge(self, chart: Chart, left: datetime) -> None:
         (episode,) = await self.driver.search("intake", f"EpisodeOfCare?patient={chart.id}&status=active")
-        form = forms.discharge(episode, "completed", self.driver.now)
+        form = forms.discharge(episode, "completed", left)
         await self._accepted(lambda: self.driver.post("intake", form))
-        chart.discharged_at = self.driver.now
+        chart.discharged_at = left
 
     async def choose(self, chart: Chart, choice: str) -> None:
         """The therapist takes the patient out of the groups, or back into them."""

@@ -106,6 +106,8 @@ class Days:
     numbers: "count[int]" = field(default_factory=count)
     sent: int = 0
     outages: int = 0
+    owes_morning: bool = False
+    """What an EHR sends in the morning was not sent yet: its interface stands still."""
 
     async def pass_all(self, console: Console) -> None:
         """Every step of every day."""
@@ -124,7 +126,12 @@ class Days:
             if at <= self.driver.now or not self._is_wanted(at, each):
                 continue
             await self._step(at)
-            if each == MORNING:
+            self.owes_morning |= each == MORNING
+            if self._stands_still(week, weekday, each):
+                self.log.write(self.driver.now, "silent")
+                continue
+            if self.owes_morning:
+                self.owes_morning = False
                 await self._morning(day)
             await self._send_due(week, weekday, each)
             if each == MORNING and (week % 4, weekday) == AWAY_ON:
@@ -132,7 +139,7 @@ class Days:
 
     async def _send_due(self, week: int, weekday: int, step: day_time) -> None:
         """Nothing at night, when somebody looks at what the day led to."""
-        if step == NIGHT or self._stands_still(week, weekday, step):
+        if step == NIGHT:
             return
         if step == WAVE and (week % 4, weekday) == KILLED_ON:
             await self._send_while_killed(self._due())
@@ -140,14 +147,12 @@ class Days:
             await self._send(self._due())
 
     def _is_wanted(self, at: datetime, step: day_time) -> bool:
-        return step in (MORNING, NIGHT, *DEADLINES) or (bool(self.ahead) and self.ahead[0][0] <= at)
+        has_to_send = self.owes_morning or (bool(self.ahead) and self.ahead[0][0] <= at)
+        return step in (MORNING, NIGHT, *DEADLINES) or has_to_send
 
     def _stands_still(self, week: int, weekday: int, step: day_time) -> bool:
         since, until = STILL
-        if week % STILL_EVERY != STILL_IN or not since <= (weekday, step) < until:
-            return False
-        self.log.write(self.driver.now, "silent")
-        return True
+        return week % STILL_EVERY == STILL_IN and since <= (weekday, step) < until
 
     async def _step(self, at: datetime) -> None:
         """The other services follow in their own time: nothing that they decide of it comes back to attendance."""
@@ -185,7 +190,8 @@ class Days:
                 self._put_all(chart, act.session)
 
     async def _leave_and_come(self, day: date) -> list[Chart]:
-        """One after the other; who comes is given back. After an outage of days some of it is late."""
+        """One after the other; who comes is given back. After an outage of days, or an interface that stood still, some
+        of it is late: who has left was discharged in the morning of their day."""
         leaving = [each for each in self.charts if each.is_here and each.person.leaves_on <= day]
         coming = [each for each in self.charts if not each.id and each.person.comes_on <= day]
         for each in leaving:
@@ -226,8 +232,9 @@ class Days:
 
     async def _discharge(self, chart: Chart) -> None:
         await self._pass_second()
-        await self.feed.discharge(chart)
-        self.log.write(self.driver.now, "discharged", patient=chart.person.number)
+        left = self._at(chart.person.leaves_on, MORNING)
+        await self.feed.discharge(chart, left)
+        self.log.write(self.driver.now, "discharged", patient=chart.person.number, left=left)
         await self.driver.settle(SETTLE_SECONDS_MOST, consumers=(ATTENDANCE,))
 
     async def _admit(self, chart: Chart) -> None:

@@ -475,7 +475,7 @@ class Stay:
     def follow(self, line: Line, feed: Feed) -> None:
         match line["did"]:
             case "discharged":
-                self._discharged(line["at"])
+                self._discharged(line["left"], line["at"])
             case "answered":
                 self._answered(line)
             case _:
@@ -501,11 +501,12 @@ class Stay:
         if at.astimezone(self.program.zone).hour == 23:
             self.counted.reasons[at] = frozenset(self._reasons(at))
 
-    def _discharged(self, at: datetime) -> None:
-        self.discharged = at
-        self.forgotten = at + DAY * self.program.numbers["retention_days"]
+    def _discharged(self, left: datetime, at: datetime) -> None:
+        """Known late, it takes back the misses since then."""
+        self.discharged = left
+        self.forgotten = left + DAY * (self.program.numbers["retention_days"] + (at - left).days)
         for visit in self.visits:
-            if visit.start >= at and visit.status not in ("present", "attended", "cancelled"):
+            if visit.start >= left and visit.status not in ("present", "attended", "cancelled"):
                 visit.mark = "ended"
 
     def _answered(self, line: Line) -> None:

@@ -86,7 +86,7 @@ def in_a_group(*lines: Line, until: datetime) -> list[Counted]:
 
 def test_of_two_one_has_the_seat_and_the_other_waits_until_it_is_free() -> None:
     tuesday, night = (datetime(2026, 2, day, 4, 30, tzinfo=UTC) for day in (24, 26))
-    left = {"at": tuesday + 8 * HOUR, "did": "discharged", "patient": 1}
+    left = {"at": tuesday + 8 * HOUR, "left": tuesday + 8 * HOUR, "did": "discharged", "patient": 1}
     first, second = in_a_group(until=night)
     assert [each.start for each in first.visits if each.kind == "group"] == [MONDAY, WEDNESDAY]
     assert [each.start for each in second.visits if each.kind == "group"] == []
@@ -96,6 +96,14 @@ def test_of_two_one_has_the_seat_and_the_other_waits_until_it_is_free() -> None:
     assert [each.start for each in second.visits if each.kind == "group"] == [WEDNESDAY]
     assert ("group-seat", ()) in second.reasons[tuesday]
     assert ("group-seat", ()) not in second.reasons[night]
+
+
+def test_a_discharge_that_is_known_late_takes_back_the_misses_since_then_alone() -> None:
+    tuesday = MONDAY + DAY
+    known = {"at": WEDNESDAY + HOUR, "left": tuesday + 6 * HOUR, "did": "discharged", "patient": 1}
+    monday, individual, wednesday, *_ = counted(known, until=WEDNESDAY + DAY).visits
+    assert [each.status for each in (monday, individual, wednesday)] == ["missed", "missed", "cancelled"]
+    assert wednesday.missed_at == [WEDNESDAY + HOUR / 2]
 
 
 def test_who_is_treated_alone_has_the_same_hours_and_gives_the_seat_to_who_waits() -> None:
