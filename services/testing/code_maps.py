@@ -5,13 +5,14 @@ is of them too. What was listed under a code is read again (`rereading`).
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime, time
 
 import msgspec
 
 from services.testing.rereading import Rereading
 from services.testing.settings import is_understood
-from shared.path.transaction import code_maps
+from services.testing.worklist import was_mapped
+from shared.path.transaction import code_maps, resources
 from shared.path.transaction.code_maps import MappedCode
 from shared.process import Running
 
@@ -41,7 +42,16 @@ class CodeMaps:
                 await inbox.journal.change(program, msgspec.structs.replace(settings, local_codes=codes))
                 self._all_read = False
         if not self._all_read:
+            await self._remember(each for each in lines if each.program in inbox.settings)
             self._all_read = await self._rereading.read_answered()
+
+    async def _remember(self, lines: Iterable[MappedCode]) -> None:
+        """What codes were read as before: else nobody reads that again where nobody had to ask about the code."""
+        async with self._running.inbox.pool.acquire() as connection, connection.transaction():
+            for each in (each for each in lines if each.former):
+                since = datetime.combine(each.valid_from, time(), UTC)
+                task = was_mapped(each.program, each.laboratory, each.code, each.former, since)
+                await resources.add(connection, [task], each.program, self._running.clock.now())
 
 
 def merged(written: Mapping[str, str], lines: Iterable[MappedCode], today: date) -> dict[str, str]:

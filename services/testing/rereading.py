@@ -18,8 +18,9 @@ from services.testing.edge import REPORTED, interpret
 from services.testing.hl7 import Nak
 from services.testing.hl7.receiver import Hl7Receiver
 from services.testing.hl7.results import PatientResult, results
-from services.testing.messages import ReportResult
+from services.testing.messages import Observed, ReportResult
 from services.testing.senders import Sender
+from services.testing.settings import WITHOUT_RESULT, Settings
 from services.testing.worklist import Answer, answer_in, answered, value_task
 from shared.edge import admission, received
 from shared.edge.admission import OnePatient, Reading
@@ -61,7 +62,7 @@ class Rereading:
     async def _read(self, answer: Answer, program: str) -> bool:
         """Every message with this code, and then the Task is completed; False where the service is too busy now."""
         running = self.receiver.running
-        known = answer.laboratory in self.clients and tables.meant(answer.meaning) is not None
+        known = answer.laboratory in self.clients and tables.meant(_read_as(answer)) is not None
         async with running.inbox.pool.acquire() as connection:
             since = answer.since - _BEFORE
             received = await documents.since(connection, answer.laboratory, since) if known else []
@@ -129,16 +130,17 @@ class Rereading:
             Caller(document.client, client, document.program, ()),
             submitted.patient or "",
             document.program,
-            running.inbox.settings[document.program],
+            _settings(answer, document.program, running.inbox.settings)[document.program],
             document.received_at,
             {name: StoredResource(row["patient"], parse(row["body"].encode())) for name, row in stored.items()},
         )
         commands = (each for each in interpret(entries, context).commands if isinstance(each, ReportResult))
-        return tuple(_rows_of(commands, answer.code))
+        return tuple(_rows_of(commands, answer))
 
     def _results(self, document: Document, answer: Answer, program: str) -> list[PatientResult]:
         """Those of the message's patients that have such a row; nothing of a message that was refused, or a trial."""
-        running, settings = self.receiver.running, self.receiver.running.inbox.settings
+        running = self.receiver.running
+        settings = _settings(answer, program, running.inbox.settings)
         sender = Sender(answer.laboratory, self.clients[answer.laboratory], (program,))
         try:
             decoded = hl7.decode(running.keys.decrypt(document.content))
@@ -148,12 +150,12 @@ class Rereading:
             return []
         if any(document.id == uuid5(each.cause, document.digest) for each in found):
             return []
-        narrowed = (_narrowed(each, answer.code) for each in found)
+        narrowed = (_narrowed(each, answer) for each in found)
         return [each for each in narrowed if any(each.commands.values())]
 
 
 def _delivery(commands: tuple[ReportResult, ...], document: Document, answer: Answer) -> Commanded:
-    identity = uuid5(document.id, f"{answer.code}={answer.meaning}")
+    identity = uuid5(document.id, answer.name)
     return Commanded(
         id=identity,
         key="",
@@ -166,25 +168,51 @@ def _delivery(commands: tuple[ReportResult, ...], document: Document, answer: An
     )
 
 
-def _narrowed(result: PatientResult, code: str) -> PatientResult:
-    commands = {program: tuple(_rows_of(reports, code)) for program, reports in result.commands.items()}
+def _narrowed(result: PatientResult, answer: Answer) -> PatientResult:
+    commands = {program: tuple(_rows_of(reports, answer)) for program, reports in result.commands.items()}
     return dataclasses.replace(result, commands=commands)
 
 
-def _rows_of(reports: Iterable[ReportResult], code: str) -> Iterable[ReportResult]:
+def _read_as(answer: Answer) -> str:
+    """What its rows are read as: a code that holds no result by now as what it was taken for, to take that back."""
+    return answer.former if answer.meaning in WITHOUT_RESULT else answer.meaning
+
+
+def _settings(answer: Answer, program: str, present: Mapping[str, Settings]) -> Mapping[str, Settings]:
+    if answer.meaning not in WITHOUT_RESULT:
+        return present
+    own = present[program]
+    codes = {**own.local_codes, f"{answer.laboratory}|{answer.code}": _read_as(answer)}
+    return {**present, program: msgspec.structs.replace(own, local_codes=codes)}
+
+
+def _rows_of(reports: Iterable[ReportResult], answer: Answer) -> Iterable[ReportResult]:
     """The rows of this code alone: the others stand as they are, or were left behind since.
 
     Only a measure of validity says anew how the specimen was.
     """
     for report in reports:
-        rows = tuple(each for each in report.results if each.code == code)
-        if rows:
+        rows = tuple(each for each in report.results if each.code == answer.code)
+        if rows and answer.meaning in WITHOUT_RESULT:
+            yield _taken_back(report, rows)
+        elif rows:
             validity = any(tables.family_of(each.analyte) == "validity" for each in rows)
             extent = "message" if validity else "component"
             yield msgspec.structs.replace(report, results=rows, extent=extent, again=True)
 
 
+def _taken_back(report: ReportResult, rows: tuple[Observed, ...]) -> ReportResult:
+    """As if the rows had never been reported; they mean nothing, so that any meaning later on takes their place."""
+    void = tuple(
+        msgspec.structs.replace(
+            each, analyte=tables.UNMAPPED, finding="unsatisfactory", definitive=False, status="entered-in-error"
+        )
+        for each in rows
+    )
+    return msgspec.structs.replace(report, results=void, condition="valid", extent="component", again=True)
+
+
 def _again(result: PatientResult, answer: Answer) -> PatientResult:
     """Under an id of its own: the message was decided before, and under another meaning it is another reading."""
-    cause = uuid5(result.cause, f"{answer.code}={answer.meaning}")
+    cause = uuid5(result.cause, answer.name)
     return dataclasses.replace(result, cause=cause)

@@ -53,13 +53,20 @@ def value_task(
 
 
 class Answer(NamedTuple):
-    """A laboratory's own code and what the program's table says of it now; asked about `since`."""
+    """A laboratory's own code, what the program's map says of it now and what it said before (nothing: empty); asked
+    about `since`."""
 
     task: Mapping[str, Any]
     laboratory: str
     code: str
     meaning: str
+    former: str
     since: datetime
+
+    @property
+    def name(self) -> str:
+        """One for each change of the meaning: back to an earlier one is another."""
+        return f"{self.code}={self.meaning}|{self.former}|{self.task['lastModified']}"
 
 
 def answer_in(task: Mapping[str, Any], settings: Settings) -> Answer | None:
@@ -68,9 +75,17 @@ def answer_in(task: Mapping[str, Any], settings: Settings) -> Answer | None:
         return None
     laboratory, code = (str(fhir.task_inputs(dict(task), kind)[0]["valueString"]) for kind in (_LABORATORY, _CODE))
     meaning = meaning_of(code, laboratory, settings)
-    if meaning is None or meaning in (each["valueString"] for each in task.get("output", ())):
+    former = next((str(each["valueString"]) for each in task.get("output", ())), "")
+    if meaning is None or meaning == former:
         return None
-    return Answer(task, laboratory, code, meaning, fhir.moment(task["authoredOn"]))
+    return Answer(task, laboratory, code, meaning, former, fhir.moment(task["authoredOn"]))
+
+
+def was_mapped(program: str, client: str, code: str, meaning: str, since: datetime) -> AcceptedResource:
+    """Of a code that nobody had to ask about: what it was read as, so that another meaning is an answer again."""
+    asked = code_task(program, client, code, since)
+    task = msgspec.json.decode(asked.body, type=dict[str, Any])
+    return answered(Answer(task, client, code, meaning, "", since), since)
 
 
 def answered(answer: Answer, now: datetime) -> AcceptedResource:

@@ -97,3 +97,36 @@ async def test_a_check_of_the_specimen_is_read_in_the_unit_of_its_map(testing: R
 def test_a_line_goes_before_program_toml_and_one_that_is_not_understood_for_nothing() -> None:
     lines = [line("T17", FENTANYL), line("T18", "of another release")]
     assert merged({"lab|T17": "ignored", "T9": "ignored"}, lines, TODAY) == {"lab|T17": FENTANYL, "T9": "ignored"}
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["asked about before", "known from the start"])
+async def test_what_was_mapped_wrongly_is_taken_back_and_a_meaning_that_returns_counts_again(
+    testing: ReceivingService, asked: bool
+) -> None:
+    look = maps(testing).look
+    await in_treatment(testing)
+    if asked:
+        await testing.receives(under("T17", message()))
+    await put(testing, line("T17", FENTANYL))
+    await look()
+    if not asked:
+        await testing.receives(under("T17", message()))
+    found = [await reasons(testing)]
+    for meaning in ("comment", FENTANYL, "cocaine presumptive"):
+        await put(testing, line("T17", meaning))
+        await look()
+        found.append(await reasons(testing))
+    assert found == [[OPIOID], [], [OPIOID], [OTHER]]
+
+
+async def test_what_was_mapped_anew_while_the_service_was_down_is_read_again_at_its_start(
+    testing: ReceivingService,
+) -> None:
+    await in_treatment(testing)
+    await put(testing, line("T17", FENTANYL))
+    await maps(testing).look()
+    await testing.receives(under("T17", message()))
+    await put(testing, line("T17", "comment"))
+    assert await reasons(testing) == [OPIOID]
+    await maps(testing).look()
+    assert await reasons(testing) == []

@@ -8,15 +8,19 @@ import msgspec
 
 from shared.platform.db import Connection, Executor
 
-_ALL = """SELECT program, laboratory, code, meaning, reviewed_by, valid_from FROM laboratory_codes
+_ALL = """SELECT program, laboratory, code, meaning, reviewed_by, valid_from, former FROM laboratory_codes
     ORDER BY program, laboratory, code"""
 _PUT = """INSERT INTO laboratory_codes (program, laboratory, code, meaning, reviewed_by, valid_from)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::date[])
     ON CONFLICT (program, laboratory, code) DO UPDATE SET meaning = EXCLUDED.meaning,
+        former = CASE laboratory_codes.meaning WHEN EXCLUDED.meaning THEN laboratory_codes.former
+            ELSE laboratory_codes.meaning END,
         reviewed_by = EXCLUDED.reviewed_by, valid_from = EXCLUDED.valid_from, stored_at = now()
     WHERE (laboratory_codes.meaning, laboratory_codes.reviewed_by, laboratory_codes.valid_from)
         IS DISTINCT FROM (EXCLUDED.meaning, EXCLUDED.reviewed_by, EXCLUDED.valid_from)
     RETURNING code"""
+
+_GIVEN = ("program", "laboratory", "code", "meaning", "reviewed_by", "valid_from")
 
 
 class MappedCode(msgspec.Struct, frozen=True):
@@ -28,6 +32,8 @@ class MappedCode(msgspec.Struct, frozen=True):
     meaning: str
     reviewed_by: str
     valid_from: date
+    former: str = ""
+    """What it meant before, as the database remembers."""
 
 
 EXAMINE = "laboratory-codes"
@@ -67,5 +73,5 @@ async def known(connection: Executor) -> list[MappedCode]:
 
 async def put(connection: Connection, lines: Sequence[MappedCode]) -> int:
     """All of them or none; each in place of what its code meant before. How many of them changed anything."""
-    columns = [[getattr(each, name) for each in lines] for name in MappedCode.__struct_fields__]
+    columns = [[getattr(each, name) for each in lines] for name in _GIVEN]
     return len(await connection.fetch(_PUT, *columns))

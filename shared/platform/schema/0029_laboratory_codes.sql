@@ -5,6 +5,7 @@ CREATE TABLE laboratory_codes (
     laboratory text NOT NULL,   -- a client of clients.toml
     code text NOT NULL,
     meaning text NOT NULL,
+    former text NOT NULL DEFAULT '',  -- its meaning before: what was read under it is read again
     reviewed_by text NOT NULL,
     valid_from date NOT NULL,   -- clinic time; before this day the row counts for nothing
     stored_at timestamptz NOT NULL DEFAULT now(),
