@@ -22,6 +22,8 @@ VISIT = "https://ehr.demo.iop-hub.org/visit"
 """The system of the EHR's own numbers of visits, by which an Encounter that is sent twice is created once."""
 ABSENCE = "https://ehr.demo.iop-hub.org/fhir/CodeSystem/absence"
 """The system of its own reasons for an absence."""
+LAST_STAGE = "maintenance"
+"""Of the level: as many hours in groups, and nothing beside them."""
 PAYERS = {"medicaid": ("https://nahdo.org/sopt", "2")}
 TRIED_SECONDS_MOST = 120.0
 BETWEEN_TRIES_SECONDS = 0.2
@@ -47,6 +49,7 @@ class Chart:
 
     choice: str = ""
     """What the therapist has chosen instead of a group."""
+    is_in_last_stage: bool = False
     has_seat: bool = False
     """As far as sessions of a group were seen since then."""
 
@@ -107,27 +110,36 @@ class Feed:
 
     async def choose(self, chart: Chart, choice: str) -> None:
         """The therapist takes the patient out of the groups, or back into them."""
-        (episode,) = await self.driver.search("intake", f"EpisodeOfCare?patient={chart.id}&status=active")
-        form = {
-            "resourceType": "Task",
-            "status": "completed",
-            "intent": "order",
-            "code": fhir.concept(codes.TASK, "choose-group"),
-            "for": fhir.reference("Patient", chart.id),
-            "focus": fhir.reference("EpisodeOfCare", episode["id"]),
-            "owner": fhir.staff("primary-therapist-1"),
-            "output": [
-                {
-                    "type": fhir.concept(codes.INPUT, "group-choice"),
-                    "valueCodeableConcept": fhir.concept(codes.GROUP_CHOICE, choice),
-                }
-            ],
-        }
+        form = await self._by_therapist(chart, "choose-group", "group-choice", fhir.concept(codes.GROUP_CHOICE, choice))
         await self._accepted(lambda: self.driver.post("attendance", form))
         chart.choice, chart.has_seat = choice if choice != "any" else "", False
         now = self.driver.now
         tagged = [place for place, each in chart.appointments.items() if place[0] > now and is_shared(each, place[1])]
         chart.off.update(tagged)
+
+    async def advance(self, chart: Chart) -> None:
+        """The therapist lets the stay go on in the last stage of its level."""
+        form = await self._by_therapist(chart, "advance-stage", "stage", fhir.concept(codes.STAGE, LAST_STAGE))
+        await self._accepted(lambda: self.driver.post("intake", form))
+        chart.is_in_last_stage = True
+
+    async def drop(self, chart: Chart, since: datetime, until: datetime) -> None:
+        """What is not booked in [since, until) any more."""
+        booked = {(each.start, each.kind) for each in await self.look_up(chart, since, until)}
+        chart.off.update(place for place in chart.appointments if since <= place[0] < until and place not in booked)
+
+    async def _by_therapist(self, chart: Chart, code: str, output: str, value: fhir.Element) -> Resource:
+        (episode,) = await self.driver.search("intake", f"EpisodeOfCare?patient={chart.id}&status=active")
+        return {
+            "resourceType": "Task",
+            "status": "completed",
+            "intent": "order",
+            "code": fhir.concept(codes.TASK, code),
+            "for": fhir.reference("Patient", chart.id),
+            "focus": fhir.reference("EpisodeOfCare", episode["id"]),
+            "owner": fhir.staff("primary-therapist-1"),
+            "output": [{"type": fhir.concept(codes.INPUT, output), "valueCodeableConcept": value}],
+        }
 
     async def look_up(self, chart: Chart, since: datetime, until: datetime) -> list[Session]:
         """The sessions that are booked in [since, until)."""

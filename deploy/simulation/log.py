@@ -4,7 +4,8 @@
 |---|---|
 | `began` | the seed, and the program's settings as they stand in program.toml |
 | `step` | the clinic's clock was set to `at`, and the hub was quiet |
-| `admitted`, `discharged` | of `patient`; the first one also names the hub's id of them |
+| `admitted`, `discharged` | of `patient`; the first one also names the hub's id of them, the other when they `left` |
+| `advanced` | the therapist lets `patient` go on in the last stage of their level |
 | `book`, `move`, `encounter`, `withdraw`, `appointment`, `decline` | an `Act` of `visits.py`, accepted or `refused` |
 | `chose` | the therapist's `choice` for `patient`: to leave the groups, individual therapy instead, any group again |
 | `meeting` | a session of this `group` that would begin at `start` is held from `to` on, or (null) not at all |

@@ -24,6 +24,15 @@ def choice(stands: str, chance: Random) -> str:
     return chance.choice(CHOICES) if chance.randrange(1000) < CHOSEN_PERMILLE else ""
 
 
+ADVANCED_PERMILLE = 15
+"""Each morning, of those who are not in the last stage yet."""
+
+
+def advances(chance: Random) -> bool:
+    """Whether a therapist lets one patient go on with the last stage this morning."""
+    return chance.randrange(1000) < ADVANCED_PERMILLE
+
+
 class Meeting(msgspec.Struct, frozen=True):
     """A session of a group as its Slot has it, `id`."""
 

@@ -25,7 +25,7 @@ from deploy.driver import Driver
 from deploy.simulation import program
 from deploy.simulation.feed import Chart, Feed, RefusedError, Resource, group_of
 from deploy.simulation.log import Log
-from deploy.simulation.meetings import Change, change, choice
+from deploy.simulation.meetings import Change, advances, change, choice
 from deploy.simulation.people import people
 from deploy.simulation.visits import Act, Session, acts, bookings, make_up
 from shared.events import fhir
@@ -166,6 +166,8 @@ class Days:
         here = [each for each in self.charts if each.is_here]
         await self._all(here if day.weekday() == 0 else coming, self._plan_week)
         chose = [each for each in here if await self._choose(each)]
+        for each in here:
+            await self._perhaps_advance(each)
         now, waiting = self.driver.now, [each for each in here if each.waits_for_seat and each not in chose]
         await self._all([*chose, *waiting], lambda each: self._look_again(each, now, self._end_of_week(now)))
         await self._answer()
@@ -253,6 +255,15 @@ class Days:
             self.log.write(self.driver.now, "chose", patient=chart.person.number, choice=chosen)
             await self.driver.decided(ATTENDANCE, SETTLE_SECONDS_MOST)
         return bool(chosen)
+
+    async def _perhaps_advance(self, chart: Chart) -> None:
+        if chart.is_in_last_stage or not advances(self._chance(chart, f"stage:{self.driver.now:%F}")):
+            return
+        await self._pass_second()
+        await self.feed.advance(chart)
+        self.log.write(self.driver.now, "advanced", patient=chart.person.number)
+        await self.driver.settle(SETTLE_SECONDS_MOST, consumers=(ATTENDANCE,))
+        await self.feed.drop(chart, self.driver.now, self._end_of_week(self.driver.now))
 
     async def _pass_second(self) -> None:
         """Whoever comes or leaves does so before the next one: who has a seat, and who waits for it, is no chance."""

@@ -389,6 +389,7 @@ class Stay:
         self.seat = ""
         self.choices: list[tuple[datetime, str]] = []
         self._of_group: dict[str, list[Visit]] = {}
+        self.planned_at: datetime = self.admitted
         self.discharged: datetime | None = None
         self.forgotten: datetime | None = None
         self.reached: list[datetime] = []
@@ -476,6 +477,8 @@ class Stay:
         match line["did"]:
             case "discharged":
                 self._discharged(line["left"], line["at"])
+            case "advanced":
+                self._advanced(line["at"])
             case "answered":
                 self._answered(line)
             case _:
@@ -507,6 +510,13 @@ class Stay:
         self.forgotten = left + DAY * (self.program.numbers["retention_days"] + (at - left).days)
         for visit in self.visits:
             if visit.start >= left and visit.status not in ("present", "attended", "cancelled"):
+                visit.mark = "ended"
+
+    def _advanced(self, at: datetime) -> None:
+        """From now on nothing is planned beside the groups; what had no seat before is of another week."""
+        self.planned_at = at
+        for visit in self.visits:
+            if visit.start > at and visit.waits and not visit.group and not visit.is_booked and visit.kind != "group":
                 visit.mark = "ended"
 
     def _answered(self, line: Line) -> None:
@@ -787,7 +797,7 @@ class Stay:
         """Minutes of group sessions in a week for which there was no seat, and that nobody held alone."""
         booked = [each for each in self.visits if each.group and each.mark not in ("ended", "moved")]
         planned, had = (
-            sum((each.length for each in some if start <= each.start < end), timedelta(0))
+            sum((each.length for each in some if max(start, self.planned_at) <= each.start < end), timedelta(0))
             for some in (self._with_seat, booked)
         )
         return max(0, int((planned - had) / MINUTE))

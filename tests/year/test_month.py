@@ -24,5 +24,6 @@ def test_the_month_holds_what_there_is_to_be_counted(month: Simulated) -> None:
         "silent",
         "meeting",
         "chose",
+        "advanced",
     }
     assert happened <= month.did

@@ -98,6 +98,17 @@ def test_of_two_one_has_the_seat_and_the_other_waits_until_it_is_free() -> None:
     assert ("group-seat", ()) not in second.reasons[night]
 
 
+def test_the_last_stage_has_the_hours_in_groups_and_nothing_beside_them() -> None:
+    tuesday = MONDAY + DAY
+    advanced = {"at": tuesday - HOUR, "did": "advanced", "patient": 1}
+    visits = counted(advanced, until=WEDNESDAY + HOUR).visits
+    assert [(each.kind, each.status) for each in visits] == [
+        ("group", "missed"),
+        ("individual", "cancelled"),
+        ("group", "missed"),
+    ]
+
+
 def test_a_discharge_that_is_known_late_takes_back_the_misses_since_then_alone() -> None:
     tuesday = MONDAY + DAY
     known = {"at": WEDNESDAY + HOUR, "left": tuesday + 6 * HOUR, "did": "discharged", "patient": 1}
