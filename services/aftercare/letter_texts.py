@@ -20,6 +20,7 @@ GAPS: Mapping[str, frozenset[str]] = {
     "day_and_night": frozenset({"phone"}),
     "phone": frozenset({"phone"}),
     "by_day": frozenset({"step", "day"}),
+    "appointment": frozenset({"step", "day", "time"}),
     "contact_days": frozenset({"days"}),
     "check": frozenset({"day"}),
     "in_person": frozenset({"place"}),
@@ -50,6 +51,7 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     safe: Text
     planned: Text
     by_day: Text
+    appointment: Text
     contacts: Text
     contact_days: Text
     meetings: Text

@@ -2,7 +2,7 @@
 
 import re
 from base64 import a85decode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zlib import decompress
@@ -22,6 +22,7 @@ from shared.rules.organization import Organization
 PLANNED = datetime(2026, 3, 30, 17, 0, tzinfo=UTC)
 PLAN = "0d2d7e0c-0b1f-4c4e-9b55-0e6a3d0f1a03"
 LINK, PHONE, NOTES = "https://zoom.example/j/5550123?pwd=SEEDED", "+1 555 555 0123", "Passcode SEEDED-1234"
+MARGIN_POINTS = 36
 PROGRAM = Organization(
     name="Riverbend Intensive Outpatient Program", phone="+1 555 555 0100", crisis_phone="+1 555 555 0199"
 )
@@ -52,6 +53,7 @@ def known(
     gone: int = 0,
     none_near: bool = False,
     program: Organization = PROGRAM,
+    appointments: Mapping[str, datetime] = {},
 ) -> Gathered:
     """Of a plan with these activities and days of contact, and a list of these meetings, and so many that are gone."""
     plan = AftercarePlanned(
@@ -72,6 +74,7 @@ def known(
     offers = tuple(Offer(each.id, (1, 3), "18:30", each.venues, 5) for each in listed)
     return Gathered(
         plan=_read(plan.write("patient")),
+        appointments=appointments,
         listed=_read(MeetingListDetailed(prepared=prepared, offers=offers).write("patient")) if listed else None,
         meetings={each.id: each for each in meetings},
         publishers={"riverbend": "Riverbend Intergroup"},
@@ -88,10 +91,11 @@ def _read(written: list[Any]) -> dict[str, Any]:
 
 
 def printed(pdf: bytes) -> str:
-    """The rows of its page, one below the other, as far as their letters are ASCII."""
+    """The rows of its page, one below the other, as far as their letters are ASCII. None is below the page's end."""
     (page,) = re.findall(rb"/ASCII85Decode /FlateDecode \] /Length \d+\n>>\nstream\n(.*?)~>endstream", pdf, re.DOTALL)
-    rows = re.findall(rb"\(((?:[^\\()]|\\.)*)\) Tj", decompress(a85decode(page)))
-    return "\n".join(re.sub(rb"\\(.)", rb"\1", each).decode("latin-1") for each in rows)
+    rows = re.findall(rb" (\S+) Tm [^(]*\(((?:[^\\()]|\\.)*)\) Tj", decompress(a85decode(page)))
+    assert min(float(height) for height, _ in rows) >= MARGIN_POINTS
+    return "\n".join(re.sub(rb"\\(.)", rb"\1", text).decode("latin-1") for _, text in rows)
 
 
 def pages(pdf: bytes) -> int:

@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64encode
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from html import unescape
 from pathlib import Path
@@ -17,7 +18,7 @@ from services.aftercare.letter_texts import FILE, LANGUAGES, in_language, read, 
 from shared.events.aftercare_plan import PlanActivity
 from shared.platform.settings import ConfigurationError
 from shared.rules.organization import Organization
-from tests.aftercare.letters import LINK, NOTES, PHONE, PROGRAM, known, meeting, pages, printed
+from tests.aftercare.letters import LINK, NOTES, PHONE, PLANNED, PROGRAM, known, meeting, pages, printed
 from tests.laws import examples
 from tests.scripts import telling
 
@@ -93,6 +94,18 @@ def test_what_is_done_or_not_wanted_is_not_asked_for_again() -> None:
     shown = text(known(activities=(PlanActivity("alumni", "declined"), PlanActivity("peer-support", "scheduled"))))
     assert steps["alumni"] not in shown and steps["peer-support"] in shown
     assert steps["prescriber"] not in text(known(activities=(PlanActivity("prescriber", "completed"),)))
+
+
+def test_an_appointment_that_a_partner_gave_stands_in_the_place_of_by_when_it_is_best() -> None:
+    week = PLANNED + timedelta(days=7)
+    activities = (PlanActivity("step-down", due_at=week), PlanActivity("alumni"))
+    assert "care. Best by Monday, April 6, 2026." in text(known(activities=activities))
+    given = {"step-down": datetime(2026, 4, 2, 13, 30, tzinfo=UTC)}
+    shown = text(known(activities=activities, appointments=given))
+    assert "care. It is on Thursday, April 2, 2026, at 9:30 AM." in shown and "Best by" not in shown
+    spanish = text(known(activities=activities, appointments=given), "es")
+    assert "Es el jueves 2 de abril de 2026 (9:30 a. m.)." in spanish
+    assert "It is on" not in text(known(activities=(PlanActivity("step-down", "declined"),), appointments=given))
 
 
 @pytest.mark.parametrize("choice", ["", "scheduled", "completed", "declined"])

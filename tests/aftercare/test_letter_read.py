@@ -12,15 +12,19 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from services.aftercare.feeds import directory
 from services.aftercare.meetings.meeting import Meeting
 from services.aftercare.messages import DeathWithdrawn, PatientDied, PatientIdentified
 from shared.edge.app import build
 from shared.edge.clients import TokenVerifier
 from shared.edge.http import FHIR_JSON, EdgeDependencies
+from shared.events import codes, fhir
 from shared.path.inbound.readiness import Check
 from shared.platform.clients import RegisteredClient, registered
+from shared.platform.feeds import registered_feeds
 from tests.aftercare.letters import LINK, NOTES, PHONE, meeting, pages, printed
-from tests.aftercare.running import ADMITTED, DISCHARGED, Aftercare, admission, discharge, identified
+from tests.aftercare.running import ADMITTED, DISCHARGED, MRN, Aftercare, admission, discharge, identified
+from tests.aftercare.test_closed_loop import appointment, as_partner, with_referrals
 from tests.service import DEPLOY
 from tests.shared.edge.conftest import AUDIENCE, Issuer, issuer
 
@@ -64,10 +68,12 @@ class Clinic:
         assert answer.status_code == 200, answer.text
         return answer.text
 
-    def publish(self, *meetings: Meeting) -> None:
-        """From now on these are the program's meetings."""
+    async def publish(self, *meetings: Meeting) -> None:
+        """From now on these are the program's meetings, in its directory, too."""
         answer: Any = next(iter(self.aftercare.inbox.service.lookups.values()))
         answer.__self__._snapshots.replace("demo", meetings, str(uuid4()))
+        feed, now = registered_feeds(DEPLOY)["riverbend"], self.aftercare.running.clock.now()
+        await directory.publish(self.aftercare.pool, feed, meetings, (), now)
 
 
 @pytest.fixture
@@ -94,7 +100,7 @@ async def clinic(aftercare: Aftercare, issuer: Issuer) -> AsyncIterator[Clinic]:
 @pytest.fixture
 async def discharged(clinic: Clinic) -> Clinic:
     """A patient who left early, with a list of two meetings."""
-    clinic.publish(meeting(1), meeting(2))
+    await clinic.publish(meeting(1), meeting(2))
     await identified(clinic.aftercare)
     await clinic.aftercare.learn(admission(clinic.aftercare))
     await discharge(clinic.aftercare, "ama")
@@ -152,30 +158,48 @@ async def test_the_same_state_is_the_same_bytes_and_another_is_not(discharged: C
     first = await discharged.get(pdf, "application/pdf")
     discharged.aftercare.set_clock(DISCHARGED + timedelta(days=1))
     assert (await discharged.get(pdf, "application/pdf")).content == first.content
-    discharged.publish(meeting(1, link="https://zoom.example/j/another"), meeting(2))
+    await discharged.publish(meeting(1, link="https://zoom.example/j/another"), meeting(2))
     again = await discharged.get(pdf, "application/pdf")
     assert again.content != first.content and again.headers["etag"] != first.headers["etag"]
     assert "zoom.example/j/another" in printed(again.content)
 
 
 async def test_what_left_its_feed_is_counted(discharged: Clinic) -> None:
-    discharged.publish(meeting(2))
+    await discharged.publish(meeting(2))
     page = await discharged.page()
     assert "no longer published: 1" in page and "Meeting 1" not in page and "Meeting 2" in page
 
 
 async def test_the_secrets_of_groups_stand_in_the_letter_alone(discharged: Clinic) -> None:
+    here = discharged.aftercare
     with capture_logs() as logged:
         page = await discharged.page()
         await discharged.get(f"{await discharged.letter()}x")
     assert all(each in page for each in (LINK, PHONE, NOTES))
-    here = discharged.aftercare
     await here.running.reads.write()
-    tables = ("resources", "outbox", "journal", "state", "reads", "documents", "processed", "parked")
-    for table in tables:
-        rows = str(await here.pool.fetch(f"SELECT {table}::text FROM {table}"))
+    tables = await here.pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    for (table,) in tables:
+        rows = str(await here.pool.fetch(f'SELECT each::text FROM "{table}" AS each'))
         assert not [each for each in SECRETS if each in rows], table
+    assert len(tables) > 10 and "Meeting 1" in str(await here.pool.fetch("SELECT body FROM resources"))
     assert not [each for each in SECRETS if each in str(logged)]
+
+
+async def test_the_last_list_is_the_letters_whatever_else_was_communicated_since(discharged: Clinic) -> None:
+    here = discharged.aftercare
+    here.set_clock(DISCHARGED + timedelta(days=1))
+    told = {
+        "resourceType": "Communication",
+        "status": "completed",
+        "subject": {"type": "Patient", "identifier": {"system": MRN.system, "value": MRN.value}},
+        "sent": (DISCHARGED + timedelta(hours=20)).isoformat(),
+        "sender": fhir.logical(codes.STAFF, "clinician-1"),
+        "recipient": [{"display": "Dr. Ng, Riverbend Hospital"}],
+        "reasonCode": [fhir.concept(codes.EMERGENCY, "overdose")],
+    }
+    await here.post(told)
+    assert await _has_lists(here, 3)
+    assert "Meeting 1" in await discharged.page()
 
 
 async def test_each_read_is_accounted_for_also_one_that_is_refused(discharged: Clinic) -> None:
@@ -232,6 +256,14 @@ async def test_back_in_care_the_letter_of_the_plan_that_is_over_is_gone(discharg
     assert gone.status_code == 410 and "not current" in gone.json()["issue"][0]["diagnostics"]
     (reference,) = await discharged.found(patient=discharged.aftercare.patient)
     assert reference["status"] == "superseded"
+
+
+async def test_an_appointment_that_a_partner_gave_stands_in_it(clinic: Clinic) -> None:
+    task = await as_partner(clinic.aftercare, await with_referrals(clinic.aftercare))
+    assert "Our alumni group. You are welcome there.</p>" in await clinic.page()
+    planned = {"status": "in-progress", "businessStatus": fhir.concept(codes.TASK, "scheduled")}
+    await clinic.aftercare.put({**task, **planned, "output": appointment("2026-04-02T13:30:00Z")}, "riverbend-alumni")
+    assert "You are welcome there. It is on Thursday, April 2, 2026, at 9:30 AM." in await clinic.page()
 
 
 async def test_a_patient_of_spanish_reads_spanish(clinic: Clinic) -> None:

@@ -9,6 +9,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from typing import NoReturn
 from zoneinfo import ZoneInfo
@@ -60,6 +61,12 @@ class _Standing:
     def is_dead(self) -> bool:
         ended = self.state.episode
         return self.state.died or (isinstance(ended, Discharged) and ended.deceased)
+
+    @property
+    def appointments(self) -> Mapping[str, datetime]:
+        """By the kind of the referral, which is the code of the activity it is for."""
+        given = [each for each in self.state.received if each.step == "scheduled"]
+        return {each.kind: each.appointment_at for each in given if each.appointment_at is not None}
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,7 @@ class LetterBinaries:
         current = self.snapshots.current(program) if wanted else ()
         known = Gathered(
             plan=standing.plan,
+            appointments=standing.appointments,
             listed=standing.listed,
             meetings={each.id: each for each in current if each.slug in slugs and each.id in wanted},
             publishers=self.publishers,

@@ -67,10 +67,12 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """What a letter is made of: the plan as it stands (a CarePlan), the last list (a Communication), the meetings of
-    the feeds that stand on it by `feed|slug`, who publishes each feed, and how the program is reached."""
+    """What a letter is made of: the plan as it stands (a CarePlan), the appointments that partners gave by the kind of
+    their referral, the last list (a Communication), the meetings of the feeds that stand on it by `feed|slug`, who
+    publishes each feed, and how the program is reached."""
 
     plan: Json
+    appointments: Mapping[str, datetime]
     listed: Json | None
     meetings: Mapping[str, Meeting]
     publishers: Mapping[str, str]
@@ -101,12 +103,6 @@ def identifiers(listed: Json | None) -> Sequence[str]:
     return [_identifier(each) for each in listed["payload"]] if listed is not None else []
 
 
-def is_list(communication: Json) -> bool:
-    """Whether it is a list of meetings: other Communications are, too, about a patient."""
-    payload = communication.get("payload", ())
-    return bool(payload) and all(_identifier(each) for each in payload)
-
-
 def _identifier(payload: Json) -> str:
     return logical(payload.get("contentReference"), codes.MEETING) or ""
 
@@ -130,8 +126,15 @@ def _safe(known: Gathered, texts: Texts) -> Iterator[Line]:
 def _planned(known: Gathered, texts: Texts) -> Iterator[Line]:
     for detail, code in _activities(known.plan):
         if code in texts.steps and detail["status"] not in _NOT_WANTED:
-            step, day = texts.steps[code], _end(detail, known.zone)
-            yield Line(texts.by_day.format(step=step, day=texts.date(day)) if day else step)
+            yield Line(_step(texts.steps[code], known.appointments.get(code), _end(detail, known.zone), known, texts))
+
+
+def _step(step: str, given: datetime | None, due: datetime | None, known: Gathered, texts: Texts) -> str:
+    """With its appointment, else by when it is best."""
+    if given is not None:
+        at = given.astimezone(known.zone)
+        return texts.appointment.format(step=step, day=texts.date(at), time=texts.clock(f"{at:%H:%M}"))
+    return step if due is None else texts.by_day.format(step=step, day=texts.date(due))
 
 
 def _activities(plan: Json) -> Iterator[tuple[Json, str]]:
