@@ -11,6 +11,8 @@ FIELDS: Mapping[str, str] = {
     "phone": "your telephone number",
     "area": "the town and state you live in",
     "referral-state": "where the referral stands",
+    "attendance": "whether you are in treatment",
+    "completion": "whether you completed treatment",
 }
 PURPOSES: Mapping[str, str] = {
     "TREAT": "your treatment",

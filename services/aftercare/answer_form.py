@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.aftercare.accompanied import REFERRAL, Accompanied, identifier
+from services.aftercare.partner_answers import FIELDS_OF_COURT
 from shared.events import codes, fhir
 from shared.events.envelope import Resource
 from shared.events.partner_answer import AnswerPrepared
@@ -27,6 +28,8 @@ STATUSES = {
     "declined": "rejected",
     "withdrawn": "cancelled",
     "closed": "completed",
+    "completed": "completed",
+    "not-completed": "failed",
 }
 """The Task's status by where the referral stands, its businessStatus (FHIR R4, task-status: who has received it is
 evaluating whether to perform it)."""
@@ -40,6 +43,8 @@ def answer(
     """The transaction Bundle for one state of one referral; withheld where the hub can't say it."""
     if event.state not in STATUSES:
         return Withheld(UNKNOWN_STATE)
+    if event.of_stay and FIELDS_OF_COURT.get(event.state) not in release.permitted.fields:
+        return Withheld("consent-lacks-a-field")
     number = opened([event.number]) if event.number else {}
     if number is None:
         return Withheld(UNREADABLE_NUMBER)

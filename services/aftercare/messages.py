@@ -154,6 +154,7 @@ __all__ = [
     "ReferralWithheld",
     "ReopenEscalation",
     "ResolveEscalation",
+    "StayAnswered",
     "TimePassed",
     "WithdrawReferral",
 ]
@@ -293,6 +294,16 @@ class AnswerEscalated(StateEvent, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
+class StayAnswered(StateEvent, frozen=True, kw_only=True, tag=True):
+    """A court's own referral stands elsewhere: the stay it led to has ended, or goes on after all."""
+
+    referral_id: str
+    partner: str
+    state: str
+    changed_at: datetime
+    number: str = ""
+
+
 class HoldEscalated(StateEvent, frozen=True, kw_only=True, tag=True):
     """Of these referrals on hold a person was asked in vain: that is escalated, and never a second time."""
 
@@ -317,7 +328,8 @@ Commands = (
 
 FromTheHub = ContactKnown | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp | TimePassed
 OfContacts = ReEngagementBegan | ReEngagementEnded | FollowUpsEscalated
-Internal = FromTheHub | MeetingsMatched | MeetingsAsked | CandidateDue | HoldEscalated | AnswerEscalated | OfContacts
+OfStay = CandidateDue | HoldEscalated | AnswerEscalated | StayAnswered
+Internal = FromTheHub | MeetingsMatched | MeetingsAsked | OfStay | OfContacts
 Consumes = (
     PatientIdentified
     | CareTeamChanged
@@ -367,5 +379,6 @@ Emits = (
     | CandidateDue
     | HoldEscalated
     | AnswerEscalated
+    | StayAnswered
     | OfContacts
 )

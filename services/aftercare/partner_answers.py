@@ -14,11 +14,34 @@ from services.aftercare.messages import (
     AnswerWithdrawn,
     AnswerWithheld,
     PartnerReferralChanged,
+    StayAnswered,
 )
-from shared.events.intake.referrer import ENDED
+from shared.events.intake import referrer
 from shared.events.internal import DisclosureOutcome
 from shared.rules.packing import pack_id, unpack_id
+from shared.rules.partner_kinds import ATTENDANCE, COMPLETION
 
+ENDINGS = {
+    "completed": "completed",
+    "step-down": "completed",
+    "ama": "not-completed",
+    "lost-to-contact": "not-completed",
+    "administrative": "not-completed",
+}
+"""How a stay ended, as a court is answered, by the disposition; of any other the hub can't say it, and answers nothing
+(this project's default)."""
+OF_STAY = frozenset({"admitted", *ENDINGS.values()})
+"""States of a referral that led to a stay: a court's is remembered, for the stay ends, or its end was wrong."""
+FIELDS_OF_COURT = {
+    "admitted": ATTENDANCE,
+    "declined": ATTENDANCE,
+    "withdrawn": ATTENDANCE,
+    "closed": ATTENDANCE,
+    "completed": COMPLETION,
+    "not-completed": COMPLETION,
+}
+"""What a court is told by each state that it is told at all (rule 9)."""
+ENDED = referrer.ENDED | OF_STAY
 ANSWERS_MOST = 8
 """Referrals of one patient whose referrers are answered; of more the oldest is answered no more."""
 BY_STAFF = "withdrawn-by-staff"
@@ -47,7 +70,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     ends_at: datetime | None = None
 
     @classmethod
-    def of(cls, event: PartnerReferralChanged, number: str = "") -> "Answer":
+    def of(cls, event: PartnerReferralChanged | StayAnswered, number: str = "") -> "Answer":
         number = event.number or number
         return cls(pack_id(event.referral_id), event.partner, event.state, event.changed_at, number)
 
@@ -91,19 +114,30 @@ def evicted(answers: Answers, referral_id: str) -> Answer | None:
     return known[0] if len(known) >= ANSWERS_MOST and of_referral(answers, referral_id) is None else None
 
 
-def changed(answers: Answers, event: PartnerReferralChanged) -> Answers:
+def changed(answers: Answers, event: PartnerReferralChanged | StayAnswered) -> Answers:
     """With where the referral stands now. What the lane has of it is taken back."""
     before = of_referral(answers, event.referral_id)
     if (gone := evicted(answers, event.referral_id)) is not None:
         answers = _taken_back(answers, gone, None)
     if before is None or before.partner != event.partner:
         return _taken_back(answers, before, Answer.of(event) if event.partner else None)
-    if before.state == event.state:
+    if is_no_news(before, event):
         return _replaced(answers, before, msgspec.structs.replace(before, number=event.number or before.number))
     if before.step == "stopped":
         after = msgspec.structs.replace(before, state=event.state, changed_at=event.changed_at)
         return _replaced(answers, before, None if event.state in ENDED else after)
     return _taken_back(answers, before, Answer.of(event, before.number))
+
+
+def is_no_news(known: Answer, event: PartnerReferralChanged | StayAnswered) -> bool:
+    """Whether it stands there already: that it led to a stay is no news once that stay has ended."""
+    has_ended = isinstance(event, PartnerReferralChanged) and known.state in ENDINGS.values()
+    return known.state == event.state or (has_ended and event.state == "admitted")
+
+
+def is_settled(answer: Answer) -> bool:
+    """Whether nothing more is to come of it but the end of a stay, or that it was wrong."""
+    return answer.step in ("sent", "refused") and answer.state in OF_STAY
 
 
 def after_event(answers: Answers, event: AnswerEvent) -> Answers:
@@ -115,7 +149,7 @@ def after_event(answers: Answers, event: AnswerEvent) -> Answers:
     known = of_referral(answers, event.referral_id)
     if known is None or not (known.answer == packed or type(event) in (AnswerPrepared, AnswerWithheld)):
         return answers
-    ends = known.state in ENDED
+    ends = _ends(known, event)
     match event:
         case AnswerPrepared(attempt=attempt):
             going = change(known, step="on-its-way", answer=packed, attempt=attempt, until=None)
@@ -130,6 +164,11 @@ def after_event(answers: Answers, event: AnswerEvent) -> Answers:
             return _replaced(answers, known, change(known, step="on-hold", answer=packed, until=until, ends_at=ends_at))
         case _:
             return answers
+
+
+def _ends(known: Answer, event: AnswerEvent) -> bool:
+    """Whether nothing follows once it is answered: of a court's the end of the stay does."""
+    return known.state in ENDED and not (event.of_stay and known.state in OF_STAY)
 
 
 def after_outcome(answers: Answers, outcome: DisclosureOutcome) -> Answers:

@@ -52,6 +52,7 @@ from services.aftercare.messages import (
     ReferralSent,
     ReferralWithdrawn,
     ReferralWithheld,
+    StayAnswered,
 )
 from services.aftercare.partner_answers import Answer
 from services.aftercare.record import (
@@ -226,7 +227,8 @@ def lives(state: State) -> bool:
     """Whether a stay is open, a plan has a contact left, a referral is not settled, its referrer not answered to the
     end, or a person is asked something."""
     waiting = [each for each in state.received if each.is_open]
-    unsettled = (*waiting, *state.on_its_way, *state.on_hold, *state.candidates_due, *state.escalations, *state.answers)
+    answers = [each for each in state.answers if not partner_answers.is_settled(each)]
+    unsettled = (*waiting, *state.on_its_way, *state.on_hold, *state.candidates_due, *state.escalations, *answers)
     return isinstance(state.episode, InCare) or state.plan is not None or state.died or bool(unsettled)
 
 
@@ -249,7 +251,7 @@ def _answered(state: State, event: Event | Command) -> State:
             return _with(state, lists_asked=meeting_lists.after(state.lists_asked, event))
         case CountWrongLink(task_id=task_id):
             return _with(state, received=closed_loop.with_wrong(state.received, task_id))
-        case PartnerReferralChanged():
+        case PartnerReferralChanged() | StayAnswered():
             answers = partner_answers.changed(state.answers, event)
         case AnswerEvent():
             answers = partner_answers.after_event(state.answers, event)

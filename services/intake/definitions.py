@@ -88,7 +88,7 @@ def _systems() -> dict[str, Iterable[str]]:
         codes.TRACK: (*(each.code for each in TABLE.track), "general"),
         codes.FLAG: (each.code for each in TABLE.flag),
         codes.DISPOSITION: codes.FHIR_DISPOSITION,
-        codes.REFERRAL: REFERRAL_REASONS.values(),
+        codes.REFERRAL: (*REFERRAL_REASONS.values(), "completed", "not-completed"),
         codes.OWNER: sorted(ROLES),
         codes.GOAL_AIM: GOAL_AIMS,
         codes.ACTIVITY: ACTIVITIES,

@@ -23,6 +23,8 @@ class AnswerEvent(Event, frozen=True, kw_only=True):
     changed_at: datetime
     attempt: int
     at: datetime
+    of_stay: bool = False
+    """Whether the partner is answered about the stay, too: a court. It stands on no topic."""
     status: ClassVar[str]
     message_status: ClassVar[str]
     business_status: ClassVar[str]

@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.rules.consent import Partner, require_narrow
 from shared.rules.organization import Organization
 from shared.rules.partner_access import require_whole
-from shared.rules.partner_kinds import REFERRAL_STATE
+from shared.rules.partner_kinds import ANSWERED, REFERRAL_STATE, TERMS
 from shared.rules.staff import Member, Staff, require_staff
 
 T = TypeVar("T")
@@ -418,8 +418,9 @@ def _require_referrers(known: Mapping[str, Partner], file: Path) -> None:
         place = f"{file}: partner.{name}.refers_as"
         if not all(_IDENTIFIER.fullmatch(each) for each in partner.refers_as):
             raise ConfigurationError(f"{place}: must be identifiers, system|value.")
-        if partner.refers_as and REFERRAL_STATE not in partner.fields:
-            raise ConfigurationError(f"{place}: needs {REFERRAL_STATE} in fields.")
+        answered = ANSWERED & TERMS[partner.kind].fields
+        if partner.refers_as and answered.isdisjoint(partner.fields):
+            raise ConfigurationError(f"{place}: needs {' or '.join(sorted(answered or {REFERRAL_STATE}))} in fields.")
         for key in itertools.product(partner.programs, partner.refers_as):
             if seen.setdefault(key, name) != name:
                 raise ConfigurationError(f"{place}: names partner.{seen[key]} of the same program already.")

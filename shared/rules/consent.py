@@ -10,8 +10,8 @@ import msgspec
 from shared.events.intake import ConsentDenied, ConsentGiven
 from shared.rules.partner_access import NO_ACCESS, Access
 from shared.rules.partner_kinds import (
+    ANSWERED,
     COUNSELING_NOTES,
-    REFERRAL_STATE,
     TERMS,
     TREATMENT_PAYMENT_OPERATIONS,
     PartnerKind,
@@ -91,15 +91,15 @@ Consent = ConsentGiven | ConsentDenied
 
 
 def as_referrer(partner: Partner) -> Partner:
-    """The partner as far as it is answered about its own referral: that field alone, and never without it."""
-    fields = (REFERRAL_STATE,) if partner.refers_as and REFERRAL_STATE in partner.fields else ()
-    return msgspec.structs.replace(partner, fields=fields, required=(REFERRAL_STATE,))
+    """The partner as far as it is answered about its own referral: by these fields alone, and never without any."""
+    fields = tuple(each for each in partner.fields if each in ANSWERED) if partner.refers_as else ()
+    return msgspec.structs.replace(partner, fields=fields, required=())
 
 
 def as_receiver(partner: Partner) -> Partner:
     """The partner as far as a patient is referred to it: how it is answered about its own referrals is no field of the
     patient."""
-    named = (tuple(each for each in fields if each != REFERRAL_STATE) for fields in (partner.fields, partner.required))
+    named = (tuple(each for each in fields if each not in ANSWERED) for fields in (partner.fields, partner.required))
     fields, required = named
     return msgspec.structs.replace(partner, fields=fields, required=required)
 

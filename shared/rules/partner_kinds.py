@@ -16,6 +16,10 @@ PartnerKind = Literal[
 ]
 REFERRAL_STATE = "referral-state"
 """The field of `fields` that an answer to a referrer discloses: where its own referral stands, nothing else."""
+ATTENDANCE, COMPLETION = "attendance", "completion"
+"""The fields of a court: whether the person it referred is in treatment, since when; and how that ended (rule 9)."""
+ANSWERED = frozenset({REFERRAL_STATE, ATTENDANCE, COMPLETION})
+"""What a partner is answered about its own referral; no field of the patient."""
 COUNSELING_NOTES = "counseling-notes"
 """A field that no partner is told: the hub has none of them. A consent to them is one of its own (42 CFR 2.31(b))."""
 TREATMENT_PAYMENT_OPERATIONS = frozenset({"TREAT", "HPAYMT", "HOPERAT"})
@@ -42,11 +46,11 @@ TERMS: Mapping[PartnerKind, Terms] = {
     "recovery-residence": Terms(frozenset({*_CONTACT, "area", REFERRAL_STATE})),
     "peer-organization": Terms(frozenset({*_CONTACT, "area", REFERRAL_STATE})),
     "named-person": Terms(_CONTACT),
-    "court-or-probation": Terms(frozenset({"name", REFERRAL_STATE}), own_paper=True),
+    "court-or-probation": Terms(frozenset({ATTENDANCE, COMPLETION}), own_paper=True),
     "mutual-help-group": Terms(frozenset()),
 }
-"""An alumni group: at most the name and how to reach the patient (rule 3). A court: who it is about, and whether that
-person attends and has completed, which is where its own referral stands (rule 9). A drug-test value, a diagnosis and a
-counseling note are no field at all (rule 7)."""
+"""An alumni group: at most the name and how to reach the patient (rule 3). A court: whether whom it
+referred attends and has completed; it knows by its own number who that is (rule 9). A drug-test value, a
+diagnosis and a counseling note are no field at all (rule 7)."""
 FIELDS = frozenset({COUNSELING_NOTES}).union(*(each.fields for each in TERMS.values()))
 """What a consent can name so that the hub knows what is meant."""

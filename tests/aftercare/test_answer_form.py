@@ -10,16 +10,17 @@ from hypothesis import strategies as some
 
 from services.aftercare.accompanied import NOTICE
 from services.aftercare.answer_form import STATUSES, answer
+from services.aftercare.partner_answers import ENDINGS, FIELDS_OF_COURT
 from services.intake.decide.referrers import AS_ANSWERED
 from shared.edge.fhir import parse, validate
 from shared.events.intake.placement import ReferralState
 from shared.events.partner_answer import AnswerPrepared
 from shared.rules.consent import Permitted, Withheld
-from shared.rules.partner_kinds import REFERRAL_STATE
+from shared.rules.partner_kinds import ATTENDANCE, COMPLETION, REFERRAL_STATE
 from tests.aftercare.given import DISCHARGED
 from tests.aftercare.test_form import CONSENT_ID, PATIENT, PATIENT_ID, SENDER, UNTIL, ZONE, one, release
 from tests.laws import examples
-from tests.shared.rules.partners import HOSPITAL
+from tests.shared.rules.partners import COURT, HOSPITAL
 
 THEIRS = {"system": "https://hospital.example.org/orders", "value": "R-17"}
 OWN = {"system": "https://iop-hub.org/fhir/NamingSystem/referral", "value": "7c1d2c3e-4f5a-4b6c-8d7e-9f0a1b2c3d4e"}
@@ -56,7 +57,7 @@ def test_it_is_valid_fhir_in_every_state(state: str, consent_id: str | None) -> 
 
 
 def test_every_state_in_which_a_referral_may_stand_can_be_answered() -> None:
-    assert {AS_ANSWERED.get(each, each) for each in get_args(ReferralState)} == set(STATUSES)
+    assert {AS_ANSWERED.get(each, each) for each in get_args(ReferralState)} == set(STATUSES) - set(ENDINGS.values())
     assert "recommended" not in STATUSES
 
 
@@ -80,6 +81,19 @@ def test_it_holds_their_number_the_state_and_the_time_and_nothing_of_the_patient
     }
     assert "Patient" not in [each["resource"]["resourceType"] for each in bundle["entry"]]
     assert PATIENT_ID not in str(bundle) and "Seeded" not in str(bundle)
+
+
+@pytest.mark.parametrize("state", sorted(STATUSES))
+@pytest.mark.parametrize("fields", [(ATTENDANCE,), (COMPLETION,), (ATTENDANCE, COMPLETION)])
+def test_a_court_is_told_what_the_consent_names_and_nothing_before_it(state: str, fields: tuple[str, ...]) -> None:
+    event = msgspec.structs.replace(prepared(state), of_stay=True, partner="court")
+    bundle = answer(event, release(Permitted(CONSENT_ID, fields, UNTIL), COURT, PATIENT), SENDER, ZONE, opened)
+    if FIELDS_OF_COURT.get(state) not in fields:
+        assert bundle == Withheld("consent-lacks-a-field")
+        return
+    assert not isinstance(bundle, Withheld)
+    assert one(bundle, "Task")["businessStatus"]["coding"][0]["code"] == state
+    assert "Seeded" not in str(bundle) and "not revocable before its event" in str(bundle)
 
 
 def test_notice_and_scope_go_along() -> None:

@@ -117,9 +117,10 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> list[Emit
             return admitted(state, event, moment)
         case EpisodeDischarged():
             dead = referrer_answers.died(state, moment) if event.disposition == "deceased" else []
-            return [*discharged(state, event, moment), *dead]
+            return [*discharged(state, event, moment), *referrer_answers.discharged(state, event, moment), *dead]
         case DischargeWithdrawn():
-            return [*resumed(state, event, moment), *referrer_answers.lives(state, event, moment)]
+            answered = referrer_answers.resumed(state, event, moment)
+            return [*resumed(state, event, moment), *referrer_answers.lives(state, event, moment), *answered]
         case PartnerReferralChanged():
             return referrer_answers.changed(state, event, moment)
         case ConsentGiven():

@@ -26,26 +26,29 @@ from services.aftercare.messages import (
     DisclosureRefused,
     DisclosureWithheld,
     Emits,
+    EpisodeDischarged,
     PartnerReferralChanged,
+    StayAnswered,
     WithdrawReferral,
 )
-from services.aftercare.partner_answers import BY_STAFF, DEATH_REPORTED, REPLACED, Answer
+from services.aftercare.partner_answers import BY_STAFF, DEATH_REPORTED, FIELDS_OF_COURT, REPLACED, Answer
 from services.aftercare.record import Discharged
 from services.aftercare.settings import Settings
-from services.aftercare.state import State, evolve
+from services.aftercare.state import State, ends, evolve
 from shared.events.aftercare import GAVE_UP
 from shared.events.envelope import name_id
 from shared.rules.consent import reaches
 from shared.rules.decision import Moment
+from shared.rules.partner_kinds import TERMS
 
 NOT_A_REFERRER = "partner-not-known"
 """The program has no such partner any more, or it is answered no more (`refers_as`): a person looks."""
 
 
-def changed(state: State, event: PartnerReferralChanged, moment: Moment[Settings]) -> list[Emits]:
+def changed(state: State, event: PartnerReferralChanged | StayAnswered, moment: Moment[Settings]) -> list[Emits]:
     """The referral stands elsewhere, or another partner made it: the older answer is taken back, the newest goes."""
     before = record.of_referral(state.answers, event.referral_id)
-    if before is not None and (before.partner, before.state) == (event.partner, event.state):
+    if before is not None and before.partner == event.partner and record.is_no_news(before, event):
         return []
     gone, after = record.evicted(state.answers, event.referral_id), evolve(state, event)
     left = [(each, reason) for each, reason in ((before, REPLACED), (gone, "too-many-referrals")) if each is not None]
@@ -54,6 +57,36 @@ def changed(state: State, event: PartnerReferralChanged, moment: Moment[Settings
         *(withdrawn(each, reason, moment) for each, reason in left if each.is_open),
         *_go(after, [now] if now is not None else [], moment),
     ]
+
+
+def discharged(state: State, event: EpisodeDischarged, moment: Moment[Settings]) -> list[Emits]:
+    """A court is answered how the stay that its referral led to has ended, where its disposition says so."""
+    ending = record.ENDINGS.get(event.disposition)
+    if ending is None or not ends(state, event):
+        return []
+    return _of_the_stay(state, ending, event.discharged_at, moment)
+
+
+def resumed(state: State, event: DischargeWithdrawn, moment: Moment[Settings]) -> list[Emits]:
+    """The stay goes on: whom the court referred is in treatment after all."""
+    ended = state.episode
+    if not isinstance(ended, Discharged) or ended.episode_id != event.episode_id:
+        return []
+    return _of_the_stay(state, "admitted", moment.now, moment)
+
+
+def _of_the_stay(state: State, stands: str, at: datetime, moment: Moment[Settings]) -> list[Emits]:
+    emitted: list[Emits] = []
+    for answer in record.current(state.answers):
+        if answer.state in record.OF_STAY and answer.state != stands and _is_of_court(answer, moment):
+            moved = StayAnswered(referral_id=answer.referral_id, partner=answer.partner, state=stands, changed_at=at)
+            emitted += [moved, *changed(state, moved, moment)]
+    return emitted
+
+
+def _is_of_court(answer: Answer, moment: Moment[Settings]) -> bool:
+    named = next((each for each in moment.settings.partners if each.name == answer.partner), None)
+    return named is not None and TERMS[named.kind].own_paper
 
 
 def came_of(state: State, outcome: DisclosureEnd, moment: Moment[Settings]) -> list[Emits]:
@@ -149,6 +182,8 @@ def _is_dead(state: State) -> bool:
 
 
 def _to_the_gate(answer: Answer, moment: Moment[Settings]) -> list[Emits]:
+    if _is_of_court(answer, moment) and answer.state not in FIELDS_OF_COURT:
+        return []  # of a referral that is still looked at a court is told nothing
     if any(each.name == answer.partner and each.refers_as for each in moment.settings.partners):
         return [_prepared(answer, moment)]
     if answer.step == "on-hold":
@@ -176,6 +211,7 @@ class _Of(TypedDict):
     changed_at: datetime
     attempt: int
     at: datetime
+    of_stay: bool
 
 
 def _of(answer: Answer, moment: Moment[Settings]) -> _Of:
@@ -189,4 +225,5 @@ def _of(answer: Answer, moment: Moment[Settings]) -> _Of:
         changed_at=answer.changed_at,
         attempt=answer.attempt,
         at=moment.now,
+        of_stay=_is_of_court(answer, moment),
     )

@@ -10,6 +10,7 @@ from shared.edge.staff import is_of_staff
 from shared.events import codes
 from shared.path.transaction.resources import Name
 from shared.platform.keys import Keys
+from shared.rules.consent import as_referrer
 
 NUMBERS_MOST = 2
 NUMBER_CHARACTERS_MOST = 120
@@ -50,11 +51,18 @@ def read_as(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context
             if requester and not is_of_staff(requester, context):
                 yield "its requester is no partner (refers_as in partners.toml): nobody outside the program is answered"
         case [name]:
-            yield f"its requester is the partner {name}: answered where a consent permits it referral-state"
+            permits = " or ".join(_answered(name, context))
+            yield f"its requester is the partner {name}: answered where a consent permits it {permits}"
             if not _numbers(entry.resource):
                 yield f"it has no number of {name}'s (identifier of type PLAC, or of none): they may not recognise it"
         case _:
             yield f"its requester is more than one partner ({', '.join(found)}): none of them is answered"
+
+
+def _answered(name: str, context: Context) -> list[str]:
+    """The fields by which this partner may be answered."""
+    known = (each for each in context.settings.partners if each.name == name)
+    return sorted({field for each in known for field in as_referrer(each).fields})
 
 
 def behind(entries: Sequence[BundleEntry], context: Context) -> list[Name]:

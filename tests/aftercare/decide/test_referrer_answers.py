@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from services.aftercare import messages as w
-from services.aftercare.partner_answers import ANSWERS_MOST
+from services.aftercare.partner_answers import ANSWERS_MOST, is_settled
 from shared.events.envelope import Event, name_id
 from shared.rules.decision import Refused
-from tests.aftercare.given import DISCHARGED, IDENTIFIED, NEXT_DAY, SETTINGS, discharged
+from tests.aftercare.given import DISCHARGED, EPISODE, IDENTIFIED, NEXT_DAY, SETTINGS, admitted, discharged
 from tests.aftercare.story import Story, in_care
 from tests.shared.rules.partners import COURT, HOSPITAL, consent_to
 from tests.story import only
@@ -167,8 +167,8 @@ def test_what_the_partner_does_not_take_a_person_follows_up_and_the_next_state_i
 def test_another_referrer_is_answered_instead_of_the_one_before_or_nobody() -> None:
     patient = story()
     going(patient, stands("received"))
-    emitted = patient.then(stands("received", "court"))
-    assert (prepared(emitted), reasons(emitted)) == ([("court", "received")], ["referral-stands-elsewhere"])
+    emitted = patient.then(stands("admitted", "court"))
+    assert (prepared(emitted), reasons(emitted)) == ([("court", "admitted")], ["referral-stands-elsewhere"])
     emitted = patient.then(stands("received", ""))
     assert (prepared(emitted), reasons(emitted)) == ([], ["referral-stands-elsewhere"])
     assert [each.step for each in patient.state.answers] == ["taken-back", "taken-back"]
@@ -177,7 +177,7 @@ def test_another_referrer_is_answered_instead_of_the_one_before_or_nobody() -> N
 def test_two_referrals_are_answered_apart() -> None:
     patient = story()
     patient.then(withheld(going(patient, stands("received"))))
-    assert prepared(patient.then(stands("received", "court", SECOND))) == [("court", "received")]
+    assert prepared(patient.then(stands("admitted", "court", SECOND))) == [("court", "admitted")]
     assert prepared(patient.then(CONSENT)) == [("hospital", "received")]
 
 
@@ -255,3 +255,73 @@ def test_of_too_many_referrals_the_oldest_is_answered_no_more_and_its_task_ends(
     (gone,) = only(patient.then(stands("received", referral_id=ids[-1])), w.AnswerWithdrawn)
     assert (gone.referral_id, gone.reason) == (ids[0], "too-many-referrals")
     assert len(patient.state.answers) == ANSWERS_MOST
+
+
+# A court: attendance and completion alone (42 CFR 2.35)
+
+
+def of_court(state: str = "admitted") -> Story:
+    """In a stay to which a court's referral led; the court knows where that stands."""
+    patient = Story(IDENTIFIED, admitted(), settings=ANSWERING)
+    patient.then(made(going(patient, stands(state, "court"))))
+    return patient
+
+
+@pytest.mark.parametrize("state", ["received", "in-review", "wait-listed", "planned"])
+def test_a_court_is_told_nothing_of_a_referral_that_is_still_looked_at(state: str) -> None:
+    assert story().then(stands(state, "court")) == []
+
+
+@pytest.mark.parametrize(
+    ("disposition", "expected"),
+    [
+        ("completed", ["completed"]),
+        ("step-down", ["completed"]),
+        ("ama", ["not-completed"]),
+        ("administrative", ["not-completed"]),
+        ("other", []),
+        ("incarcerated", []),
+        ("deceased", []),
+    ],
+)
+def test_a_court_is_answered_how_the_stay_ended_where_its_disposition_says_so(
+    disposition: str, expected: list[str]
+) -> None:
+    answers = only(of_court().then(discharged(disposition)), w.AnswerPrepared)
+    assert [each.state for each in answers] == expected
+    assert [each.changed_at for each in answers] == [DISCHARGED for _ in expected]
+    assert all(each.number == "sealed" for each in answers), "the court knows it by its own number"
+
+
+def test_a_corrected_discharge_and_one_taken_back_are_answered_anew() -> None:
+    patient = of_court()
+    (first,) = only(patient.then(discharged("completed")), w.AnswerPrepared)
+    patient.then(made(first))
+    assert prepared(patient.then(discharged("completed"))) == []
+    (corrected,) = only(patient.then(discharged("ama")), w.AnswerPrepared)
+    assert corrected.state == "not-completed"
+    back = w.DischargeWithdrawn(
+        episode_id=EPISODE, encounter_id="e", plan_id="plan", admitted_at=DISCHARGED, withdrawn_at=NEXT_DAY, client=""
+    )
+    emitted = patient.then(back)
+    assert (prepared(emitted), reasons(emitted)) == ([("court", "admitted")], ["referral-stands-elsewhere"])
+
+
+def test_that_it_led_to_a_stay_is_no_news_once_the_stay_has_ended() -> None:
+    patient = of_court()
+    patient.then(discharged())
+    assert patient.then(stands("admitted", "court")) == []
+    assert [each.state for each in patient.state.answers if each.step != "taken-back"] == ["completed"]
+
+
+def test_what_is_settled_keeps_nobody_in_the_record() -> None:
+    patient = of_court()
+    (answer,) = only(patient.then(discharged()), w.AnswerPrepared)
+    patient.then(made(answer))
+    assert [is_settled(each) for each in patient.state.answers] == [True]
+
+
+def test_a_hospital_is_told_nothing_of_the_end() -> None:
+    patient = Story(IDENTIFIED, admitted(), settings=ANSWERING)
+    patient.then(made(going(patient, stands("admitted"))))
+    assert prepared(patient.then(discharged())) == []

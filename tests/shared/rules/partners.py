@@ -7,7 +7,7 @@ import msgspec
 
 from shared.events.intake import ConsentGiven
 from shared.rules.consent import Partner
-from shared.rules.partner_kinds import REFERRAL_STATE, TERMS, PartnerKind
+from shared.rules.partner_kinds import ATTENDANCE, COMPLETION, REFERRAL_STATE, TERMS, PartnerKind
 
 A_YEAR = timedelta(days=365)
 ALUMNI = Partner(
@@ -62,8 +62,7 @@ COURT = Partner(
     kind="court-or-probation",
     programs=("demo",),
     purpose="criminal-justice",
-    fields=(REFERRAL_STATE, "name"),
-    required=("name",),
+    fields=(ATTENDANCE, COMPLETION),
     refers_as=("https://court.example.org/agency|17",),
 )
 EHR = Partner(

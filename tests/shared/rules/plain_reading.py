@@ -17,7 +17,7 @@ AT_MOST = {
     "recovery-residence": {"name", "phone", "area", "referral-state"},
     "peer-organization": {"name", "phone", "area", "referral-state"},
     "named-person": {"name", "phone"},
-    "court-or-probation": {"name", "referral-state"},
+    "court-or-probation": {"attendance", "completion"},
 }
 """Of each kind that is told anything by a consent (rules 1, 3, 4 and 9); of nobody else anything (rule 2)."""
 

@@ -19,7 +19,7 @@ from shared.rules.consent import (
     is_about,
     may_disclose,
 )
-from shared.rules.partner_kinds import REFERRAL_STATE, PartnerKind
+from shared.rules.partner_kinds import ATTENDANCE, COMPLETION, REFERRAL_STATE, PartnerKind
 from tests.shared.rules.partners import A_YEAR, ALUMNI, CLINIC, COURT, EHR, FELLOWSHIP, consent_to, of_kind
 
 SIGNED = datetime(2025, 3, 3, 15, 0, tzinfo=UTC)
@@ -366,18 +366,24 @@ def test_a_consent_that_is_waited_for_permits_when_it_begins(
 # A partner that refers, too
 
 FOR_ALL = consent_to(COURT, SIGNED, consent_id="c3")
+BOTH = msgspec.structs.replace(CLINIC, fields=(*CLINIC.fields, REFERRAL_STATE), refers_as=("urn:npi|1",))
+"""A clinic that is referred to, and refers."""
 
 
 def test_a_referrer_is_answered_under_the_field_of_its_own_and_no_field_of_the_patient_goes_along() -> None:
-    assert answer([FOR_ALL], as_referrer(COURT)) == Permitted("c3", (REFERRAL_STATE,), EXPIRES)
-    narrow = but(FOR_ALL, fields=(REFERRAL_STATE,))
-    assert answer([narrow], as_referrer(COURT)) == Permitted("c3", (REFERRAL_STATE,), EXPIRES)
+    assert answer([FOR_ALL], as_referrer(COURT)) == Permitted("c3", (ATTENDANCE, COMPLETION), EXPIRES)
+    narrow = but(FOR_ALL, fields=(COMPLETION,))
+    assert answer([narrow], as_referrer(COURT)) == Permitted("c3", (COMPLETION,), EXPIRES)
     assert answer([but(FOR_ALL, fields=("name",))], as_referrer(COURT)) == Withheld("consent-lacks-a-field")
+    both = consent_to(BOTH, SIGNED, consent_id="c4")
+    assert answer([both], as_referrer(BOTH)) == Permitted("c4", (REFERRAL_STATE,), EXPIRES)
 
 
 def test_a_referral_to_a_partner_that_refers_holds_fields_of_the_patient_alone() -> None:
-    assert answer([FOR_ALL], as_receiver(COURT)) == Permitted("c3", ("name",), EXPIRES)
-    assert answer([but(FOR_ALL, fields=(REFERRAL_STATE,))], as_receiver(COURT)) == Withheld("consent-lacks-a-field")
+    both = consent_to(BOTH, SIGNED, consent_id="c4")
+    assert answer([both], as_receiver(BOTH)) == Permitted("c4", ("name", "phone", "area"), EXPIRES)
+    assert answer([but(both, fields=(REFERRAL_STATE,))], as_receiver(BOTH)) == Withheld("consent-lacks-a-field")
+    assert answer([FOR_ALL], as_receiver(COURT)) == Withheld("consent-lacks-a-field"), "nobody is referred to a court"
 
 
 def test_a_partner_that_does_not_refer_is_never_answered() -> None:

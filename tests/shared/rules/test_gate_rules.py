@@ -10,7 +10,7 @@ from shared.events.aftercare import THE_PATIENTS_NO
 from shared.events.intake import ConsentDenied, ConsentGiven
 from shared.platform.settings import ConfigurationError, partners
 from shared.rules.consent import Consent, Partner, Permitted, Withheld, as_referrer, may_disclose
-from shared.rules.partner_kinds import COUNSELING_NOTES, REFERRAL_STATE, TERMS, PartnerKind
+from shared.rules.partner_kinds import COUNSELING_NOTES, TERMS, PartnerKind
 from tests.shared.rules.partners import A_YEAR, ALUMNI, CLINIC, COURT, FELLOWSHIP, HOUSE, consent_to, of_kind
 
 SIGNED = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
@@ -139,9 +139,9 @@ def test_rule_7_their_own_consent_neither_opens_nor_closes_the_rest() -> None:
 TO_COURT = consent_to(COURT, SIGNED)
 
 
-def test_rule_9_a_court_is_told_whom_it_is_about_and_where_the_referral_stands() -> None:
-    assert answer(COURT, TO_COURT) == Permitted("consent", (REFERRAL_STATE, "name"), SIGNED + A_YEAR)
-    assert TERMS["court-or-probation"].fields == {"name", REFERRAL_STATE}
+def test_rule_9_a_court_is_told_attendance_and_completion_and_nothing_else() -> None:
+    assert answer(COURT, TO_COURT) == Permitted("consent", ("attendance", "completion"), SIGNED + A_YEAR)
+    assert TERMS["court-or-probation"].fields == {"attendance", "completion"}
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_rule_9_its_consent_names_the_agency_one_purpose_and_the_event_and_nothi
 
 
 def test_rule_9_before_its_event_no_no_of_the_patient_closes_it() -> None:
-    for no in (no_to(COURT), no_to(COURT, fields=("name",))):
+    for no in (no_to(COURT), no_to(COURT, fields=("attendance",))):
         assert answer(COURT, TO_COURT, no) == answer(COURT, TO_COURT)
     assert answer(HOUSE, consent_to(HOUSE, SIGNED), no_to(HOUSE)) == Withheld("consent-denied")
 
@@ -184,7 +184,7 @@ def test_rule_9_once_its_event_has_come_it_has_ended() -> None:
     ("kind", "fields", "required", "wrong"),
     [
         ("alumni-group", ["name", "area"], [], "kind alumni-group may be told name, phone; not area"),
-        ("court-or-probation", ["phone"], [], "kind court-or-probation may be told name, referral-state; not phone"),
+        ("court-or-probation", ["phone"], [], "kind court-or-probation may be told attendance, completion; not phone"),
         ("mutual-help-group", ["name"], [], "kind mutual-help-group may be told none; not name"),
         ("treating-provider", [COUNSELING_NOTES], [], "not counseling-notes"),
         ("recovery-residence", ["name"], ["phone"], "required: must be among fields"),

@@ -16,7 +16,7 @@ from tests.shared.rules.plain_reading import Paper
 
 DAY = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
 WHO = ("the-clinic", "the-court", "the-house")
-FIELDS = ("name", "phone", "area", "referral-state", "counseling-notes")
+FIELDS = ("name", "phone", "area", "referral-state", "attendance", "completion", "counseling-notes")
 PURPOSES = ("TREAT", "HPAYMT", "alumni")
 KINDS = (
     "treating-provider",
@@ -37,7 +37,9 @@ def chosen(*of: str, least: int = 0) -> some.SearchStrategy[list[str]]:
     return some.lists(some.sampled_from(of), unique=True, min_size=least, max_size=3)
 
 
-USUAL_FIELDS = some.sampled_from([["name", "phone"], ["name"], ["name", "phone", "area"], ["counseling-notes"]])
+USUAL_FIELDS = some.sampled_from(
+    [["name", "phone"], ["attendance", "completion"], ["name"], ["name", "phone", "area"], ["counseling-notes"]]
+)
 signed = some.integers(-6, 1).map(day)
 yes = some.fixed_dictionaries(
     {
@@ -68,19 +70,22 @@ partners = some.fixed_dictionaries(
         "identifier": some.sampled_from(WHO),
         "kind": some.sampled_from(KINDS),
         "purpose": some.sampled_from(PURPOSES),
-        "fields": some.just(["name", "phone", "area"]) | chosen(*FIELDS, "diagnosis"),
+        "fields": some.sampled_from([["name", "phone", "area"], ["attendance", "completion"]])
+        | chosen(*FIELDS, "diagnosis"),
         "required": some.sampled_from([[], [], ["name"], ["phone"]]),
     }
 )
 A_YES: Paper = {
-    "kind": "yes", "signed": day(-3), "names": ["the-court"], "classes": [], "purposes": ["TREAT"], "fields": ["name"],
-    "begins": None, "ends": day(90), "event": "supervision-ended", "revoked": False,
+    "kind": "yes", "signed": day(-3), "names": ["the-court"], "classes": [], "purposes": ["TREAT"],
+    "fields": ["name", "attendance"], "begins": None, "ends": day(90), "event": "supervision-ended", "revoked": False,
 }  # fmt: skip
 A_NO: Paper = {"kind": "no", "signed": day(-1), "names": [], "purposes": [], "fields": []}
 COURT: dict[str, Any] = {
-    "identifier": "the-court", "kind": "court-or-probation", "purpose": "TREAT", "fields": ["name"], "required": [],
+    "identifier": "the-court", "kind": "court-or-probation", "purpose": "TREAT", "fields": ["attendance"],
+    "required": [],
 }  # fmt: skip
-ALUMNUS = COURT | {"kind": "treating-provider", "purpose": "alumni"}
+OTHER = COURT | {"fields": ["name"]}
+ALUMNUS = OTHER | {"kind": "treating-provider", "purpose": "alumni"}
 
 
 def consent(number: int, paper: Paper) -> ConsentGiven | ConsentDenied:
@@ -117,13 +122,22 @@ def _tuple(value: Any) -> Any:
 @given(papers, partners)
 @example([A_YES, A_NO], COURT)
 @example([A_YES | {"names": ["the-court", "the-house"]}], COURT)
-@example([A_YES, A_NO | {"fields": ["name"], "signed": A_YES["signed"]}], COURT | {"kind": "named-person"})
-@example([A_YES, A_YES | {"fields": ["counseling-notes"], "signed": day(-2)}], COURT | {"kind": "named-person"})
+@example(
+    [A_YES, A_NO | {"fields": ["name"], "signed": A_YES["signed"]}],
+    OTHER | {"kind": "named-person"},
+)
+@example(
+    [A_YES, A_YES | {"fields": ["counseling-notes"], "signed": day(-2)}],
+    OTHER | {"kind": "named-person"},
+)
 @example([A_YES | {"names": [], "classes": ["treating-provider"], "purposes": ["alumni"]}], ALUMNUS)
-@example([A_YES, A_NO], COURT | {"kind": "recovery-residence"})
+@example([A_YES, A_NO], OTHER | {"kind": "recovery-residence"})
 @example([A_YES | {"event": ""}], COURT)
-@example([A_YES, A_NO | {"fields": ["name"]}], COURT | {"kind": "named-person"})
-@example([A_YES | {"names": [], "classes": ["treating-provider"], "ends": None}], COURT | {"kind": "treating-provider"})
+@example([A_YES, A_NO | {"fields": ["name"]}], OTHER | {"kind": "named-person"})
+@example(
+    [A_YES | {"names": [], "classes": ["treating-provider"], "ends": None}],
+    OTHER | {"kind": "treating-provider"},
+)
 def test_the_gate_tells_exactly_what_a_plain_reading_allows(papers: list[Paper], partner: dict[str, Any]) -> None:
     allowed = plain_reading.allowed_fields(papers, partner, DAY)
     permitted = by_the_gate(papers, partner)
@@ -141,7 +155,7 @@ def test_no_partner_is_told_more_than_its_kind_whatever_the_papers_and_its_own_l
 
 
 def test_the_reading_allows_something_and_forbids_something() -> None:
-    assert plain_reading.allowed_fields([A_YES], COURT, DAY) == {"name"}
+    assert plain_reading.allowed_fields([A_YES], COURT, DAY) == {"attendance"}
     assert plain_reading.allowed_fields([], COURT, DAY) is None
 
 
