@@ -6,6 +6,7 @@ Words that no phrase covers mean nothing: where no phrase is left, a person read
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from services.testing import tables
@@ -22,6 +23,9 @@ _MASS = re.compile(
     r"(?<!off)(?<!limit)(?<!value)(?<!level)(?<!threshold)(?<!lo[dq]): ?\d[\d.,]* ?(mc|[munp])g", re.IGNORECASE
 )
 """After a colon that belongs to no limit: another drug's figure (`Negative for amphetamines, fentanyl: 12 ng/mL`)."""
+
+_FEW = 40
+"""Letters of what is remembered; a note is long, and is somebody's."""
 
 Phrase = tuple[str, ...]
 _WHOLE = {phrase: sense for phrase, (sense, where) in tables.PHRASES.items() if where == "whole"}
@@ -52,6 +56,16 @@ _PHRASES = _by_first_term()
 
 def sense_of(text: str) -> Sense | None:
     """What a laboratory's words mean; words that say both, or deny what isn't understood, are indeterminate."""
+    return _of_few_words(text) if len(text) <= _FEW else _read(text)
+
+
+@lru_cache(512)
+def _of_few_words(text: str) -> Sense | None:
+    """A laboratory says the same few words of nearly all rows."""
+    return _read(text)
+
+
+def _read(text: str) -> Sense | None:
     if not (read := looked_at(text)):
         return "indeterminate" if text else None
     plain = read.casefold().replace("’", "'")
