@@ -188,7 +188,7 @@ async def test_the_secrets_of_groups_stand_in_the_letter_alone(discharged: Clini
 async def test_the_last_list_is_the_letters_whatever_else_was_communicated_since(discharged: Clinic) -> None:
     here = discharged.aftercare
     here.set_clock(DISCHARGED + timedelta(days=1))
-    told = {
+    emergency = {
         "resourceType": "Communication",
         "status": "completed",
         "subject": {"type": "Patient", "identifier": {"system": MRN.system, "value": MRN.value}},
@@ -197,7 +197,7 @@ async def test_the_last_list_is_the_letters_whatever_else_was_communicated_since
         "recipient": [{"display": "Dr. Ng, Riverbend Hospital"}],
         "reasonCode": [fhir.concept(codes.EMERGENCY, "overdose")],
     }
-    await here.post(told)
+    await here.post(emergency)
     assert await _has_lists(here, 3)
     assert "Meeting 1" in await discharged.page()
 
