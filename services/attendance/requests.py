@@ -35,6 +35,7 @@ from services.attendance.settings import Settings
 from services.attendance.silences import signs
 from services.attendance.state import WEEK_SHORT, State, evolve
 from shared.events.escalation import (
+    IN_CONTACT,
     Escalation,
     EscalationEvent,
     EscalationOverdue,
@@ -67,7 +68,7 @@ KIND: dict[str, RequestKind] = {
     "report-minutes": "report-minutes",
 }
 """Of each reason that follows from the sessions."""
-SUPERSEDED, IN_CONTACT = "superseded", "in-contact-again"
+SUPERSEDED = "superseded"
 MISSED_MOST = 16
 """Misses that persons may be asked about at once: beyond, the newest asks for the oldest too."""
 QUESTIONS_MOST = 6

@@ -12,6 +12,7 @@ import msgspec
 from shared.events.envelope import is_id
 from shared.events.escalation import (
     COMBINING,
+    IN_CONTACT,
     EscalationEvent,
     EscalationResolved,
     EscalationRetracted,
@@ -108,7 +109,7 @@ class SignalWindow(msgspec.Struct, frozen=True, array_like=True):
         if isinstance(event, SignalsCorrected):
             return self._corrected(event)
         escalation, before = event.escalation, self._named(event.escalation.id)
-        named = before - self.taken_back_by(event)
+        named = set[Key]() if _is_contact_again(event) else before - self.taken_back_by(event)
         if not isinstance(event, EscalationRetracted | EscalationResolved):
             named |= _keys(escalation.signals)
         if not named and not before:
@@ -173,6 +174,11 @@ def _within_limits(window: SignalWindow) -> SignalWindow:
         answered = {each.key for each in window.signals if each.answered}
         window = window_of(namings, answered, window.lost + 1)
     return window
+
+
+def _is_contact_again(event: EscalationEvent) -> bool:
+    """It is over, and tells of no miss that is none by now: those are told by the escalations of each miss."""
+    return isinstance(event, EscalationResolved) and event.reason == IN_CONTACT
 
 
 def key_of(signal: Signal) -> Key:

@@ -25,6 +25,8 @@ CLIENT = "client/"
 """What names a client that acts in its own name, where persons stand by their id (no id of theirs has a slash)."""
 STEPS = (ACKNOWLEDGED, ACTED_ON, HANDED_OVER, RESOLVED, REOPENED)
 """What a person does about an escalation, each time an AuditEvent of this subtype (ESCALATION)."""
+IN_CONTACT = "in-contact-again"
+"""Why a silence that was too long is over: a sign of the patient came. Each miss of it has an escalation of its own."""
 COMBINING = ("missed-session", "unexpected-positive", "prescribed-medication-absent", "specimen-not-valid")
 """Signals that mean more together (domain 5.2): a state names them by their places, which never change. What a result
 that cannot show new use raises is none of them."""

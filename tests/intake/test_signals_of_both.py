@@ -60,6 +60,18 @@ def test_a_miss_that_an_escalation_named_before_the_stay_ended_is_none_once_they
         assert admitted().and_then(*arrived).state.signals.signals == ()
 
 
+def test_a_silence_that_is_over_names_no_miss_that_is_none_by_then() -> None:
+    """The late check-in that takes a miss back is the sign of the patient that ends the silence, too."""
+    story = AttendanceStory(attendance.admitted())
+    for start in SESSIONS[:3]:
+        story.until(start + attendance.GRACE)
+    assert "no-contact-after-miss" in {each.reason for each in story.still_open}
+    story.then(attendance.check_in(SESSIONS[2]))
+    assert "no-contact-after-miss" not in {each.reason for each in story.still_open}
+    counted = admitted().and_then(*as_they_arrive(Random(1), [story.all_emitted])).state.signals.signals
+    assert [each.signal.at for each in counted] == SESSIONS[:2]
+
+
 def four_weeks(chance: Random) -> tuple[list[Signal], list[Event]]:
     """Sessions missed, attended, checked in to late, check-ins that were wrong, ends of the stay that were none: the
     misses that stand at the end."""
