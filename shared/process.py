@@ -46,7 +46,7 @@ from shared.path.transaction.journal import Journal
 from shared.path.transaction.reads import ReadRecords
 from shared.path.transaction.replaying import Asked, replay
 from shared.path.transaction.supposing import Others, Supposed, suppose
-from shared.platform import db, ending, log, memory, metrics, tracing
+from shared.platform import collector, db, ending, log, memory, metrics
 from shared.platform.clients import RegisteredClient, registered
 from shared.platform.clock import Clock
 from shared.platform.issuers import NamedIssuer, issuers
@@ -160,7 +160,7 @@ def main(assemble: Callable[[Keys], ServiceAssembly], name: str) -> None:
         try:
             process = environment(Process)
             log.configure(name, process.log_level)
-            tracing.start(name, process.replica)
+            collector.start(name, process.replica)
             keys = Keys.load(process.keys, name)
             if sys.argv[1:]:
                 runner.run(answer_once(process, assemble(keys), sys.argv[1], sys.argv[2]))

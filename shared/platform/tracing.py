@@ -2,13 +2,13 @@
 
 A context travels as text (`traceparent`, W3C): in a request's header, with a delivery, in the headers of a row and of
 its record. It is passed on whether traces are recorded or not. They are where `OTEL_EXPORTER_OTLP_ENDPOINT` names a
-collector; only then OpenTelemetry is loaded (`trace_export`). A span holds what `KEYS` lists, never an error's text.
+collector (`collector`); only then OpenTelemetry is loaded (`trace_export`). A span holds what `KEYS` lists, never an
+error's text.
 
 What is recorded is written down here in few steps and made a span of OpenTelemetry's when it leaves: one event in fifty
 runs through code that no cache holds any more, and there the SDK's span cost three times what it does in a row.
 """
 
-import os
 import secrets
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar, Token
@@ -19,9 +19,7 @@ import msgspec
 
 from shared.events import traceparent
 from shared.platform.clock import nanoseconds
-from shared.platform.settings import ConfigurationError, configuration
 
-ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 Name = Literal["edge", "submission", "batch", "decide", "store", "lane", "send"]
 KEYS: Final = {
     "route": "http.route",
@@ -76,19 +74,6 @@ class Recorder(Protocol):
 
 
 _recorder: Recorder | None = None
-
-
-def start(service: str, replica: str) -> None:
-    """Record traces from now on, where the environment names a collector. Raises ConfigurationError."""
-    endpoint = os.environ.get(ENDPOINT)
-    if not endpoint or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
-        return
-    if not endpoint.startswith(("http://", "https://")):
-        raise ConfigurationError(f"{ENDPOINT}: must be http(s)://host[:port], a collector of OTLP over HTTP.")
-    from shared.platform import trace_export
-
-    with configuration("OTEL_TRACES_SAMPLER_ARG"):
-        record(trace_export.recorder(service, replica))
 
 
 def record(recorder: Recorder | None) -> None:

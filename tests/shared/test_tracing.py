@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.events import traceparent
-from shared.platform import tracing
+from shared.platform import collector, tracing
 from shared.platform.settings import ConfigurationError
 from tests.laws import examples
 from tests.traced import CALLER, OTHER, RECORDED, TRACE, Traces
@@ -149,23 +149,23 @@ def test_what_is_recorded_is_as_the_sampler_says_that_the_environment_names(
 
 @pytest.mark.parametrize("endpoint", ["collector:4318", "grpc://collector:4317"])
 def test_an_address_that_is_none_is_refused_at_start(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
-    monkeypatch.setenv(tracing.ENDPOINT, endpoint)
+    monkeypatch.setenv(collector.ENDPOINT, endpoint)
     with pytest.raises(ConfigurationError, match="OTEL_EXPORTER_OTLP_ENDPOINT"):
-        tracing.start("intake", "0")
+        collector.start("intake", "0")
 
 
 def test_where_opentelemetry_is_switched_off_nothing_is_recorded_whoever_collects(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(tracing.ENDPOINT, "http://127.0.0.1:4318")
+    monkeypatch.setenv(collector.ENDPOINT, "http://127.0.0.1:4318")
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
-    tracing.start("intake", "0")
+    collector.start("intake", "0")
     assert not tracing.is_on()
 
 
 @pytest.mark.parametrize("share", ["all", "1.5"])
 def test_a_share_that_is_none_is_refused_at_start(monkeypatch: pytest.MonkeyPatch, share: str) -> None:
-    monkeypatch.setenv(tracing.ENDPOINT, "http://127.0.0.1:4318")
+    monkeypatch.setenv(collector.ENDPOINT, "http://127.0.0.1:4318")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", share)
     with pytest.raises(ConfigurationError, match="OTEL_TRACES_SAMPLER_ARG"):
-        tracing.start("intake", "0")
+        collector.start("intake", "0")
