@@ -62,6 +62,7 @@ REASONS: Mapping[str, str] = {
     "counseling-notes-never-sent": "your consent is to counseling notes, which are not sent",
     "mutual-help-receives-nothing": "mutual-help groups are never told anything",
     "partner-full": "the receiver had no place left",
+    "to-be-printed": "it is printed for you to carry, not sent",
     "partner-of-another-program": "the receiver does not work with this program",
     "referral-withdrawn": "the referral had been taken back",
     "answer-withdrawn": "the answer had been taken back",

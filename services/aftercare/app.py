@@ -18,6 +18,7 @@ from services.aftercare.letter_texts import require_language
 from services.aftercare.matcher import Matcher
 from services.aftercare.meeting_lists import MeetingsAsked
 from services.aftercare.messages import Commands, ConsentDenied, ConsentGiven, ConsentRevoked, Internal
+from services.aftercare.packet import Packets
 from services.aftercare.settings import Settings
 from services.aftercare.state import UPCAST, VERSION, State, due, evolve, lives
 from shared.edge.search import ResourceReader
@@ -72,7 +73,12 @@ def _routes(feeds: MeetingFeeds, running: Running) -> list[Route]:
     links, programs = AnswerLinks(process.link_base, running.keys), organizations(process.deploy)
     publishers = {name: each.attribution for name, each in registered_feeds(process.deploy).items()}
     letters = LetterBinaries(running.token_verifier, reader, inbox.service, feeds.snapshots, programs, publishers)
-    return [*AnswerPage(running.submissions, reader, links, programs).routes(), *letters.routes()]
+    packets = Packets(running.token_verifier, reader, inbox)
+    return [
+        *AnswerPage(running.submissions, reader, links, programs).routes(),
+        *letters.routes(),
+        *packets.routes(),
+    ]
 
 
 def settings(process: Process) -> Mapping[str, Settings]:

@@ -390,7 +390,7 @@ def _received(state: State, event: ReferralEvent) -> tuple[Received, ...]:
 def _sent(state: State, event: ReferralEvent) -> tuple[Sent, ...]:
     """Whatever the partner's socket may have seen counts, whether it was answered yes, no or never."""
     was_on_hold = any(each.referral_id == event.referral_id for each in state.on_hold)
-    if was_on_hold or not event.partner_may_have_it:
+    if (was_on_hold and not isinstance(event, ReferralSent)) or not event.partner_may_have_it:
         return state.sent
     others = (each for each in state.sent if each.partner != event.partner)
     kind = event.kind if isinstance(event, ReferralSent) else ""

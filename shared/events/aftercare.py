@@ -15,6 +15,8 @@ THE_PATIENTS_NO = frozenset({"consent-revoked", "consent-denied", "consent-restr
 ANOTHER_IS_ASKED, MAY_HAVE_BEEN_RECEIVED, GAVE_UP = "another-is-asked", "may-have-been-received", "gave-up"
 PARTNER_FULL = "partner-full"
 """It has as many open referrals as it takes."""
+TO_BE_PRINTED = "to-be-printed"
+"""It may be disclosed, on paper that the patient carries: nothing is sent."""
 ASKS_NOBODY = THE_PATIENTS_NO | {ANOTHER_IS_ASKED}
 """Reasons to be on hold that no person can do anything about."""
 BY_A_PERSON = frozenset({"reached", "not-reached"})

@@ -69,6 +69,7 @@ class Destination(Generic[Subscribed]):
     gate: Partner | None = None
     form: Form | None = None
     transport: Transport | None = None
+    """None where it is no partner, or one whose referrals are printed."""
 
     @property
     def lane(self) -> str:

@@ -47,6 +47,8 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Without an answer so long after a referral was sent the case manager is asked."""
     capacity: Annotated[int, msgspec.Meta(ge=1, le=1_000)] | None = None
     """Referrals of one program that it has open at once, at most; None: as many as come."""
+    printed: bool = False
+    """Nothing is sent to it: staff print the referral, and the patient carries it there."""
     url: str = ""
     access: Access = NO_ACCESS
     """How the hub proves to it who it is."""
@@ -73,13 +75,15 @@ class Withheld:
 
 
 def require_narrow(partner: Partner) -> Partner:
-    """It may be told no more than its kind, and what it requires it may be told. Raises ValueError."""
+    """It may be told no more than its kind, and what it requires it may be told, by one way. Raises ValueError."""
     beyond = sorted(set(partner.fields) - TERMS[partner.kind].fields)
     if beyond:
         allowed = ", ".join(sorted(TERMS[partner.kind].fields)) or "none"
         raise ValueError(f"fields: kind {partner.kind} may be told {allowed}; not {', '.join(beyond)}")
     if not set(partner.required) <= set(partner.fields):
         raise ValueError("required: must be among fields")
+    if partner.printed and (partner.url or partner.access != NO_ACCESS or partner.refers_as):
+        raise ValueError("printed: has no url, no access and no refers_as, for nothing is sent to it")
     if partner.kind != "recovery-residence" and (partner.narr_level or partner.accepts_moud is not None):
         raise ValueError("narr_level, accepts_moud: only of kind recovery-residence")
     return partner

@@ -151,6 +151,36 @@ def test_days_to_answer_are_days(deploy: Path) -> None:
         partners(deploy)
 
 
+URL = 'url = "http://127.0.0.1:8199/fhir"'
+
+
+def test_to_a_partner_that_is_printed_nothing_leads(deploy: Path) -> None:
+    change(deploy, "partners.toml", URL, "printed = true")
+    with pytest.raises(
+        ConfigurationError, match=r"riverbend-hospital: printed: has no url, no access and no refers_as"
+    ):
+        partners(deploy)
+    change(deploy, "partners.toml", REFERS, "")
+    known = partners(deploy)
+    gated = [each for each in routes("aftercare", known, lambda event, release: {}).destinations if each.gate]
+    assert gated and all(each.transport is None for each in gated)
+    for way in (URL, '[partner.riverbend-alumni.access]\nbearer_file = "b"'):
+        assert "printed" in _refused(deploy, way)
+
+
+def _refused(deploy: Path, way: str) -> str:
+    """What is said of an alumni group that is printed and has this way, too."""
+    file = deploy / "partners.toml"
+    before = file.read_text()
+    file.write_text(
+        before.replace('serves = ["alumni"]\nprinted = true', f'serves = ["alumni"]\nprinted = true\n{way}')
+    )
+    with pytest.raises(ConfigurationError) as refused:
+        partners(deploy)
+    file.write_text(before)
+    return str(refused.value)
+
+
 @pytest.mark.parametrize("number", ["0", "-1", "2.5", '"3"', "true", "1001"])
 def test_a_capacity_is_a_positive_whole_number(deploy: Path, number: str) -> None:
     change(deploy, "partners.toml", 'serves = ["alumni"]', f'serves = ["alumni"]\ncapacity = {number}')

@@ -21,7 +21,7 @@ from services.aftercare.messages import (
 from services.aftercare.record import OnItsWay, Referral
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, evolve, is_about
-from shared.events.aftercare import GAVE_UP, MAY_HAVE_BEEN_RECEIVED, PARTNER_FULL
+from shared.events.aftercare import GAVE_UP, MAY_HAVE_BEEN_RECEIVED, PARTNER_FULL, TO_BE_PRINTED
 from shared.rules.consent import LACKS
 from shared.rules.decision import Moment
 
@@ -33,17 +33,14 @@ def came_of(state: State, event: DisclosureEnd, moment: Moment[Settings]) -> lis
 
     A referral taken back meanwhile has its `ReferralWithdrawn`; where that came too late, it was sent after all.
     """
+    if isinstance(event, DisclosureMade):
+        return _made(state, event, moment)
     referral = next((each for each in state.on_its_way if is_about(event, each)), None)
     if referral is None:
         return []
-    if referral.taken_back and not isinstance(event, DisclosureMade):
+    if referral.taken_back:
         return _taken_back(state, referral, event, moment)
     match event:
-        case DisclosureMade(consent_id=consent_id):
-            sent = ReferralSent(
-                **of(referral, moment.now), consent_id=consent_id, answer_by=_answer_by(referral.partner, moment)
-            )
-            return [sent, *_after_sent(state, referral, moment)]
         case DisclosureWithheld():
             return _withheld(state, referral, event, moment)
         case DisclosureRefused(reason=reason):
@@ -52,6 +49,20 @@ def came_of(state: State, event: DisclosureEnd, moment: Moment[Settings]) -> lis
             return [refused(referral, GAVE_UP, moment, received), *next_after(state, referral, moment)]
         case _:
             assert_never(event)
+
+
+def _made(state: State, event: DisclosureMade, moment: Moment[Settings]) -> list[Emits]:
+    """The partner has it: it was on its way, or on hold and printed for the patient to carry."""
+    waiting: tuple[Referral, ...] = (*state.on_its_way, *state.on_hold)
+    # Of any attempt where it was printed: it may have gone to the gate again before this is decided.
+    printed = any(each.printed for each in moment.settings.partners if each.name == event.partner)
+    about = (each for each in waiting if is_about(replace(event, attempt=each.attempt) if printed else event, each))
+    referral = next(about, None)
+    if referral is None:
+        return []
+    answer_by = _answer_by(referral.partner, moment)
+    sent = ReferralSent(**of(referral, moment.now), consent_id=event.consent_id, answer_by=answer_by)
+    return [sent, *_after_sent(state, referral, moment)]
 
 
 def _answer_by(partner: str, moment: Moment[Settings]) -> datetime | None:
@@ -91,7 +102,7 @@ def _withheld(state: State, referral: OnItsWay, event: DisclosureWithheld, momen
     if event.reason == PARTNER_FULL:
         return _full(state, known, moment)
     on_hold = held(known, event.reason, event.until, _hold_ends_at(referral, event.until, moment), moment)
-    waits = event.until is not None or is_lacking
+    waits = event.until is not None or is_lacking or event.reason == TO_BE_PRINTED
     return [on_hold] if waits else [on_hold, *next_after(state, referral, moment)]
 
 

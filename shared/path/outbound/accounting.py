@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 from shared.events import wire
 from shared.events.aftercare import ReferralPrepared
 from shared.events.envelope import Envelope, Event
-from shared.events.internal import DisclosureOutcome, DisclosureWithheld
+from shared.events.internal import DisclosureMade, DisclosureOutcome, DisclosureWithheld
 from shared.events.technical import DisclosureRecorded, DisclosureResult
 from shared.path.destination import Routes
 from shared.path.outbound import places
@@ -141,6 +141,21 @@ class Accounts:
         result: DisclosureResult = "withheld-after-attempt" if outcome.may_have_been_received else "withheld"
         cause = self._record(batch, disclosure, result, outcome.reason, None)
         await self._end(batch, disclosure, outcome, cause)
+
+    async def printed(
+        self, connection: Connection, disclosure: Disclosure, outcome: DisclosureMade, permitted: Permitted
+    ) -> None:
+        """Into the books within the caller's transaction, with its outcome: there is no row that ends."""
+        batch = Batch(PATIENT, {}, self.routes)
+        cause = self._record(batch, disclosure, "made", None, permitted)
+        batch.note(self._internal(disclosure, outcome, cause))
+        await self._store(connection, batch)
+
+    async def not_printed(self, connection: Connection, disclosure: Disclosure, reason: str) -> None:
+        """Likewise, of what somebody asked to print and the gate withheld: the referral stands as it stood."""
+        batch = Batch(PATIENT, {}, self.routes)
+        self._record(batch, disclosure, "withheld", reason, None)
+        await self._store(connection, batch)
 
     async def _end(self, batch: Batch, disclosure: Disclosure, outcome: DisclosureOutcome, cause: UUID) -> None:
         """The row's end, its accounting and its outcome: all or none."""

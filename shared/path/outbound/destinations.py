@@ -96,7 +96,7 @@ def partner_destination(partner: Partner, form: Form) -> Destination[Disclosed]:
         headers=_disclosed,
         gate=partner,
         form=form,
-        transport=Transport(address(partner), access=require_readable(partner.access)),
+        transport=None if partner.printed else Transport(address(partner), access=require_readable(partner.access)),
     )
 
 

@@ -17,20 +17,21 @@ from uuid import UUID
 import msgspec
 
 from shared.events import wire
-from shared.events.aftercare import PARTNER_FULL
+from shared.events.aftercare import PARTNER_FULL, TO_BE_PRINTED
 from shared.events.catalogue import BY_NAME
 from shared.events.envelope import Resource
 from shared.events.internal import DisclosureGaveUp, DisclosureMade, DisclosureRefused, DisclosureWithheld
 from shared.events.partner_answer import AnswerPrepared
-from shared.path.destination import Contact, Destination, Release, Routes
+from shared.path.destination import Contact, Destination, Release, Routes, Transport
+from shared.path.outbound import places
 from shared.path.outbound.accounting import Accounts, Disclosure
 from shared.path.outbound.destinations import ATTEMPT, FOCUS
 from shared.path.outbound.http import Delivered, HttpClient, NotSent, RefusedForGood, Reply, Trouble
 from shared.path.outbound.lane import IDLE_SECONDS_MOST, WakeUp, run_lane, wait_for_work
 from shared.path.outbound.parking import Class, Parking
 from shared.path.outbound.proving import PartnerSender
-from shared.path.service import Service
-from shared.path.transaction import consent_ledger, resources, sealed
+from shared.path.service import PATIENT, Service
+from shared.path.transaction import consent_ledger, resources, sealed, store
 from shared.path.transaction.consent_ledger import LedgerSnapshot
 from shared.platform import db, log, metrics, tracing
 from shared.platform.clock import Clock, machine_now, ticks
@@ -75,12 +76,14 @@ class GatedLane:
     def __init__(
         self, service: Service, destination: Destination[Any], routes: Routes, pool: Pool, clock: Clock, wake_up: WakeUp
     ) -> None:
-        if destination.gate is None or destination.form is None or destination.transport is None:
-            raise ValueError("a gated destination has a gate, a form and a transport")
+        if destination.gate is None or destination.form is None:
+            raise ValueError("a gated destination has a gate and a form")
+        if (destination.transport is None) != destination.gate.printed:
+            raise ValueError("a gated destination has a transport, or is printed")
         self._service = service
         self._partner = destination.gate
         self._form = destination.form
-        self._sender = PartnerSender(destination.transport)
+        self._sender = PartnerSender(destination.transport or Transport(""))
         self._pool = pool
         self._clock = clock
         self._parking = Parking(service.name, routes, clock, wake_up)
@@ -123,9 +126,27 @@ class GatedLane:
             case Withheld() as withheld:
                 await self._withhold(disclosure, withheld, asked.ledger)
                 span.ended(outcome="Withheld")
+            case _ if self._partner.printed:
+                await self._withhold(disclosure, Withheld(TO_BE_PRINTED), asked.ledger)
+                span.ended(outcome="Printed")
             case permitted, bundle:
                 reply = await self._send(disclosure, permitted, bundle, client)
                 span.ended(failed=isinstance(reply, Trouble), outcome=type(reply).__name__)
+
+    async def printed(self, disclosure: Disclosure) -> Asked:
+        """The gate's answer for paper that is handed over now. Whether yes or no, it is in the books before anybody
+        has it, and nothing of the patient changes meanwhile."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await places.in_turn(connection, self._partner)
+            await store.stand_still(connection, PATIENT, disclosure.key)
+            asked = await self._ask_within(connection, disclosure, consent_ledger.read_standing_still)
+            match asked.answer:
+                case Withheld(reason=reason):
+                    await self._accounts.not_printed(connection, disclosure, reason)
+                case permitted, _:
+                    made = DisclosureMade(**self._about(disclosure), consent_id=permitted.consent_id)
+                    await self._accounts.printed(connection, disclosure, made, permitted)
+        return asked
 
     async def _ask(self, disclosure: Disclosure) -> Asked:
         async with self._pool.acquire() as connection:
