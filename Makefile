@@ -45,7 +45,7 @@ year: setup
 
 conformance: setup
 	$(BIN)/python -m tests.conformance.hapi
-	$(BIN)/python -m pytest tests/conformance
+	$(BIN)/python -m pytest -rs tests/conformance
 
 check: setup docs
 	$(BIN)/ruff format --check .

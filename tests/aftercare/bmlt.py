@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 from tests.publisher import Document, Publisher, Request
 
 Row = dict[str, Any]
+FORMATS: list[Row] = [{"id": "1", "key_string": "O", "name_string": "Open", "world_id": "OPEN", "lang": "en"}]
+SERVICE_BODIES: list[Row] = [{"id": "3", "parent_id": "0", "name": "Riverbend Area", "type": "AS"}]
 
 
 def row(number: int, **more: Any) -> Row:
@@ -27,6 +29,9 @@ def row(number: int, **more: Any) -> Row:
         "location_street": "1 Main St",
         "location_municipality": "Riverbend",
         "location_province": "NY",
+        "location_postal_code_1": "",
+        "location_info": "",
+        "comments": "",
         "service_body_bigint": "3",
         "published": "1",
         **more,
@@ -56,23 +61,34 @@ class RootServer:
         return self
 
     def _answer(self, request: Request) -> Document:
-        query = parse_qs(urlsplit(request.target).query)
+        query = parse_qs(urlsplit(request.target).query, keep_blank_values=True)
         match query.get("switcher"):
             case ["GetServerInfo"]:
-                return self._written([{"version": "3.1.0", "langs": "en", "nativeLang": "en"}])
+                return self._written(query, [{"version": "3.1.0", "langs": "en", "nativeLang": "en"}])
             case ["GetFormats"]:
-                return self._written([{"id": "1", "key_string": "O", "world_id": "OPEN", "lang": "en"}])
+                return self._written(query, FORMATS)
+            case ["GetServiceBodies"]:
+                return self._written(query, SERVICE_BODIES)
             case ["GetSearchResults"]:
-                found = self._page(query)
-                return self._written({"meetings": found} if self.wrapped else found)
+                return self._written(query, self._found(query))
             case _:
                 return Document(b"<html>", 404)
 
+    def _found(self, query: dict[str, list[str]]) -> object:
+        found = self._page(query)
+        if "get_used_formats" in query:
+            return {"meetings": found, "formats": FORMATS}
+        return {"meetings": found} if self.wrapped else found
+
     def _page(self, query: dict[str, list[str]]) -> list[Row]:
-        if not self.pages:
+        if not self.pages or "page_size" not in query:
             return self.rows
         size, number = int(query["page_size"][0]), int(query["page_num"][0])
         return self.rows[size * (number - 1) : size * number]
 
-    def _written(self, found: object) -> Document:
-        return Document(json.dumps(found).encode())
+    def _written(self, query: dict[str, list[str]], found: object) -> Document:
+        """JSON; JSONP where a callback is named, as a page of another site asks."""
+        written = json.dumps(found)
+        if "callback" not in query:
+            return Document(written.encode())
+        return Document(f"{query['callback'][0]}({written});".encode(), headers={"content-type": "text/javascript"})
