@@ -2,6 +2,7 @@
 meetings from a feed that is down."""
 
 import asyncio
+import json
 import os
 import signal
 from collections import Counter
@@ -77,6 +78,11 @@ def data(
 @pytest.fixture
 async def clinic(data: Path, partners: Partners) -> AsyncIterator[Clinic]:
     async with clinic_in(data, partners) as opened:
+
+        async def has_meetings() -> bool:
+            return bool(await opened.driver.search("aftercare", "HealthcareService?_count=1"))
+
+        await until(has_meetings)
         yield opened
 
 
@@ -192,6 +198,78 @@ def number_in(bundle: Resource) -> str:
     return str(next(found)["identifier"][0]["value"])
 
 
+async def test_each_wish_of_a_patient_is_seen_in_the_list_that_they_are_given(clinic: Clinic) -> None:
+    """What the EHR knows of them comes with the first list, what they wish themselves with each one after it."""
+    person = await clinic.refer(facts={"safe-housing": True, "works-days": True})
+    known = {name: value for name, value in bundles.patient(person.mrn).items() if name != "fullUrl"}
+    spanish = {"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": "es"}]}}
+    near = {"address": [{"city": "Riverbend", "state": "NY"}], "gender": "female", "communication": [spanish]}
+    assert (await clinic.driver.put("intake", known | near | {"id": person.id})).status_code == 200
+    assert (await clinic.sign(person)).status_code == 200
+    first = await made(clinic, person, None)
+    assert "puerta-abierta" in first and "mill-street-men" not in first
+    assert sum(starts_at(each) >= "17:00" for each in first) > len(first) / 2, "who works by day comes in the evening"
+    assert not set(WISHES.values()) <= set(first), "without a wish they are given others"
+    for wish, slug in WISHES.items():
+        assert slug in await listed(clinic, person, wish), wish
+    assert all({"X"} <= types_of(each) for each in await listed(clinic, person, "wheelchair") if goes_to(each))
+
+
+WISHES = {
+    "women": "harbor-women-in-recovery",
+    "men": "mill-street-men",
+    "young-people": "young-at-the-bend",
+    "lgbtq": "rainbow-on-the-river",
+    "secular": "secular-friends-of-the-bend",
+    "attendance-proof": "court-square-welcome",
+    "online": "en-linea-nueva-vida",
+    "evening": "puerta-abierta",
+}
+MEETINGS = {each["slug"]: each for each in json.loads((SETTINGS / "meetings" / "riverbend.json").read_text())}
+
+
+def starts_at(slug: str) -> str:
+    return str(MEETINGS[slug]["time"])
+
+
+def types_of(slug: str) -> set[str]:
+    return set(MEETINGS[slug]["types"])
+
+
+def goes_to(slug: str) -> bool:
+    return "address" in MEETINGS[slug]
+
+
+async def listed(clinic: Clinic, person: Person, *wishes: str) -> list[str]:
+    """The meetings of the list that is made on request, by what the patient wishes."""
+    request: Resource = {
+        "resourceType": "CommunicationRequest",
+        "status": "active",
+        "category": [fhir.concept(codes.TASK, "meeting-list")],
+        "subject": fhir.reference("Patient", person.id),
+    }
+    if wishes:
+        request["reasonCode"] = [fhir.concept(codes.MEETING_WISH, each) for each in wishes]
+    asked = await clinic.driver.post("aftercare", request)
+    assert asked.status_code == 201, asked.text
+    identity = asked.headers["Location"].partition("/CommunicationRequest/")[2].partition("/")[0]
+    return await made(clinic, person, [fhir.reference("CommunicationRequest", identity)])
+
+
+async def made(clinic: Clinic, person: Person, request: list[Resource] | None) -> list[str]:
+    """The meetings of the list that is based on this request; without one, of the only one there is."""
+    found: list[Resource] = []
+
+    async def is_there() -> bool:
+        lists = await clinic.driver.search("aftercare", f"Communication?patient={person.id}")
+        found[:] = [each for each in lists if request in (None, each.get("basedOn"))]
+        return bool(found)
+
+    await until(is_there)
+    identifiers = (each["contentReference"]["identifier"]["value"] for each in found[0]["payload"])
+    return [str(each).partition("|")[2] for each in identifiers]
+
+
 async def test_started_again_with_its_feed_down_aftercare_lists_what_was_published_last(
     clinic: Clinic, publisher: Publisher
 ) -> None:
@@ -203,19 +281,7 @@ async def test_started_again_with_its_feed_down_aftercare_lists_what_was_publish
         os.kill(before, signal.SIGKILL)
         await restarted(clinic, "aftercare", before)
         await clinic.driver.settle(120)
-        request: Resource = {
-            "resourceType": "CommunicationRequest",
-            "status": "active",
-            "category": [fhir.concept(codes.TASK, "meeting-list")],
-            "subject": fhir.reference("Patient", person.id),
-        }
-        asked = await clinic.driver.post("aftercare", request)
-        assert asked.status_code == 201, asked.text
-        identity = asked.headers["Location"].partition("/CommunicationRequest/")[2].partition("/")[0]
-        assert await eventually(clinic, person, "MeetingListPrepared", count=2)
-        lists = await clinic.driver.search("aftercare", f"Communication?patient={person.id}")
-        (listed,) = [each for each in lists if each["basedOn"] == [fhir.reference("CommunicationRequest", identity)]]
-        assert len(listed["payload"]) > 0
+        assert len(await listed(clinic, person)) > 0
     finally:
         publisher.open = True
 
