@@ -151,3 +151,26 @@ async def test_whoever_may_not_prints_nothing(clinic: Clinic) -> None:
         page = await print_it(clinic, **claims)
         assert (who, page.status_code, "Seeded" in page.text) == (who, status, False)
     assert await booked(clinic.aftercare) == [HELD]
+
+
+async def test_revoked_while_it_waits_for_paper_it_is_never_printed(clinic: Clinic) -> None:
+    here = clinic.aftercare
+    await waits(clinic, "to-be-printed")
+    await here.learn(ConsentRevoked(consent_id="c1", revoked_at=DISCHARGED))
+    page = await print_it(clinic)
+    assert (page.status_code, "Seeded" in page.text) == (403, False)
+    assert await booked(here) == [("withheld", "consent-revoked"), HELD]
+    assert (CLINIC, "on-hold") in await here.referral_tasks()
+
+
+async def test_who_printed_it_is_recorded_and_who_was_refused(clinic: Clinic) -> None:
+    here = clinic.aftercare
+    await waits(clinic, "to-be-printed")
+    await print_it(clinic)
+    await print_it(clinic, scope="system/Task.r")
+
+    async def recorded() -> bool:
+        found = await here.select("SELECT client, refused FROM reads WHERE interaction = 'read' ORDER BY refused")
+        return found == [("ehr", False), ("ehr", True)]
+
+    await here.until(recorded)
