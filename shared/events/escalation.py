@@ -664,6 +664,9 @@ def read_retracted(resources: Sequence[reading.Read]) -> EscalationRetracted:
 
 @reading.reads(_DetectedIssue)
 def read_corrected(resources: Sequence[reading.Read]) -> SignalsCorrected:
+    """Raises ValueError for evidence that is none of the hub's: further ids are made from it."""
     issues = reading.of_type(resources, _DetectedIssue)
+    for each in issues:
+        fhir.own_id(each.implicated[0].reference.partition("/")[2])
     gone = [each for each in issues if each.status == "entered-in-error"]
     return SignalsCorrected(gone=_signals(gone), moved=_signals(each for each in issues if each not in gone))

@@ -272,6 +272,18 @@ def test_an_instant_of_another_time_zone_is_read_in_utc() -> None:
     assert admitted.admitted_at.isoformat() == "2025-03-03T14:00:00+00:00"
 
 
+@pytest.mark.parametrize("entry", CONSUMED, ids=lambda entry: entry.event.__name__)
+def test_an_event_with_an_id_that_is_none_is_unreadable_or_can_be_written_again(entry: Any) -> None:
+    value = written(BY_EVENT[entry.event.__name__]).body
+    for identity in set(re.findall(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", value)):
+        damaged = value.replace(identity, identity[1:])
+        try:
+            emitted = wire.read(entry.event.__name__, damaged)
+        except Unreadable:
+            continue
+        assert wire.read(entry.event.__name__, written(emitted).body) == emitted
+
+
 mutations = some.tuples(some.integers(0, 10_000), some.integers(0, 12), some.binary(max_size=6))
 
 

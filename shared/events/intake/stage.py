@@ -72,7 +72,7 @@ def read_stage_advanced(resources: Sequence[reading.Read]) -> StageAdvanced:
     provenances = reading.of_type(resources, _Provenance)
     return StageAdvanced(
         episode_id=plan.episode_id,
-        plan_id=plan.id,
+        plan_id=fhir.own_id(plan.id),
         stage=plan.stage,
         former=provenances[0].entity[0].what.identifier.value,
         template=plan.template,
