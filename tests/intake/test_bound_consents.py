@@ -26,7 +26,7 @@ CAME = {"url": codes.EVENT_CAME, "valueDateTime": "2026-01-04"}
 
 
 def to_court(**changed: Any) -> Json:
-    plain = bundles.consent(COURT.identifier, COURT.purpose, ("name", "referral-state"), given="2026-01-02", who=WHO)
+    plain = bundles.consent(COURT.identifier, COURT.purpose, ("attendance", "completion"), given="2026-01-02", who=WHO)
     return {**plain, "extension": [EVENT], **changed}
 
 
@@ -95,7 +95,7 @@ def test_a_no_whose_fields_are_not_known_closes_all(keys: Keys, resource: Json) 
 
 def test_a_consent_to_a_court_says_with_which_event_it_ends(keys: Keys) -> None:
     given, answer = read(keys, to_court())
-    assert given.ends_with == "supervision-ended" and answer.startswith("Opens referral-state, name for court until")
+    assert given.ends_with == "supervision-ended" and answer.startswith("Opens attendance, completion for court until")
 
 
 ANOTHER_EVENT = {
@@ -115,7 +115,7 @@ ENDS = {
     "revoked": to_court(status="inactive"),
     "rejected": to_court(status="rejected"),
     "turned into a no": but(to_court(), type="deny"),
-    "narrowed": but(to_court(), code=[{"coding": [{"system": codes.FIELD, "code": "name"}]}]),
+    "narrowed": but(to_court(), code=[{"coding": [{"system": codes.FIELD, "code": "attendance"}]}]),
     "shortened": but(to_court(), period={"end": "2026-06-01"}),
     "without its event": to_court(extension=[]),
     "unsigned": to_court(performer=[]),

@@ -41,7 +41,7 @@ def _refusals(counted: Counted) -> Iterator[Difference]:
 def _sessions(counted: Counted, hub: Patient, until: datetime) -> Iterator[Difference]:
     seen = list(hub.sessions.values())
     # Of two at one time one was ended when the patient left its group.
-    for visit in sorted(counted.visits, key=lambda each: each.mark == "ended"):
+    for visit in sorted(counted.visits, key=lambda each: (each.mark == "ended", not each.missed_at)):
         here = [each for each in seen if (each.start, each.kind) == (visit.start, visit.kind)]
         known = min(
             here, key=lambda each: (each.status, each.missed_at) != (visit.status, visit.missed_at), default=None

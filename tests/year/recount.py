@@ -20,6 +20,8 @@ EXCUSED, LATE, PRESENT = ("excused", "declined"), ("late", "declined-late"), ("a
 SETTLED = ("off", "ended", "moved")
 CATCH_UP_MOST, GAP_MOST = timedelta(hours=4), timedelta(minutes=1)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+LOOKED_AT = timedelta(days=1, hours=7, minutes=30)
+"""After its end a week is looked at: a day later, and at the first step of the morning."""
 ALONE = "individual-therapy"
 
 
@@ -389,7 +391,7 @@ class Stay:
         self.seat = ""
         self.choices: list[tuple[datetime, str]] = []
         self._of_group: dict[str, list[Visit]] = {}
-        self.planned_at: datetime = self.admitted
+        self.planned: list[datetime] = [self.admitted]
         self.discharged: datetime | None = None
         self.forgotten: datetime | None = None
         self.reached: list[datetime] = []
@@ -514,7 +516,7 @@ class Stay:
 
     def _advanced(self, at: datetime) -> None:
         """From now on nothing is planned beside the groups; what had no seat before is of another week."""
-        self.planned_at = at
+        self.planned.append(at)
         for visit in self.visits:
             if visit.start > at and visit.waits and not visit.group and not visit.is_booked and visit.kind != "group":
                 visit.mark = "ended"
@@ -750,7 +752,7 @@ class Stay:
         times = [(each, each.expected(at, self.program.numbers)) for each in here]
         owed = [each for each in here if each.mark not in ("ended", "moved")]
         least, minutes = self.payer["least_minutes"] * MINUTE, sum((time for _, time in times), timedelta(0))
-        lacks_minutes = minutes < least <= _once(owed) + self._unseated(start, end) * MINUTE
+        lacks_minutes = minutes < least <= _once(owed) + self._unseated(start, end, at) * MINUTE
         return lacks_minutes or self._days(times) < self.payer["least_days"] <= self._possible_days(owed)
 
     def _week_start(self, at: datetime) -> datetime:
@@ -787,17 +789,19 @@ class Stay:
         payer, here = self.payer, [each for each in self.visits if start <= each.start < end]
         owed = [each for each in here if each.status != "cancelled"]
         minutes = int(sum((each.present() for each in here), timedelta(0)) / MINUTE)
-        offered = int(_once(owed) / MINUTE) + self._unseated(start, end)
+        offered = int(_once(owed) / MINUTE) + self._unseated(start, end, end + LOOKED_AT)
         days, possible = self._days([(each, each.present()) for each in here]), self._possible_days(owed)
         is_short = minutes < payer["least_minutes"] <= offered or days < payer["least_days"] <= possible
         finding = "unknown" if any(each.is_open for each in here) else "short"
         return Week(start, finding if is_short else "", minutes)
 
-    def _unseated(self, start: datetime, end: datetime) -> int:
-        """Minutes of group sessions in a week for which there was no seat, and that nobody held alone."""
+    def _unseated(self, start: datetime, end: datetime, looked_at: datetime) -> int:
+        """Minutes of group sessions in a week, since it was planned anew, for which there was no seat, and that nobody
+        held alone."""
+        since = max(each for each in self.planned if each <= looked_at)
         booked = [each for each in self.visits if each.group and each.mark not in ("ended", "moved")]
         planned, had = (
-            sum((each.length for each in some if max(start, self.planned_at) <= each.start < end), timedelta(0))
+            sum((each.length for each in some if max(start, since) <= each.start < end), timedelta(0))
             for some in (self._with_seat, booked)
         )
         return max(0, int((planned - had) / MINUTE))

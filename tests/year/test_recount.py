@@ -109,6 +109,13 @@ def test_the_last_stage_has_the_hours_in_groups_and_nothing_beside_them() -> Non
     ]
 
 
+def test_a_week_without_a_seat_is_short_by_what_was_planned_then_whatever_is_planned_since() -> None:
+    advanced = {"at": MONDAY + 16 * DAY, "did": "advanced", "patient": 2}
+    for lines in ((), (advanced,)):
+        _, second = in_a_group(*lines, until=MONDAY + 19 * DAY)
+        assert [(each.finding, each.minutes) for each in second.weeks] == [("short", 0)]
+
+
 def test_a_discharge_that_is_known_late_takes_back_the_misses_since_then_alone() -> None:
     tuesday = MONDAY + DAY
     known = {"at": WEDNESDAY + HOUR, "left": tuesday + 6 * HOUR, "did": "discharged", "patient": 1}
@@ -277,6 +284,13 @@ def test_of_two_cancelled_at_one_time_each_is_compared_with_its_like() -> None:
         assert list(differences(Counted(1, visits=own), hub(*theirs), end)) == []
     first.missed_at = []
     assert len(list(differences(Counted(1, visits=own), hub(first, second), end))) == 1
+
+
+def test_of_two_that_ended_the_one_that_was_never_booked_is_in_nobodys_place() -> None:
+    missed_at, end = MONDAY + HOUR / 2, MONDAY + 3 * HOUR
+    left, missed = (Visit(MONDAY, end, "group", end, mark="ended", missed_at=each) for each in ([], [missed_at]))
+    theirs = Seen("a", MONDAY, "group", "SessionCancelled", {}, [missed_at])
+    assert list(differences(Counted(1, visits=[left, missed]), hub(theirs), end)) == []
 
 
 def test_what_began_long_before_it_is_looked_at_is_named_by_either() -> None:
