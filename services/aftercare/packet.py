@@ -17,7 +17,7 @@ from starlette.routing import Route
 from services.aftercare import packet_page
 from services.aftercare.decide.referral_events import of
 from services.aftercare.messages import ReferralPrepared
-from services.aftercare.record import Discharged, Referral
+from services.aftercare.record import Referral
 from services.aftercare.state import State
 from shared.edge.clients import Caller, TokenVerifier
 from shared.edge.observing import observed
@@ -83,7 +83,7 @@ class Packets:
         self.reader.record("Task", "read", {patient}, caller, refused=not caller.may("Task", "u"))
         caller.require("Task", "u")
         assert isinstance(state, State)
-        if state.died or (isinstance(state.episode, Discharged) and state.episode.deceased):
+        if state.is_dead:
             raise refuse(410, "deleted", "", "The patient is reported dead, or was discharged so: nothing is printed.")
         known: list[Referral] = [*state.on_hold, *(each for each in state.received if each.is_open)]
         found = next((each for each in known if name_id(each.referral_id, "task") == task_id), None)

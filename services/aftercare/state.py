@@ -126,6 +126,11 @@ class State(msgspec.Struct, frozen=True, array_like=True):
         """The open ones: not those that were taken back."""
         return (*(each for each in self.on_its_way if not each.taken_back), *self.on_hold)
 
+    @property
+    def is_dead(self) -> bool:
+        """Reported dead, or discharged as deceased."""
+        return self.died or (isinstance(self.episode, Discharged) and self.episode.deceased)
+
 
 def begins(state: State, event: EpisodeAdmitted) -> bool:
     """Whether this admission is news: a stay consumed before, open or over, begins no second time."""

@@ -19,7 +19,6 @@ from services.aftercare.messages import (
     PartnerAnswered,
     ReferralPrepared,
 )
-from services.aftercare.record import Discharged
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, evolve
 from shared.events.aftercare import ANSWERED_DAYS_MOST
@@ -101,7 +100,7 @@ def _ask(
     state: State, reason: str, referrals: Sequence[Received], at: datetime | None, moment: Moment[Settings]
 ) -> list[Emits]:
     """Nobody is asked about a patient who has died."""
-    if not referrals or state.died or (isinstance(state.episode, Discharged) and state.episode.deceased):
+    if not referrals or state.is_dead:
         return []
     trigger = Trigger(
         category="placement",

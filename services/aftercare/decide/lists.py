@@ -45,7 +45,7 @@ def requested(before: State, command: AskMeetings, moment: Moment[Settings]) -> 
     state = evolve(before, command)
     if not state.identified and state.episode is None:
         return Refused("not-found", "No patient with this id is known.", "CommunicationRequest.subject")
-    if _is_dead(state):
+    if state.is_dead:
         reason = "A list needs a living patient: this one is reported dead or was discharged as deceased."
         return Refused("business-rule", reason, "CommunicationRequest.subject")
     care = state.episode.care if isinstance(state.episode, Discharged) else state.episode
@@ -84,7 +84,7 @@ def _of(wishes: Iterable[str], prefix: str) -> Iterator[str]:
 
 def matched(state: State, event: MeetingsMatched, moment: Moment[Settings]) -> list[Emits]:
     """The list, for a patient who lives; where nothing fits a person is asked."""
-    if not is_awaited(state.lists_asked, event) or _is_dead(state):
+    if not is_awaited(state.lists_asked, event) or state.is_dead:
         return []
     if event.offers:
         prepared = MeetingListPrepared(
@@ -118,7 +118,3 @@ def is_wanted(state: State, evidence: str) -> bool:
     if isinstance(state.episode, InCare) or evidence.startswith("CommunicationRequest/"):
         return True
     return state.plan is not None and evidence == f"CarePlan/{state.plan.plan_id}"
-
-
-def _is_dead(state: State) -> bool:
-    return state.died or (isinstance(state.episode, Discharged) and state.episode.deceased)

@@ -116,7 +116,7 @@ def _why_not_asked(state: State, command: AskReferral, partner: Partner) -> Refu
         )
     if not state.identified and state.episode is None:
         return Refused("not-found", "No patient with this id is known.", "ServiceRequest.subject")
-    if state.died or _is_deceased(state):
+    if state.is_dead:
         return Refused(
             "business-rule",
             "A referral needs a living patient: this one is reported dead or was discharged as deceased.",
@@ -167,7 +167,3 @@ def readmitted(state: State, reason: str, moment: Moment[Settings]) -> list[Emit
     if not isinstance(state.episode, Discharged):
         return []
     return [withdrawn(each, reason, moment) for each in state.referrals if each.kind in REFERRED]
-
-
-def _is_deceased(state: State) -> bool:
-    return isinstance(state.episode, Discharged) and state.episode.deceased

@@ -151,7 +151,7 @@ def died(state: State, moment: Moment[Settings]) -> list[Emits]:
 
 def lives(before: State, event: DeathWithdrawn | DischargeWithdrawn, moment: Moment[Settings]) -> list[Emits]:
     """It was wrong: what was not sent meanwhile goes to the gate."""
-    if not _is_dead(before):
+    if not before.is_dead:
         return []
     state = evolve(before, event)
     return _go(state, [each for each in record.current(state.answers) if each.step == "waits"], moment)
@@ -172,13 +172,9 @@ def withdrawn(answer: Answer, reason: str, moment: Moment[Settings]) -> Emits:
 
 def _go(state: State, answers: Iterable[Answer], moment: Moment[Settings]) -> list[Emits]:
     """To the gate, unless the patient is dead."""
-    is_dead = _is_dead(state)
+    is_dead = state.is_dead
     able = [each for each in answers if each.step in ("waits", "on-hold")]
     return [event for each in able if not is_dead or _is_of_the_dead(each) for event in _to_the_gate(each, moment)]
-
-
-def _is_dead(state: State) -> bool:
-    return state.died or (isinstance(state.episode, Discharged) and state.episode.deceased)
 
 
 def _to_the_gate(answer: Answer, moment: Moment[Settings]) -> list[Emits]:

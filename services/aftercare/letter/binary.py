@@ -25,7 +25,6 @@ from services.aftercare.letter.composing import Gathered, Letter
 from services.aftercare.letter.listed import FORMATS
 from services.aftercare.letter_texts import in_language
 from services.aftercare.meetings.wishes import LANGUAGE
-from services.aftercare.record import Discharged
 from services.aftercare.state import State
 from shared.edge import fhir, partner_tasks
 from shared.edge.clients import Caller, TokenVerifier
@@ -56,11 +55,6 @@ class _Standing:
     plan: Json
     listed: Json | None
     state: State
-
-    @property
-    def is_dead(self) -> bool:
-        ended = self.state.episode
-        return self.state.died or (isinstance(ended, Discharged) and ended.deceased)
 
     @property
     def appointments(self) -> Mapping[str, datetime]:
@@ -116,7 +110,7 @@ class LetterBinaries:
         caller.require("Binary", "r")
         if standing is None:
             _unknown()
-        if standing.is_dead:
+        if standing.state.is_dead:
             raise refuse(410, "deleted", "", "The patient is reported dead, or was discharged so: there is no letter.")
         if standing.status != "current":
             text = "There is no letter of this plan any more: its DocumentReference is not current."
