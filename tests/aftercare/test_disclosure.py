@@ -67,6 +67,7 @@ async def test_a_no_that_comes_while_the_partner_is_away_is_heard(aftercare: Aft
     await aftercare.learn(consent(str(uuid4()), "riverbend-house"))
     denied = ConsentDenied(consent_id=str(uuid4()), recipients=(), purposes=(), denied_at=DISCHARGED)
     await aftercare.learn(denied)
+    aftercare.set_clock(DISCHARGED)
     await aftercare.post(asking(aftercare, "riverbend-house", "recovery-residence"))
     await aftercare.until_tasks(("riverbend-house", "on-hold"))
     (task,) = await aftercare.read("Task")
