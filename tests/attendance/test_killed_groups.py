@@ -12,6 +12,5 @@ TRANSACTIONS_MORE = 4
 
 @pytest.mark.processes
 async def test_a_group_is_called_off_while_its_process_is_killed_again_and_again(clinic: Clinic) -> None:
-    """Also while it was on its way to some of the members."""
-    waited = await called_off_and_killed(clinic, seed=1, more=TRANSACTIONS_MORE)
-    assert any(waited)
+    """Where in its work each death falls is the machine's: the long form counts those amid the members."""
+    assert await called_off_and_killed(clinic, seed=1, more=TRANSACTIONS_MORE)

@@ -12,6 +12,5 @@ TRANSACTIONS_MORE = 4
 
 @pytest.mark.processes
 async def test_guests_ask_for_seats_while_their_process_is_killed_again_and_again(clinic: Clinic) -> None:
-    """Also while a seat was on its way to whom it was given."""
-    waited = await asked_for_and_killed(clinic, seed=1, more=TRANSACTIONS_MORE)
-    assert any(waited)
+    """Where in its work each death falls is the machine's: the long form counts those with a seat on its way."""
+    assert await asked_for_and_killed(clinic, seed=1, more=TRANSACTIONS_MORE)
