@@ -4,12 +4,12 @@ kinds of tier 2 and above. Signals of one kind have rules of their own where the
 What stands is computed from the signal window alone, so the order in which the two topics arrived cannot matter.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from services.intake.settings import Settings
-from services.intake.signals import MISS, POSITIVE, SignalWindow, StandingSignal
+from services.intake.signals import MISS, SignalWindow, StandingSignal
 from services.intake.table import TABLE
-from shared.events.escalation import COMBINING
+from shared.events.escalation import AS_POSITIVE, COMBINING
 from shared.rules.escalation import SIGNALS_MOST, Trigger
 from shared.rules.packing import DAY
 
@@ -24,30 +24,44 @@ TIER = 3
 def together(window: SignalWindow, settings: Settings) -> Trigger | None:
     """The one trigger of all signals that meet another one, unless a person has already answered both."""
     within = settings.combine_days * DAY
-    if found := _meeting([each for each in window.signals if COMBINING[each.kind] in (MISS, POSITIVE)], within):
+    if found := _meeting([each for each in window.signals if _is_miss(each) or _is_positive(each)], within, _is_miss):
         return _trigger(REASON, found, window)
-    if found := _meeting([each for each in window.signals if window.tier(each) >= settings.combine_tier], within):
+    moderate = [each for each in window.signals if window.tier(each) >= settings.combine_tier]
+    if found := _meeting(moderate, within, lambda each: each.kind):
         return _trigger(MODERATE, found, window)
     return None
 
 
-def _meeting(signals: Sequence[StandingSignal], within: int) -> set[StandingSignal]:
+def _is_miss(signal: StandingSignal) -> bool:
+    return COMBINING[signal.kind] == MISS
+
+
+def _is_positive(signal: StandingSignal) -> bool:
+    """An altered specimen too, which beside its own positive is one signal of this kind and not two."""
+    return COMBINING[signal.kind] in AS_POSITIVE
+
+
+def _meeting(
+    signals: Sequence[StandingSignal], within: int, kind_of: Callable[[StandingSignal], int]
+) -> set[StandingSignal]:
     """Those of these, in clinical order, that one of another kind meets. Each is looked at once from either side: of
     sixty there would be 1,770 pairs."""
-    return _meeting_one_before(signals, within) | _meeting_one_before(signals[::-1], within)
+    return _meeting_one_before(signals, within, kind_of) | _meeting_one_before(signals[::-1], within, kind_of)
 
 
-def _meeting_one_before(signals: Iterable[StandingSignal], within: int) -> set[StandingSignal]:
+def _meeting_one_before(
+    signals: Iterable[StandingSignal], within: int, kind_of: Callable[[StandingSignal], int]
+) -> set[StandingSignal]:
     """Of all before it that are of one kind the last is the nearest."""
     found: set[StandingSignal] = set()
     nearest: dict[tuple[int, bool], int] = {}
     for each in signals:
         for (kind, answered), at in nearest.items():
             both_answered = answered and each.answered
-            if kind != each.kind and abs(each.at - at) <= within and not both_answered:
+            if kind != kind_of(each) and abs(each.at - at) <= within and not both_answered:
                 found.add(each)
                 break
-        nearest[each.kind, each.answered] = each.at
+        nearest[kind_of(each), each.answered] = each.at
     return found
 
 

@@ -26,7 +26,7 @@ from shared.rules.packing import instant, pack_id, seconds, unpack_id
 SIGNALS_MOST = 60
 """Of one stay: five a week for three months. Beyond, the oldest leave, and a person hears of it."""
 ESCALATIONS_MOST = 80
-MISS, POSITIVE = COMBINING[:2]
+MISS = COMBINING[0]
 EVIDENCE = {"Appointment/": "A", "DiagnosticReport/": "D"}
 
 Key = tuple[int, int, str]

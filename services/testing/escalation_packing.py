@@ -47,6 +47,7 @@ SIGNALS = (
     "specimen-not-valid",
     "unmapped-code",
     "result-unclear",
+    "specimen-altered",
 )
 STORED_SIGNALS_MOST = 12
 """Signals of an open escalation that the state holds, more than an event shows: when the newest are corrected, the

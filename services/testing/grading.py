@@ -191,8 +191,8 @@ def _maintenance(analyte: str, by: _Circumstances) -> str | None:
 
 
 def _absence(measure: Measure, ingredient: str, by: _Circumstances) -> ResultOutcome:
-    """Absent when neither drug nor metabolite was found; the metabolite alone only where both were quantified. Where it
-    was found, the drug was taken.
+    """Absent when neither drug nor metabolite was found; the metabolite alone only where both were quantified.
+    Where it was found, the drug was taken (domain 4.4).
     """
     pair = tables.MAINTENANCE[ingredient]
     found = [each for each in by.specimen.live if analyte_of(each) in pair and letter_of(each) == "p"]
@@ -202,5 +202,5 @@ def _absence(measure: Measure, ingredient: str, by: _Circumstances) -> ResultOut
         return "expected-negative"
     parent_only = analyte_of(measure) == pair[1] and all(analyte_of(each) == pair[0] for each in found)
     if parent_only and quantified(measure) and all(quantified(each) for each in found):
-        return "unexpected-negative-prescribed"
+        return "metabolite-absent"
     return "indeterminate"

@@ -34,7 +34,16 @@ LETTERS: dict[ResultFinding, str] = {
     "valid": "v",
 }
 FINDINGS: dict[str, ResultFinding] = {letter: found for found, letter in LETTERS.items()}
-GRAVITY = ("", "valid", "rejected-unsatisfactory", "invalid", "dilute", "adulterated", "substituted")
+GRAVITY = (
+    "",
+    "valid",
+    "rejected-unsatisfactory",
+    "dilute",
+    "temperature-out-of-range",
+    "invalid",
+    "substituted",
+    "adulterated",
+)
 """Conditions of a specimen, the gravest last."""
 ANY = "any"
 """What a screen, or a class, found: any drug of its metabolite group."""

@@ -21,7 +21,8 @@ from shared.rules.packing import DAY, instant, unpack_id
 UNEXPECTED = ("unexpected-positive-presumptive", "unexpected-positive-confirmed")
 NO_NEW_USE = ("baseline", "cannot-show-new-use")
 ALTERED = ("substituted", "adulterated")
-RECOLLECT = ("dilute", "invalid", "rejected-unsatisfactory")
+RECOLLECT = ("dilute", "invalid", "temperature-out-of-range", "rejected-unsatisfactory")
+LACKING = ("unexpected-negative-prescribed", "metabolite-absent")
 CONFIRMED = {"unexpected-positive-presumptive": "unexpected-positive-confirmed"}
 SUPPRESSING = ("sedative", "alcohol")
 """Families that suppress breathing together with an opioid."""
@@ -172,8 +173,7 @@ def _absent(
         return
     earlier = _lacked_before(each, standing, settings.repeat_window_days * DAY)
     opioid = _opioid([result for result in positives if result.outcome in UNEXPECTED])
-    prescribed = {result.explained_by for result in each.results if result.outcome == "unexpected-negative-prescribed"}
-    parent_alone = any(result.explained_by in prescribed for result in positives)
+    parent_alone = any(result.outcome == "metabolite-absent" for result in _settled(each))
     tier = 3 if earlier or opioid or parent_alone else 2
     yield _cause(each, "prescribed-medication-absent", tier, "prescribed-medication-absent")
 
@@ -189,14 +189,14 @@ def _lacked_before(graded: Graded, standing: Sequence[Graded], window: int) -> b
 
 
 def _lacks(graded: Graded) -> bool:
-    return any(result.outcome == "unexpected-negative-prescribed" for result in _settled(graded))
+    return any(result.outcome in LACKING for result in _settled(graded))
 
 
 def _condition(each: Graded, standing: Sequence[Graded]) -> Iterator[Cause]:
     condition = each.specimen.condition
     rejected = any(result.outcome == "rejected-unsatisfactory" for result in _settled(each))
     if condition in ALTERED:
-        yield _cause(each, "specimen-substituted-or-adulterated", 3, "specimen-not-valid")
+        yield _cause(each, "specimen-substituted-or-adulterated", 3, "specimen-altered")
     elif condition in RECOLLECT or rejected:
         before = [other.specimen for other in standing if other.specimen.collected_at < each.specimen.collected_at]
         again = bool(before) and before[-1].condition in RECOLLECT

@@ -13,15 +13,16 @@ from services.testing.figures import Figure, looked_at, plain_unit
 from services.testing.findings import read
 from services.testing.laboratory import TAKEN_BACK, Component
 from services.testing.settings import Validity
+from services.testing.specimens import GRAVITY
 from shared.events.codes import LOINC
 from shared.events.testing import Condition
 
 _PARTS: tuple[tuple[str, Condition], ...] = (
-    ("substitut", "substituted"),
     ("adulterat", "adulterated"),
-    ("dilut", "dilute"),
+    ("substitut", "substituted"),
     ("invalid", "invalid"),
     ("abnormal", "invalid"),
+    ("dilut", "dilute"),
 )
 """Of words that state a condition; the gravest first."""
 _STATED = re.compile("|".join(part for part, _ in _PARTS))
@@ -84,8 +85,8 @@ def may_judge(component: Component) -> bool:
 def _gravest(found: Iterable[Condition | None]) -> Condition | None:
     """The gravest of what is stated; else unclear, where one is."""
     every = set(found)
-    gravest = next((condition for _, condition in _PARTS if condition in every), None)
-    return gravest or (None if None in every else "valid")
+    gravest: Condition = max((each for each in every if each is not None), key=GRAVITY.index, default="valid")
+    return None if gravest == "valid" and None in every else gravest
 
 
 def _by_all_figures(figures: Mapping[str, Sequence[Decimal]], limits: Validity) -> Iterator[Condition | None]:
@@ -169,7 +170,7 @@ def by_figures(figures: Mapping[str, Decimal], limits: Validity) -> Condition | 
     return _gravest(
         (
             _by_ph(_float(figures, "ph"), limits),
-            "invalid" if too_warm_or_cold else "valid",
+            "temperature-out-of-range" if too_warm_or_cold else "valid",
             _by_concentration(_float(figures, "creatinine"), _float(figures, "specific-gravity"), limits),
         )
     )

@@ -27,9 +27,17 @@ STEPS = (ACKNOWLEDGED, ACTED_ON, HANDED_OVER, RESOLVED, REOPENED)
 """What a person does about an escalation, each time an AuditEvent of this subtype (ESCALATION)."""
 IN_CONTACT = "in-contact-again"
 """Why a silence that was too long is over: a sign of the patient came. Each miss of it has an escalation of its own."""
-COMBINING = ("missed-session", "unexpected-positive", "prescribed-medication-absent", "specimen-not-valid")
+COMBINING = (
+    "missed-session",
+    "unexpected-positive",
+    "prescribed-medication-absent",
+    "specimen-not-valid",
+    "specimen-altered",
+)
 """Signals that mean more together (domain 5.2): a state names them by their places, which never change. What a result
 that cannot show new use raises is none of them."""
+AS_POSITIVE = ("unexpected-positive", "specimen-altered")
+"""A specimen that was substituted or adulterated counts as a presumptive positive (domain 5.2)."""
 SCRIPTS = frozenset({"missed-session", "welfare-check"})
 """What is said to a patient who did not come."""
 CONTACT_SCRIPTS = frozenset({"follow-up", "re-engagement", "return-to-use", "in-crisis"})

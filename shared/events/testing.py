@@ -28,11 +28,13 @@ ResultOutcome = Literal[
     "cannot-show-new-use",
     "not-confirmed",
     "unexpected-negative-prescribed",
+    "metabolite-absent",
     "indeterminate",
     "dilute",
     "substituted",
     "adulterated",
     "invalid",
+    "temperature-out-of-range",
     "rejected-unsatisfactory",
     "cancelled",
     "pending",
@@ -43,11 +45,24 @@ ResultOutcome = Literal[
 - `unexplained-positive`: in older events only: an active medication was in no table.
 - `cannot-show-new-use`: within the residual window of an earlier positive (domain 5.2).
 - `not-confirmed`: a definitive method did not find in this specimen what a presumptive one suggested.
+- `metabolite-absent`: of a prescribed maintenance medication the drug alone, both quantified; no ratio is judged.
 - `pending`: not graded (no open episode, no result yet, or a code that no table knows).
 """
 
-Condition = Literal["valid", "dilute", "substituted", "adulterated", "invalid", "rejected-unsatisfactory"]
+Condition = Literal[
+    "valid",
+    "dilute",
+    "substituted",
+    "adulterated",
+    "invalid",
+    "temperature-out-of-range",
+    "rejected-unsatisfactory",
+]
 """The specimen's (domain 4.3), as the laboratory states it or as its validity measures show it."""
+
+
+NoSpecimen = Literal["refused", "no-show"]
+"""Why a collection gave no specimen, of the same CodeSystem as the outcomes (domain 4.4): never a positive."""
 
 
 ReportStatus = Literal["registered", "partial", "preliminary", "final", "corrected", "cancelled", "entered-in-error"]

@@ -16,12 +16,12 @@ from services.intake.coverage import COVERAGES_MOST
 from services.intake.decide.signals import UNCOUNTED
 from services.intake.levels import LEVELS
 from services.intake.listed import MEDICATIONS_MOST
-from services.intake.signals import ESCALATIONS_MOST, MISS, POSITIVE
+from services.intake.signals import ESCALATIONS_MOST, MISS
 from services.intake.signals import SIGNALS_MOST as SIGNALS_REMEMBERED
 from services.intake.state import State, due
 from services.intake.table import TABLE
 from shared.events.envelope import Command, Event, name_id
-from shared.events.escalation import COMBINING, Escalation, Signal
+from shared.events.escalation import AS_POSITIVE, COMBINING, Escalation, Signal
 from shared.events.intake import TEAM_ROLES
 from shared.path.service import STATE_BYTES_MOST
 from shared.rules.escalation import SIGNALS_MOST
@@ -203,7 +203,7 @@ def lives(draw: some.DrawFn) -> list[list[Event]]:
     under several escalations, often updated and retracted."""
     found = []
     for number in range(draw(some.integers(2, 30))):
-        code = draw(some.sampled_from([*COMBINING, MISS, POSITIVE, "baseline-safety"]))
+        code = draw(some.sampled_from([*COMBINING, MISS, *AS_POSITIVE, "baseline-safety"]))
         first, *more = draw(some.lists(days, min_size=1, max_size=SIGNALS_MOST, unique=True))
         signals = [(code, MONDAY + timedelta(days=day)) for day in more]
         raised = escalated(str(number), code, MONDAY + timedelta(days=first), *signals, tier=draw(some.integers(1, 3)))
@@ -306,7 +306,7 @@ def _worse(event: Event, escalation_id: str, tier: int) -> Event:
 
 
 def test_eight_positives_taken_back_leave_the_one_that_a_late_miss_meets() -> None:
-    positives = [escalated(f"positive {day}", POSITIVE, MONDAY + timedelta(days=day)) for day in range(8)]
+    positives = [escalated(f"positive {day}", AS_POSITIVE[day % 2], MONDAY + timedelta(days=day)) for day in range(8)]
     miss = escalated("late miss", MISS, MONDAY - timedelta(days=6))
     late = admitted().and_then(*positives, miss, *map(retracted, positives[1:]))
     early = admitted().and_then(miss, positives[0], *[each for one in positives[1:] for each in (one, retracted(one))])

@@ -266,6 +266,22 @@ def test_a_graver_condition_is_not_hidden_by_a_lesser_one() -> None:
     substituted = {"creatinine": Decimal("1.5"), "specific-gravity": Decimal("1.0005")}
     for lesser in ({"ph": Decimal("4.2")}, {"temperature": Decimal(80)}):
         assert by_figures({**substituted, **lesser}, SETTINGS.validity) == "substituted"
+    assert by_figures({**substituted, "ph": Decimal(2)}, SETTINGS.validity) == "adulterated"
+
+
+@pytest.mark.parametrize(
+    ("figure", "unit", "condition"),
+    [
+        ("89", "degF", "temperature-out-of-range"),
+        ("32.2", "Cel", "temperature-out-of-range"),
+        ("96", "[degF]", "valid"),
+        ("37.7", "Cel", "valid"),
+    ],
+)
+def test_a_temperature_out_of_its_range_is_a_condition_of_its_own(figure: str, unit: str, condition: str) -> None:
+    drug = component("14314-9", text="NEG")
+    temperature = Component(codes=(Code("T1", "", "Temperature"),), number=Decimal(figure), unit=unit)
+    assert interpreted(drug, temperature).condition == condition
 
 
 def test_a_gravity_that_no_urine_has_is_not_read() -> None:

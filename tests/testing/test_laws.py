@@ -60,7 +60,17 @@ REPORTS = st.builds(
     st.sampled_from(
         ["registered", "preliminary", "final", "corrected", "cancelled", "entered-in-error", "promoted", "unknown"]
     ),
-    st.sampled_from(["valid", "dilute", "substituted", "adulterated", "invalid", "rejected-unsatisfactory"]),
+    st.sampled_from(
+        [
+            "valid",
+            "dilute",
+            "substituted",
+            "adulterated",
+            "invalid",
+            "temperature-out-of-range",
+            "rejected-unsatisfactory",
+        ]
+    ),
     st.lists(OBSERVED | FOREIGN, max_size=70),
     st.booleans(),
     st.sampled_from(("report", "message", "component")),

@@ -140,9 +140,9 @@ def asks(command: ReportResult, asked: set[str], story: Story) -> None:
                 assert waits or upheld or result.analyte in confirmed or "result-unclear" in reasons, result
             case "adulterated" | "substituted":
                 assert "specimen-substituted-or-adulterated" in reasons
-            case "dilute" | "invalid" | "rejected-unsatisfactory":
+            case "dilute" | "invalid" | "temperature-out-of-range" | "rejected-unsatisfactory":
                 assert waits or "recollection-needed" in reasons or reasons, result
-            case "unexpected-negative-prescribed":
+            case "unexpected-negative-prescribed" | "metabolite-absent":
                 assert waits or "prescribed-medication-absent" in reasons, result
             case outcome if outcome in UNEXPECTED:
                 assert reasons, result

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.intake.combined import MODERATE, REASON, together
-from services.intake.signals import MISS, POSITIVE, Key, Naming, SignalWindow, StandingSignal, window_of
-from shared.events.escalation import COMBINING
+from services.intake.signals import MISS, Key, Naming, SignalWindow, StandingSignal, window_of
+from shared.events.escalation import AS_POSITIVE, COMBINING
 from shared.rules.escalation import SIGNALS_MOST
 from shared.rules.packing import DAY, pack_id, unpack_id
 from tests.intake.given import SETTINGS
@@ -47,7 +47,8 @@ def of_pairs(pairs: Iterable[tuple[StandingSignal, StandingSignal]]) -> set[Stan
 @settings(max_examples=examples(300))
 def test_those_meet_that_are_within_seven_days_of_another_kind_unless_both_were_answered(window: SignalWindow) -> None:
     everything = list(combinations(window.signals, 2))
-    both = [each for each in everything if {COMBINING[one.kind] for one in each} == {MISS, POSITIVE}]
+    miss_and_positive = [{MISS, positive} for positive in AS_POSITIVE]
+    both = [each for each in everything if {COMBINING[one.kind] for one in each} in miss_and_positive]
     grave = [each for each in everything if min(map(window.tier, each)) >= SETTINGS.combine_tier]
     reason, meeting = next(
         ((reason, found) for reason, pairs in ((REASON, both), (MODERATE, grave)) if (found := of_pairs(pairs))),

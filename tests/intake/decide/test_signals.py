@@ -208,6 +208,20 @@ def test_two_kinds_of_tier_two_within_seven_days_give_tier_three_and_no_reassess
     assert escalation.subsumes == (TWO_MISSES.escalation.id, ABSENT.escalation.id)
 
 
+def test_a_miss_beside_an_altered_specimen_counts_as_one_beside_a_positive() -> None:
+    altered = escalated("altered", "specimen-altered", TUESDAY, tier=3)
+    raised, asked = admitted().and_then(TWO_MISSES, altered).emitted
+    assert isinstance(raised, w.EscalationRaised) and raised.escalation.reason == "miss-and-positive"
+    assert isinstance(asked, w.PlacementReviewRequested)
+
+
+def test_an_altered_specimen_and_its_own_positive_are_no_miss_and_positive() -> None:
+    both = [escalated(code, code, TUESDAY, tier=3) for code in ("unexpected-positive", "specimen-altered")]
+    raised, *asked = admitted().and_then(*both).emitted
+    assert isinstance(raised, w.EscalationRaised) and raised.escalation.reason == "two-moderate-signals"
+    assert asked == []
+
+
 @pytest.mark.parametrize("tiers", [(1, 2), (2, 1), (1, 1)])
 def test_a_milder_part_gives_no_tier_three(tiers: tuple[int, int]) -> None:
     milder = [

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from services.testing.messages import AcknowledgeEscalation, ReportResult, ResolveEscalation
 from services.testing.state import State, due
-from shared.events.escalation import EscalationOverdue, EscalationResolved
+from shared.events.escalation import EscalationOverdue, EscalationRaised, EscalationResolved
+from shared.events.testing import Condition
 from tests.story import only
 from tests.testing.given import TIME_PASSED, admitted, day, discharged, medications, report
 from tests.testing.story import BASELINE, Story, in_treatment, outcomes
@@ -22,6 +23,7 @@ from tests.testing.story import BASELINE, Story, in_treatment, outcomes
         ("adulterated", "specimen-substituted-or-adulterated", 3),
         ("dilute", "recollection-needed", 1),
         ("invalid", "recollection-needed", 1),
+        ("temperature-out-of-range", "recollection-needed", 1),
         ("rejected-unsatisfactory", "recollection-needed", 1),
     ],
 )
@@ -30,6 +32,15 @@ def test_a_specimen_that_is_not_valid_asks_for_a_person(condition: str, reason: 
     emitted = story.then(report("weekly", 7, condition=condition, COCAINE="negative"))  # type: ignore[arg-type]
     assert outcomes(emitted) == [condition]
     assert story.escalations == {reason: tier}
+
+
+@pytest.mark.parametrize(
+    ("condition", "signal"), [("adulterated", "specimen-altered"), ("dilute", "specimen-not-valid")]
+)
+def test_only_an_altered_specimen_says_so_to_whoever_combines_signals(condition: Condition, signal: str) -> None:
+    story = in_treatment()
+    (escalated,) = only(story.then(report("weekly", 7, condition=condition, COCAINE="negative")), EscalationRaised)
+    assert [each.code for each in escalated.escalation.signals] == [signal]
 
 
 def test_a_second_specimen_in_a_row_that_must_be_collected_again_is_tier_two() -> None:
