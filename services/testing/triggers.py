@@ -26,6 +26,8 @@ LACKING = ("unexpected-negative-prescribed", "metabolite-absent")
 CONFIRMED = {"unexpected-positive-presumptive": "unexpected-positive-confirmed"}
 SUPPRESSING = ("sedative", "alcohol")
 """Families that suppress breathing together with an opioid."""
+ALCOHOL_MARKER, MORE_OF_ALCOHOL = "etg", ("ets", "ethanol")
+"""Mouthwash, hand gel and food may leave ethyl glucuronide; the others beside it make that less likely (domain 4.1)."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,12 @@ def _settled(graded: Graded) -> list[AnalyteResult]:
     return [each for each in graded.results if each.status in SETTLED]
 
 
+def _positives(graded: Graded) -> list[AnalyteResult]:
+    """Those that stand, whatever they mean."""
+    void = ("not-confirmed", "cancelled", "pending")
+    return [each for each in graded.results if each.finding == "positive" and each.outcome not in void]
+
+
 def triggers(found: Sequence[Cause]) -> list[Trigger]:
     """Each reason at its highest tier, with all its signals: in as many triggers as it takes to show each of them."""
     return [each for reason in dict.fromkeys(each.reason for each in found) for each in _of_reason(reason, found)]
@@ -92,12 +100,7 @@ def _provisional(each: Graded) -> Iterator[Cause]:
 
 
 def _of_specimen(each: Graded, standing: Sequence[Graded], settings: Settings) -> Iterator[Cause]:
-    settled = _settled(each)
-    positives = [
-        result
-        for result in each.results
-        if result.finding == "positive" and result.outcome not in ("not-confirmed", "cancelled", "pending")
-    ]
+    settled, positives = _settled(each), _positives(each)
     yield from _unexpected(each, [result for result in settled if result.outcome in UNEXPECTED], positives)
     yield from _safety(each, settled, positives)
     yield from _absent(each, positives, standing, settings)
@@ -217,14 +220,23 @@ def _repeated(standing: Sequence[Graded], settings: Settings) -> list[Cause]:
 
 
 def _reviews(standing: Sequence[Graded]) -> list[Cause]:
-    """Beside an escalation, once for each ingredient: the first specimen with an unexpected positive asks for it."""
+    """Beside an escalation, once for each ingredient: the first specimen with an unexpected positive asks for it; and
+    for each with nothing of alcohol but ethyl glucuronide."""
     first: dict[str, Cause] = {}
     for each in standing:
         unexpected = [result for result in _settled(each) if result.outcome in UNEXPECTED]
         tier = 2 if _opioid(unexpected) else 1
         for ingredient in each.in_question if unexpected else ():
             first.setdefault(ingredient, _cause(each, "medical-review", tier, "medical-review", ingredient))
-    return list(first.values())
+    alone = (_cause(each, "medical-review", 1, "medical-review", ALCOHOL_MARKER) for each in standing if _alone(each))
+    return [*first.values(), *alone]
+
+
+def _alone(graded: Graded) -> bool:
+    """Whether an unexpected ethyl glucuronide is all that was found of alcohol in this specimen."""
+    unexpected = {result.analyte for result in _settled(graded) if result.outcome in UNEXPECTED}
+    found = {result.analyte for result in _positives(graded)}
+    return ALCOHOL_MARKER in unexpected and not found & set(MORE_OF_ALCOHOL)
 
 
 def _confirmed(graded: Graded) -> bool:
