@@ -41,6 +41,7 @@ COMMANDS = {
 }
 """A command's name -> where it stands below deploy/commands, and its example."""
 GROUPS = {
+    "client": "clients.commands",
     "clock": "run.clock_commands",
     "codes": "codes.commands",
     "consent": "consent.commands",

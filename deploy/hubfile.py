@@ -28,7 +28,7 @@ class Replica(msgspec.Struct, frozen=True):
 
 
 class Service(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One service: its FHIR base, its address for operators, its process, and for testing the two for HL7 v2. Where it
+    """One service: its FHIR base, its address for operators, its process, and for testing those for HL7 v2. Where it
     has several processes, `replicas` are the others; clients have one address for all."""
 
     fhir: str
@@ -36,6 +36,7 @@ class Service(msgspec.Struct, frozen=True, omit_defaults=True):
     pid: int
     hl7: str | None = None
     mllp: str | None = None
+    mllp_tls: str | None = None
     replicas: tuple[Replica, ...] = ()
 
     @property

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from deploy import clock, grants, hubfile, keys, rights, servers, topics
+from deploy import clock, grants, hubfile, keys, mllp_authority, rights, servers, topics
 from deploy.embedded_postgres import DATABASES
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub, Service
@@ -33,6 +33,8 @@ MODULES: Mapping[str, str] = {
     "testing": "services.testing.app",
     "aftercare": "services.aftercare.app",
 }
+LINES = {"mllp": "IOP_MLLP_SOCKET", "mllp_tls": "IOP_MLLP_TLS_SOCKET"}
+"""The ports of testing besides its own, and where it finds the socket of one that several processes share."""
 ADMIN_ABOVE = 100
 """The port for operators is so far above a service's own, and that of each further replica above the one before."""
 
@@ -49,24 +51,26 @@ class Ports:
     testing: int = 8103
     aftercare: int = 8104
     mllp: int = 2575
+    mllp_tls: int = 2576
 
-    def choose(self, replicas: Iterable[Replica]) -> dict[str, int]:
-        """A free port for issuer and each service, and for MLLP; of each process of a service one for operators."""
-        chosen = {name: free_port(getattr(self, name)) for name in (*MODULES, "mllp")}
+    def choose(self, replicas: Iterable[Replica], lines: Iterable[str]) -> dict[str, int]:
+        """A free port for issuer and each service, and for each kind of MLLP; of each process of a service one for
+        operators."""
+        chosen = {name: free_port(getattr(self, name)) for name in (*MODULES, *lines)}
         for each in replicas:
             preferred = getattr(self, each.service)
             chosen[each.admin] = free_port(preferred and preferred + ADMIN_ABOVE * (each.number + 1))
         return chosen
 
 
-ANY_PORTS = Ports(0, 0, 0, 0, 0, 0, 0, 0)
+ANY_PORTS = Ports(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What to run: `modules` names the Python module of issuer and services, `replicas` how many processes each service
     has, `deploy` is the folder of settings, `clock_starts_at` makes the clock manual, `secure` shuts the embedded
-    Kafka."""
+    Kafka, `mllp_tls` has MLLP with mutual TLS too."""
 
     data: Path
     ports: Ports = Ports()
@@ -75,6 +79,12 @@ class Plan:
     deploy: Path = SETTINGS
     clock_starts_at: datetime | None = None
     secure: bool = False
+    mllp_tls: bool = False
+
+    @property
+    def lines(self) -> list[str]:
+        """The kinds of MLLP there are."""
+        return [each for each in LINES if each == "mllp" or self.mllp_tls]
 
     def of(self, service: str) -> list[Replica]:
         """The processes of a service."""
@@ -97,7 +107,10 @@ def up(plan: Plan, report: Callable[[str], None], healthy: Callable[[Hub], None]
     with hubfile.owned(plan.data):
         hubfile.remove(plan.data)
         _set_clock(plan)
-        folder = keys.make(plan.data, [name for name, each in clients.items() if each.key == keys.of(name)])
+        ours = [name for name, each in clients.items() if each.key == keys.of(name)]
+        folder = keys.make(plan.data, ours)
+        if plan.mllp_tls:
+            mllp_authority.make(folder, [name for name in ours if clients[name].reports])
         users = wanted.users if plan.secure else ()
         backing = servers.prepare(plan.data, plan.ports.kafka, plan.ports.postgres, users)
         supervisor = Supervisor(report)
@@ -118,8 +131,8 @@ def up(plan: Plan, report: Callable[[str], None], healthy: Callable[[Hub], None]
 
 def _run(plan: Plan, folder: Path, backing: Servers, supervisor: Supervisor, healthy: Callable[[Hub], None]) -> None:
     replicas = [each for service in DATABASES for each in plan.of(service)]
-    chosen = plan.ports.choose(replicas)
-    shared = {name: chosen[name] for name in (*DATABASES, "mllp") if len(plan.of(_service_at(name))) > 1}
+    chosen = plan.ports.choose(replicas, plan.lines)
+    shared = {name: chosen[name] for name in (*DATABASES, *plan.lines) if len(plan.of(_service_at(name))) > 1}
     with shared_sockets(shared) as sockets:
         places = {name: opened.fileno() for name, opened in sockets.items()}
         processes = [each for name in plan.modules for each in plan.of(name)]
@@ -136,7 +149,7 @@ def _run(plan: Plan, folder: Path, backing: Servers, supervisor: Supervisor, hea
 
 def _service_at(name: str) -> str:
     """The service that answers at the port of this name."""
-    return "testing" if name == "mllp" else name
+    return "testing" if name in LINES else name
 
 
 def process(
@@ -161,11 +174,9 @@ def process(
         environment["IOP_ADMIN_HOST"], environment["IOP_ADMIN_PORT"] = LOOPBACK, str(port)
         environment |= backing.services[name].environment()
     if name == "testing":
-        environment["IOP_MLLP_PORT"] = str(chosen["mllp"])
+        environment |= _lines(plan, folder, chosen)
     inherited = {
-        "IOP_MLLP_SOCKET" if each == "mllp" else "IOP_HTTP_SOCKET": place
-        for each, place in sockets.items()
-        if _service_at(each) == name
+        LINES.get(each, "IOP_HTTP_SOCKET"): place for each, place in sockets.items() if _service_at(each) == name
     }
     if plan.clock_starts_at is not None:
         environment["IOP_CLOCK_FILE"] = str((plan.data / clock.NAME).resolve())
@@ -179,6 +190,15 @@ def process(
         environment=environment | {variable: str(place) for variable, place in inherited.items()},
         sockets=tuple(inherited.values()),
     )
+
+
+def _lines(plan: Plan, keys_folder: Path, chosen: Mapping[str, int]) -> dict[str, str]:
+    """Where HL7 v2 comes in."""
+    found = {f"IOP_{each.upper()}_PORT": str(chosen[each]) for each in plan.lines}
+    if plan.mllp_tls:
+        server = str(keys_folder / mllp_authority.FOLDER / mllp_authority.SERVER)
+        found |= {"IOP_MLLP_TLS_CERT_FILE": server, "IOP_MLLP_TLS_KEY_FILE": server}
+    return found
 
 
 def answers_ok(port: int, path: str) -> bool:
@@ -213,8 +233,8 @@ def describe(plan: Plan, backing: Servers, chosen: Mapping[str, int], pids: Mapp
         each = [hubfile.Replica(f"{_url(chosen[each.admin])}/admin", pids[each.name]) for each in replicas]
         service = Service(fhir=f"{base}/fhir", admin=each[0].admin, pid=each[0].pid, replicas=tuple(each[1:]))
         if name == "testing":
-            mllp = f"{LOOPBACK}:{chosen['mllp']}"
-            service = msgspec.structs.replace(service, hl7=f"{base}/hl7", mllp=mllp)
+            lines = {each: f"{LOOPBACK}:{chosen[each]}" for each in plan.lines}
+            service = msgspec.structs.replace(service, hl7=f"{base}/hl7", **lines)
         services[name] = service
     return Hub(
         kafka=backing.kafka,

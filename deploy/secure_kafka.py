@@ -7,27 +7,17 @@
 All are readable by their owner only. Elsewhere than on one's own machine these come from whoever runs the cluster.
 """
 
-import ipaddress
-import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
-from deploy.paths import LOOPBACK
+from deploy.certificates import Authority, store
 from shared.platform.kafka_security import Security
 
 HUB, BROKER = "iop", "broker"
 """Who sets up topics and rights, and asks for `iop settle` and its like; whom the broker is to itself."""
 NAME = "iop-kafka"
-AUTHORITY = "ca.pem"
-AUTHORITY_DAYS, BROKER_DAYS = 3650, 825
 LISTENERS = """\
 listeners=SASL_SSL://{host}:{port},CONTROLLER://{host}:{controller_port}
 advertised.listeners=SASL_SSL://{host}:{port}
@@ -67,7 +57,7 @@ class Secrets:
     @property
     def authority(self) -> Path:
         """Whom clients trust."""
-        return self.folder / AUTHORITY
+        return Authority(self.folder).certificate
 
     @property
     def broker(self) -> Path:
@@ -88,72 +78,9 @@ def make(data: Path, users: Iterable[str]) -> Secrets:
     made = Secrets(folder, tuple(sorted({*users, HUB, BROKER})))
     for user in made.users:
         if not (folder / f"{user}.password").exists():
-            _store(folder / f"{user}.password", secrets.token_hex(24).encode())
-    _make_authority(made)
-    _make_broker(made)
+            store(folder / f"{user}.password", secrets.token_hex(24).encode())
+    authority = Authority(folder)
+    authority.make("iop-kafka-authority")
+    broker = authority.sign(NAME)
+    store(made.broker, broker.key + broker.certificate)
     return made
-
-
-def _make_authority(made: Secrets) -> None:
-    key_file = made.folder / "ca.key"
-    if made.authority.exists() and key_file.exists():
-        return
-    key, name = ec.generate_private_key(ec.SECP256R1()), _name("iop-kafka-authority")
-    certificate = (
-        _certificate(name, name, key.public_key(), AUTHORITY_DAYS)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    _store(key_file, _private(key))
-    _store(made.authority, _pem(certificate))
-
-
-def _make_broker(made: Secrets) -> None:
-    authority = x509.load_pem_x509_certificate(made.authority.read_bytes())
-    signs = serialization.load_pem_private_key((made.folder / "ca.key").read_bytes(), password=None)
-    assert isinstance(signs, ec.EllipticCurvePrivateKey)
-    key = ec.generate_private_key(ec.SECP256R1())
-    names = [x509.IPAddress(ipaddress.ip_address(LOOPBACK)), x509.DNSName("localhost")]
-    certificate = (
-        _certificate(_name(NAME), authority.subject, key.public_key(), BROKER_DAYS)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(signs, hashes.SHA256())
-    )
-    _store(made.broker, _private(key) + _pem(certificate))
-
-
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: int
-) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=days))
-    )
-
-
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
-
-
-def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
-    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    return key.private_bytes(encoding, form, serialization.NoEncryption())
-
-
-def _pem(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _store(path: Path, content: bytes) -> None:
-    """Write the file whole or not at all, mode 0600."""
-    half = path.with_name(f"{path.name}.new")
-    half.unlink(missing_ok=True)
-    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-    half.rename(path)

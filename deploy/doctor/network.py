@@ -59,6 +59,8 @@ def _addresses(hub: Hub) -> Iterator[tuple[str, str]]:
             yield f"operators of {name}{f'-{number}' if number else ''}", urlsplit(admin).netloc
         if service.mllp:
             yield "MLLP", service.mllp
+        if service.mllp_tls:
+            yield "MLLP with TLS", service.mllp_tls
 
 
 async def _listens(at: str) -> bool:

@@ -46,8 +46,13 @@ OF_A_SERVICE: Mapping[str, str] = {
     " requests to loopback are answered",
     "admin_host": "address for `/admin`, on loopback for nobody outside needs it",
     "admin_port": "port for `/admin`, with `/metrics` and `/health` too; without it there is no `/admin`",
-    "mllp_host": "address for MLLP, on loopback for it has no TLS (testing only)",
+    "mllp_host": "address for MLLP without TLS, so on loopback (testing only)",
     "mllp_port": "port for HL7 v2 over MLLP (testing only); without it there is no MLLP",
+    "mllp_tls_host": "address for MLLP with mutual TLS, which may be any (testing only)",
+    "mllp_tls_port": "port for it; without it there is none",
+    "mllp_tls_cert_file": "PEM of the certificate that laboratories are shown, and of who signed it; read again when it"
+    " changes",
+    "mllp_tls_key_file": "PEM of its key, not encrypted; read again when it changes",
     "mllp_lines": "MLLP connections at once",
     "mllp_lines_a_client": "MLLP connections at once from one address",
     "mllp_first_seconds": "seconds until the first message of an MLLP connection must begin",
@@ -61,6 +66,7 @@ OF_A_SERVICE: Mapping[str, str] = {
     "clock_file": "file of a manual clock; without it the clinic's time is real time",
     "http_socket": "descriptor of a listening socket that the process inherits, where several share the address",
     "mllp_socket": "the same for MLLP",
+    "mllp_tls_socket": "the same for MLLP with TLS",
     "replica": "name of this replica among those of its service, each its own; default: the host's ordinal, else 0",
     "catch_up_hours": "after an outage silence counts again once senders had as long as it was, at most so many hours",
 }

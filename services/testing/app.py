@@ -1,14 +1,15 @@
 """Composition root: `python -m services.testing.app`."""
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
-from services.testing import examining, mllp
+from services.testing import examining, mllp, mllp_tls
 from services.testing.code_maps import LOOK_SECONDS, CodeMaps
 from services.testing.decide import decide, react
 from services.testing.edge import EDGE
 from services.testing.hl7.receiver import Hl7Receiver, routes
 from services.testing.messages import Commands, Internal
+from services.testing.mllp_tls import ServerFiles
 from services.testing.rereading import Rereading
 from services.testing.senders import laboratories
 from services.testing.settings import Settings
@@ -18,7 +19,7 @@ from shared.path.transaction.code_maps import EXAMINE
 from shared.platform import db
 from shared.platform.clients import registered
 from shared.platform.keys import Keys
-from shared.platform.settings import load
+from shared.platform.settings import Process, load
 from shared.process import Running, ServiceAssembly, main
 
 
@@ -44,11 +45,17 @@ def assemble(keys: Keys) -> ServiceAssembly:
     return ServiceAssembly(
         service=service,
         edge=EDGE,
-        settings=lambda process: load(process.deploy, "testing", Settings),
+        settings=_settings,
         routes=lambda running: routes(_receiver(running)),
         tasks=_tasks,
         answers={EXAMINE: examining.answer},
     )
+
+
+def _settings(process: Process) -> dict[str, Settings]:
+    """With the files of MLLP, which must be right before anything is opened. Raises ConfigurationError."""
+    ServerFiles.of(process)
+    return load(process.deploy, "testing", Settings)
 
 
 def _tasks(running: Running) -> list[Coroutine[Any, Any, None]]:
@@ -57,16 +64,17 @@ def _tasks(running: Running) -> list[Coroutine[Any, Any, None]]:
     return [*_mllp(running), db.every(LOOK_SECONDS, maps.look, name="code maps")]
 
 
-def _mllp(running: Running) -> list[Coroutine[Any, Any, None]]:
-    """On an address of its own, for it has no TLS; without a port there is no MLLP."""
-    process = running.process
-    if process.mllp_port is None:
-        return []
+def _mllp(running: Running) -> Iterator[Coroutine[Any, Any, None]]:
+    """Plain on an address of its own, on loopback; with mutual TLS on another one. Without a port there is none."""
+    process, receiver = running.process, _receiver(running)
     limits = mllp.LineLimits(
         process.mllp_lines, process.mllp_lines_a_client, process.mllp_first_seconds, process.mllp_idle_seconds
     )
-    receive = _receiver(running).receive
-    return [mllp.serve(process.mllp_host, process.mllp_port, receive, limits, process.mllp_socket)]
+    if (port := process.mllp_port) is not None:
+        yield mllp.serve(process.mllp_host, port, receiver.receive, limits, process.mllp_socket)
+    if (port := process.mllp_tls_port) is not None and (files := ServerFiles.of(process)) is not None:
+        trust = mllp_tls.Trust(files, process.keys, receiver.known)
+        yield mllp_tls.serve(process.mllp_tls_host, port, receiver.receive, limits, trust, process.mllp_tls_socket)
 
 
 def _receiver(running: Running) -> Hl7Receiver:

@@ -1,18 +1,20 @@
-"""The MLLP listener: frames in, one answer each, in order. A bad message never drops the connection, or its neighbours.
+"""The MLLP listener: frames in, answers out, in order. A bad message never drops the connection, or its neighbours.
 
-The answer goes out after `receive` returned, and that is after the commit. Plain MLLP is for loopback only.
+An answer goes out after `receive` returned, and that is after the commit. Plain MLLP is for loopback only; with mutual
+TLS it is `mllp_tls`.
 """
 
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from shared.edge import server
-from shared.platform import log
+from shared.platform import log, metrics
 from shared.platform.clock import ticks
 from shared.platform.settings import ConfigurationError
 
@@ -22,6 +24,8 @@ BEGINNING_BYTES = 4_096
 """What remains of a frame beyond the limit: enough for MSH, so that it can be answered."""
 READ_BYTES = 65_536
 CLOSE_SECONDS_MOST = 10.0
+TOO_MANY: Final = "too-many-lines"
+WITHDRAWN: Final = "withdrawn"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,26 @@ class Frame(NamedTuple):
     whole: bool = True
 
 
-Receive = Callable[[Frame], Awaitable[bytes]]
+Receive = Callable[[Frame, str], Awaitable[Sequence[bytes]]]
+"""A frame, and the laboratory whose certificate was shown (empty: none was): its answers, which may be none."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A connection; `counts` says whether the certificate that let it in still does."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    laboratory: str = ""
+    counts: Callable[[], bool] = lambda: True
+
+
+class LineRefused(ConnectionError):
+    """Nobody is answered: the reason is for whoever runs the hub."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Frames:
@@ -126,47 +149,61 @@ class Listener:
         self._closing = asyncio.Event()
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task, client = asyncio.current_task(), str((writer.get_extra_info("peername") or ("",))[0])
+        """One without TLS."""
+        address = str((writer.get_extra_info("peername") or ("",))[0])
+        try:
+            await self.take(address, lambda: contextlib.nullcontext(Line(reader, writer)))
+        finally:
+            await closed(writer)
+
+    async def take(self, address: str, open_line: Callable[[], AbstractAsyncContextManager[Line]]) -> None:
+        """One connection from this address until it ends, counted before it is opened."""
+        task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
-        self._clients[client] += 1
+        self._clients[address] += 1
         try:
-            if self._has_a_line(client):
-                await self._converse(reader, writer)
+            self._require_free(address)
+            async with open_line() as line:
+                await self._converse(line)
+        except LineRefused as refused:
+            metrics.MLLP_REFUSED.labels(refused.reason).inc()
+            log.seldom(f"mllp connection refused: {refused.reason}")
         except (TimeoutError, OSError) as error:
             log.get().warning("mllp connection ended", error=type(error).__name__)
         finally:
             self._connections.discard(task)
-            self._clients -= Counter((client,))
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            self._clients -= Counter((address,))
 
-    def _has_a_line(self, client: str) -> bool:
-        """Whether there is one for this connection, which is counted already."""
+    def _require_free(self, address: str) -> None:
+        """Raises LineRefused where there is no line for this connection, which is counted already."""
         limits = self._limits
-        free = len(self._connections) <= limits.lines_most and self._clients[client] <= limits.lines_a_client_most
-        if not free:
-            log.get().warning("mllp connection refused", error="too many lines")
-        return free
+        if len(self._connections) > limits.lines_most or self._clients[address] > limits.lines_a_client_most:
+            raise LineRefused(TOO_MANY)
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _converse(self, line: Line) -> None:
         frames, closing = Frames(), asyncio.create_task(self._closing.wait())
         limits, until = self._limits, ticks() + self._limits.first_seconds_most
         begun = False
         try:
             while not self._closing.is_set():
-                chunk = await _read(reader, closing, max(until - ticks(), 0.0))
+                chunk = await _read(line.reader, closing, max(until - ticks(), 0.0))
                 if not chunk:
                     return
                 complete = frames.feed(chunk)
                 for frame in complete:
-                    writer.write(START + await self._receive(frame) + END + RETURN)
-                    await writer.drain()
+                    await self._answer(frame, line)
                 if complete or (frames.began and not begun):
                     begun, until = True, ticks() + limits.idle_seconds_most
         finally:
             closing.cancel()
+
+    async def _answer(self, frame: Frame, line: Line) -> None:
+        if not line.counts():
+            raise LineRefused(WITHDRAWN)
+        for answer in await self._receive(frame, line.laboratory):
+            line.writer.write(START + answer + END + RETURN)
+        await line.writer.drain()
 
     async def finish(self) -> None:
         """No further frame is read; the answers in hand still go out."""
@@ -175,6 +212,13 @@ class Listener:
             await asyncio.wait(self._connections, timeout=CLOSE_SECONDS_MOST)
         for connection in tuple(self._connections):
             connection.cancel()
+
+
+async def closed(writer: asyncio.StreamWriter) -> None:
+    """The connection is over, whatever became of it."""
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _read(reader: asyncio.StreamReader, closing: "asyncio.Task[Literal[True]]", seconds: float) -> bytes:

@@ -1,6 +1,7 @@
 """Whose message it is and what its identifiers mean: clients.toml as HL7 v2 sees it. Pure, once loaded.
 
-Over plain MLLP on loopback MSH-3 or MSH-4 names the laboratory and MSH-6 the program; over HTTP the token does.
+Over plain MLLP on loopback MSH-3 or MSH-4 names the laboratory and MSH-6 the program; over HTTP the token does. With
+mutual TLS the certificate names the laboratory, and MSH must not say otherwise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,17 +30,33 @@ class Sender:
     programs: tuple[str, ...]
 
 
-def sender_of(header: Header, known: Mapping[str, Laboratory]) -> Sender:
-    """By MSH-3 and MSH-4; where neither is registered and only one laboratory is, that one. Raises Nak."""
-    written = {header.text(3).casefold(), header.text(4).casefold()} - {""}
-    named = [name for name, each in known.items() if written & {*map(str.casefold, each.hl7_senders), name}]
-    candidates = named or list(known)
+def sender_of(header: Header, known: Mapping[str, Laboratory], shown: str = "") -> Sender:
+    """By the certificate that was `shown`. Without one by MSH-3 and MSH-4; where neither is registered and only one
+    laboratory is, that one. Raises Nak."""
+    fields = [_named(header.text(number), known) for number in (3, 4) if header.text(number)]
+    if shown:
+        _require_same(shown, known, fields)
+    candidates = [shown] if shown else sorted(set().union(*fields)) or list(known)
     if len(candidates) != 1:
         raise Nak("AR", Fault("MSH^1^4", hl7.UNKNOWN_KEY))
     laboratory = known[candidates[0]]
     asked = header.text(6).casefold()
     programs = tuple(each for each in laboratory.programs if each.casefold() == asked) or laboratory.programs
     return Sender(candidates[0], laboratory, programs)
+
+
+def _named(text: str, known: Mapping[str, Laboratory]) -> set[str]:
+    """The laboratories that call themselves so."""
+    own = text.casefold()
+    return {name for name, each in known.items() if own in map(str.casefold, (*each.hl7_senders, name))}
+
+
+def _require_same(shown: str, known: Mapping[str, Laboratory], fields: Sequence[set[str]]) -> None:
+    """Neither MSH-3 nor MSH-4 is another laboratory's name, and one is this one's where it has names. Raises Nak."""
+    another = any(each and shown not in each for each in fields)
+    unregistered = bool(known[shown].hl7_senders and fields) and not any(shown in each for each in fields)
+    if another or unregistered:
+        raise Nak("AR", Fault("MSH^1^4", hl7.UNKNOWN_KEY))
 
 
 def identifiers(named: Sequence[Named], laboratory: Laboratory) -> tuple[Identifier, ...]:

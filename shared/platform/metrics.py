@@ -15,6 +15,7 @@ DELIVERIES = Counter("iop_deliveries_total", "Deliveries decided, by event or fi
 EMITTED = Counter("iop_emitted_total", "Rows written to the outbox, by lane", ["service", "destination"])
 SENT = Counter("iop_sent_total", "Outbox rows sent, by lane", ["service", "lane"])
 REFUSED = Counter("iop_refused_total", "Requests refused, by the code of the first issue", ["service", "route", "code"])
+MLLP_REFUSED = Counter("iop_mllp_refused_total", "MLLP connections refused or ended, by reason", ["reason"])
 WITHHELD = Counter("iop_withheld_total", "Disclosures the consent gate withheld", ["service", "partner"])
 STRAYS = Counter("iop_strays_total", "Records that are no events of the hub's", ["service"])
 PARKED = Gauge(

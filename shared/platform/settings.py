@@ -142,6 +142,12 @@ class Process(AnyProcess, KafkaEnvironment):
     mllp_port: Port | None = None
     """Without a port there is no MLLP."""
     mllp_socket: Descriptor | None = None
+    mllp_tls_host: Text = "127.0.0.1"
+    mllp_tls_port: Port | None = None
+    """Without a port there is no MLLP with TLS."""
+    mllp_tls_socket: Descriptor | None = None
+    mllp_tls_cert_file: Path | None = None
+    mllp_tls_key_file: Path | None = None
     mllp_lines: Lines = 512
     mllp_lines_a_client: Lines = 64
     mllp_first_seconds: Seconds = 30.0

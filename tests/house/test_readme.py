@@ -70,12 +70,12 @@ def test_every_dependency_has_its_reason() -> None:
 
 @pytest.fixture(scope="module")
 def readme_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """`iop up`, as the README says, on free ports."""
+    """`iop up --mllp-tls`, as the README says, on free ports."""
     data = tmp_path_factory.mktemp("readme") / "hub"
     emitted = data.with_name("output.txt")
     with emitted.open("w") as output:
         begun = subprocess.Popen(
-            (sys.executable, "-m", "deploy.cli", "up", "--data", str(data), "--any-ports"),
+            (sys.executable, "-m", "deploy.cli", "up", "--mllp-tls", "--data", str(data), "--any-ports"),
             cwd=ROOT,
             stdout=output,
             stderr=output,
@@ -106,13 +106,13 @@ def test_every_command_works_as_printed(readme_hub: Path) -> None:
         short_tail,
     ) = outputs
     assert short_intake.count('"status":"201 Created"') == 2
-    assert "MSA|AA|0815" in short_laboratory
+    assert short_laboratory.count("MSA|AA|0815") == 2, "over plain MLLP, and over mutual TLS"
     assert "PatientIdentified" in short_tail
     assert intake.count('"status":"201 Created"') == 8
     assert '"status":"completed"' in signed
     assert [each in answered for each in ("T4", "requested", "accepted", "completed")] == [True] * 4
     assert answered.endswith("no escalations\n") and max(map(len, answered.splitlines())) <= 100
-    assert laboratory.count("MSA|AA|4711") == 2
+    assert laboratory.count("MSA|AA|4711") == 3
     assert "EpisodeAdmitted" in tail
     assert consumer.count("org.iop-hub.SessionScheduled") == 3
     assert waiting == f"open: {ESCALATION.id} T3\n"
@@ -136,7 +136,8 @@ def run(block: str, hub: Path) -> str:
         "http://127.0.0.1:8101/fhir": written["services"]["intake"]["fhir"],
         "http://127.0.0.1:8103/hl7": written["services"]["testing"]["hl7"],
         "-p 2575": f"-p {written['services']['testing']['mllp'].rpartition(':')[2]}",
-        ".iop/hub.json": str(hub / "hub.json"),
+        "127.0.0.1:2576": written["services"]["testing"]["mllp_tls"],
+        ".iop/": f"{hub}/",
         ".venv/bin/": f"{Path(sys.executable).parent}/",
         "oru.hl7": str(hub / "oru.hl7"),
     }

@@ -67,7 +67,7 @@ class ReceivingService(ServiceOnPostgres):
 
     async def receives(self, content: bytes) -> str:
         """MSA-1 and, where there is an ERR, its code."""
-        answer = (await self.receiver.receive(Frame(content))).decode().split("\r")
+        answer = (await self.receiver.receive(Frame(content)))[0].decode().split("\r")
         errors = [each.split("|")[3].split("^")[0] for each in answer if each.startswith("ERR")]
         return " ".join([answer[1].split("|")[1], *errors])
 

@@ -146,7 +146,7 @@ async def test_what_is_no_message_is_answered_too(testing: ReceivingService) -> 
 
 
 async def test_what_is_beyond_the_limit_is_answered_by_its_control_id(testing: ReceivingService) -> None:
-    answer = await testing.receiver.receive(Frame(message()[:300], whole=False))
+    (answer,) = await testing.receiver.receive(Frame(message()[:300], whole=False))
     assert b"\rMSA|AR|M1\r" in answer and b"|207^" in answer
 
 

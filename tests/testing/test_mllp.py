@@ -27,8 +27,8 @@ def framed(content: bytes) -> bytes:
     return START + content + END + RETURN
 
 
-async def echo(frame: Frame) -> bytes:
-    return b"ACK " + frame.content
+async def echo(frame: Frame, laboratory: str = "") -> list[bytes]:
+    return [b"ACK " + frame.content]
 
 
 @asynccontextmanager
@@ -105,8 +105,8 @@ async def test_a_large_message_with_any_bytes_passes() -> None:
 
 
 async def test_a_message_beyond_the_limit_is_answered_and_so_is_its_neighbour() -> None:
-    async def receive(frame: Frame) -> bytes:
-        return b"taken" if frame.whole else b"too long"
+    async def receive(frame: Frame, _: str) -> list[bytes]:
+        return [b"taken" if frame.whole else b"too long"]
 
     async with listening(receive) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -171,10 +171,10 @@ async def test_a_line_too_many_is_closed_and_the_others_go_on(limits: dict[str, 
 async def test_the_answer_in_hand_goes_out_when_the_listener_closes() -> None:
     started, commit = asyncio.Event(), asyncio.Event()
 
-    async def slow(frame: Frame) -> bytes:
+    async def slow(frame: Frame, _: str) -> list[bytes]:
         started.set()
         await commit.wait()
-        return b"ACK " + frame.content
+        return await echo(frame)
 
     async with listening(slow) as (listener, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -191,9 +191,9 @@ async def test_the_answer_in_hand_goes_out_when_the_listener_closes() -> None:
 async def test_no_answer_goes_out_before_the_commit() -> None:
     committed = asyncio.Event()
 
-    async def receive(frame: Frame) -> bytes:
+    async def receive(frame: Frame, _: str) -> list[bytes]:
         await committed.wait()
-        return frame.content
+        return [frame.content]
 
     async with listening(receive) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

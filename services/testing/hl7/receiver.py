@@ -57,20 +57,21 @@ class Hl7Receiver:
     running: Running
     known: Mapping[str, Laboratory]
 
-    async def receive(self, frame: Frame) -> bytes:
-        """One MLLP frame: its acknowledgement, whatever it is."""
+    async def receive(self, frame: Frame, shown: str = "") -> tuple[bytes, ...]:
+        """One MLLP frame: its acknowledgement, whatever it is. `shown` is the laboratory whose certificate was."""
         with tracing.span("edge", route="mllp") as span:
-            acknowledgement, status = await self.answer(frame, None)
+            acknowledgement, status = await self.answer(frame, None, shown)
             span.ended(failed=status >= 500, status=f"{status // 100}xx")
-        return acknowledgement
+        return (acknowledgement,)
 
-    async def answer(self, frame: Frame, sender: Sender | None) -> tuple[bytes, int]:
-        """The acknowledgement and HTTP's status for it. MSH names the sender where none is given."""
+    async def answer(self, frame: Frame, sender: Sender | None, shown: str = "") -> tuple[bytes, int]:
+        """The acknowledgement and HTTP's status for it. The certificate that was shown, or MSH, names the sender where
+        none is given."""
         decoded: Decoded | None = None
         try:
             decoded = hl7.decode(frame.content)
             require_whole(frame)
-            await self._take(frame.content, decoded, sender or sender_of(decoded.header, self.known))
+            await self._take(frame.content, decoded, sender or sender_of(decoded.header, self.known, shown))
             verdict = _ACCEPTED
         except Exception as error:
             verdict = _verdict(error)
