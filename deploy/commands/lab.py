@@ -96,7 +96,7 @@ def test(
 def _read_as(reading: CodeReading) -> str:
     match reading.by:
         case "nothing":
-            return "read as nothing: a Task map-laboratory-code asks about it"
+            return "read as nothing: a Task map-code asks about it"
         case "map" if not reading.analyte:
             return f"no result ({reading.meaning}), by the map"
         case _:

@@ -41,9 +41,11 @@ class CodeMaps:
             if codes != settings.local_codes:
                 await inbox.journal.change(program, msgspec.structs.replace(settings, local_codes=codes))
                 self._all_read = False
-        if not self._all_read:
-            await self._remember(each for each in lines if each.program in inbox.settings)
-            self._all_read = await self._rereading.read_answered()
+        if self._all_read:
+            await self._rereading.read_answered(only_open=True)
+            return
+        await self._remember(each for each in lines if each.program in inbox.settings)
+        self._all_read = await self._rereading.read_answered()
 
     async def _remember(self, lines: Iterable[MappedCode]) -> None:
         """What codes were read as before: else nobody reads that again where nobody had to ask about the code."""

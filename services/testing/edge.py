@@ -13,7 +13,7 @@ from services.testing.assigning import asks_whose, assigned
 from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, unread
 from services.testing.interpretation import interpret as interpreted
 from services.testing.laboratory import Component, LaboratoryReport, Status
-from services.testing.measures import questions, topic_of
+from services.testing.measures import topic_of
 from services.testing.messages import ReportResult
 from services.testing.observations import REPORT, STATUS, codes_of, report_of, tagged
 from services.testing.submitted import (
@@ -31,8 +31,9 @@ from services.testing.submitted import (
     specimen_type,
     specimens_of,
 )
+from services.testing.unmapped import waiting_by_code
 from services.testing.validity import stating_a_condition
-from services.testing.worklist import COMPARE, MAP_CODE, READ_VALUE, code_task, value_task
+from services.testing.worklist import COMPARE, MAP_CODE, READ_VALUE, code_task, line_of, value_task
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
@@ -65,11 +66,11 @@ NO_DRUG_TEST = (OUTCOME, "not-a-drug-test")
 
 @dataclass
 class _Notes:
-    """What interpreting leaves behind: the tag of each resource, the codes that no table knows, and where values stand
+    """What interpreting leaves behind: the tag of each resource, the reports that were read, and where values stand
     that nothing reads."""
 
     tags: dict[str, tuple[str, str]] = field(default_factory=dict)
-    unmapped: dict[str, None] = field(default_factory=dict)
+    reports: list[LaboratoryReport] = field(default_factory=list)
     unread: dict[str, None] = field(default_factory=dict)
 
 
@@ -98,7 +99,8 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
 
 def _questions(notes: _Notes, context: Context) -> Iterator[AcceptedResource]:
     laboratory = context.program, context.caller.name
-    yield from (code_task(*laboratory, each, context.now) for each in notes.unmapped)
+    waiting = waiting_by_code(notes.reports, *laboratory, context.settings)
+    yield from (code_task(*laboratory, code, context.now, results) for code, results in waiting.items())
     if notes.unread:
         yield value_task(*laboratory, tuple(notes.unread), context.now)
 
@@ -121,7 +123,7 @@ def _commands(
 ) -> Iterator[ReportResult]:
     """The report as a command, its Observations tagged with it; what is no drug test is only marked."""
     context, tags = submitted.context, notes.tags
-    notes.unmapped |= dict.fromkeys(questions(report, context.caller.name, context.settings))
+    notes.reports.append(report)
     try:
         command = interpreted(report, context.program, context.caller.name, context.settings)
     except TooManyComponents as error:
@@ -251,5 +253,6 @@ EDGE = Edge(
     order=("Specimen", "Observation", "DiagnosticReport", "Task"),
     unknown_patient="waiting",
     questions=frozenset({MAP_CODE, READ_VALUE, COMPARE}),
+    code_lines={MAP_CODE: line_of},
     context=CONTEXT,
 )

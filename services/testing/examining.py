@@ -10,14 +10,9 @@ from services.testing import tables
 from services.testing.code_maps import merged
 from services.testing.measures import meaning_of, plain
 from services.testing.senders import Laboratory, laboratories
-from services.testing.settings import WITHOUT_RESULT, Settings, is_understood
+from services.testing.settings import MEANINGS, Settings, is_understood
 from shared.path.transaction.code_maps import CodeReading, Examination, Examined, MappedCode
 from shared.platform.settings import ConfigurationError, Process, load
-
-_MEANINGS = (
-    "meaning must be a LOINC code of data/loinc.csv, an analyte of data/analytes.csv with 'presumptive' or 'definitive'"
-    f" behind it, a check of the specimen with its unit, or one of {', '.join(WITHOUT_RESULT)}"
-)
 
 
 async def answer(process: Process, asked: str) -> Examination:
@@ -43,7 +38,7 @@ def _faults(lines: tuple[MappedCode, ...], own: Mapping[str, Laboratory]) -> Ite
             (line.code != plain(""), "code must be stated"),
             (count[line.laboratory, line.code] == 1, "a laboratory's code must stand once"),
             (line.reviewed_by != "", "reviewed_by must name who reviewed it"),
-            (is_understood(line.meaning), _MEANINGS),
+            (is_understood(line.meaning), f"meaning must be {MEANINGS}"),
         )
         yield from ((place, reason) for met, reason in required if not met)
 

@@ -89,13 +89,18 @@ def topic_of(report: LaboratoryReport, client: str, settings: Settings) -> Topic
 
 def questions(report: LaboratoryReport, client: str, settings: Settings) -> Iterator[str]:
     """The codes of this report that a person has to say the meaning of."""
+    return (code for code, _ in questioned(report, client, settings))
+
+
+def questioned(report: LaboratoryReport, client: str, settings: Settings) -> Iterator[tuple[str, Component]]:
+    """Each row whose code a person has to say the meaning of, with that code."""
     if topic_of(report, client, settings) == "other":
         return
     for component in report.components:
         measured = measure_of(component, client, settings)
         unclear = measured.measure is None or measured.questioned
         if unclear and not measured.ignored and component.status not in TAKEN_BACK:
-            yield plain(measured.code.code)
+            yield plain(measured.code.code), component
 
 
 def _is_no_drug_test(component: Component) -> bool:

@@ -1,6 +1,6 @@
 """Results under a code that nobody knew are read again once the program's table says what it means (domain 4.5).
 
-The answers are the Tasks `map-laboratory-code` whose code the table maps now; what came since is read from its bytes.
+The answers are the Tasks `map-code` whose code the table maps now; what came since is read from its bytes.
 It is done at a start and whenever a code map changed (`code_maps`). Read twice it changes nothing: each reading has its
 own id, and a row read again takes its own place.
 """
@@ -21,7 +21,7 @@ from services.testing.hl7.results import PatientResult, results
 from services.testing.messages import Observed, ReportResult
 from services.testing.senders import Sender
 from services.testing.settings import WITHOUT_RESULT, Settings
-from services.testing.worklist import Answer, answer_in, answered, value_task
+from services.testing.worklist import MAP_CODE, Answer, answer_in, answered, value_task
 from shared.edge import admission, received
 from shared.edge.admission import OnePatient, Reading
 from shared.edge.clients import Caller
@@ -30,7 +30,7 @@ from shared.edge.fhir import parse
 from shared.edge.moments import ProgramTime
 from shared.edge.outcome import HttpRefusal
 from shared.edge.received import Received
-from shared.path.transaction import resources, waiting
+from shared.path.transaction import questions, resources, waiting
 from shared.path.transaction.delivery import Commanded, Identified
 from shared.platform import documents, log
 from shared.platform.clients import RegisteredClient
@@ -47,20 +47,21 @@ class Rereading:
     receiver: Hl7Receiver
     clients: Mapping[str, RegisteredClient]
 
-    async def read_answered(self) -> bool:
-        """All that the tables of the programs answer; False where the service was too busy for the rest."""
-        running = self.receiver.running
+    async def read_answered(self, *, only_open: bool = False) -> bool:
+        """All that the tables of the programs answer, or what of it is asked now; False where something is left for
+        the next try."""
+        running, done = self.receiver.running, True
         for program, settings in running.inbox.settings.items():
             async with running.inbox.pool.acquire() as connection:
-                tasks = await resources.of_nobody(connection, program, "Task")
-            found = (answer_in(parse(each.encode()), settings) for each in tasks)
+                tasks = await questions.of_code(connection, program, MAP_CODE, only_open=only_open)
+            found = (answer_in(each, settings) for each in tasks)
             for answer in (each for each in found if each is not None):
-                if not await self._read(answer, program):
-                    return False
-        return True
+                done = await self._read(answer, program) and done
+        return done
 
     async def _read(self, answer: Answer, program: str) -> bool:
-        """Every message with this code, and then the Task is completed; False where the service is too busy now."""
+        """Every message with this code, and then the Task is completed; False where the service is too busy now, or
+        more results came meanwhile: a replica that did not know the map yet may have stored them."""
         running = self.receiver.running
         known = answer.laboratory in self.clients and tables.meant(_read_as(answer)) is not None
         async with running.inbox.pool.acquire() as connection:
@@ -74,10 +75,10 @@ class Rereading:
                 if refused.status == _BUSY:
                     return False
                 await self._list(refused, identity, answer, program)
-        async with running.inbox.pool.acquire() as connection:
+        async with running.inbox.pool.acquire() as connection, connection.transaction():
             now = running.clock.now()
-            await resources.settle(connection, answered(answer, now), program, None, now)
-        return True
+            settled = await questions.settle(connection, answered(answer, now), program, answer.version, now)
+        return settled is not None
 
     async def _list(self, refused: HttpRefusal, identity: UUID, answer: Answer, program: str) -> None:
         """What can't be read even now (a report without any time) is a person's to read, with the place in question."""

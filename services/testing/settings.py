@@ -12,6 +12,12 @@ from shared.rules.staff import Staff
 WITHOUT_RESULT = ("ignored", "comment", "document", "no-drug-test")
 """What a laboratory's own code may mean besides a measure: none of it is a result, nor a question to anyone."""
 
+MEANINGS = (
+    "a LOINC code of data/loinc.csv, an analyte of data/analytes.csv with 'presumptive' or 'definitive' behind it, a"
+    f" check of the specimen with its unit, or one of {', '.join(WITHOUT_RESULT)}"
+)
+"""What a laboratory's own code may mean, for whoever has to say it."""
+
 
 class Validity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limits of specimen validity, urine (domain 4.3). Where the laboratory states the validity itself, that stands."""

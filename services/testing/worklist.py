@@ -6,20 +6,25 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
 from services.testing.measures import meaning_of
-from services.testing.settings import Settings
-from shared.edge import work_item
-from shared.edge.fhir import elements
+from services.testing.settings import MEANINGS, Settings, is_understood
+from shared.edge import questions, work_item
+from shared.edge.contract import Context
+from shared.edge.fhir import BundleEntry, elements
+from shared.edge.json import Json
+from shared.edge.outcome import refuse
 from shared.edge.work_item import INSTANT
 from shared.events import codes, fhir
 from shared.events.codes import HUB
+from shared.path.transaction.code_maps import MappedCode
+from shared.path.transaction.questions import OPEN, Question
 from shared.path.transaction.resources import AcceptedResource
 
-MAP_CODE = "map-laboratory-code"
+MAP_CODE = "map-code"
 READ_VALUE = "read-value"
 COMPARE = "compare-messages"
 _LABORATORY = "laboratory"
@@ -29,10 +34,11 @@ _PLACES = "places"
 _READ_AS = "read-as"
 
 
-def code_task(program: str, client: str, code: str, now: datetime) -> AcceptedResource:
-    """What a laboratory's own code means: to be mapped, or ignored, in `testing.local_codes` (domain 4.5)."""
+def code_task(program: str, client: str, code: str, now: datetime, results: tuple[UUID, ...] = ()) -> AcceptedResource:
+    """What a laboratory's own code means, once for each code, with the results that wait for that (domain 4.5)."""
     name = f"{HUB}/{MAP_CODE}|{program}|{client}|{code}"
-    return _task(name, MAP_CODE, "laboratory-code-unmapped", {_LABORATORY: client, _CODE: code}, now)
+    task = _task(name, MAP_CODE, "laboratory-code-unmapped", {_LABORATORY: client, _CODE: code}, now)
+    return msgspec.structs.replace(task, results=results)
 
 
 def reuse_task(program: str, client: str, document_id: str, now: datetime) -> AcceptedResource:
@@ -54,9 +60,10 @@ def value_task(
 
 class Answer(NamedTuple):
     """A laboratory's own code, what the program's map says of it now and what it said before (nothing: empty); asked
-    about `since`."""
+    about `since`, by this version of its Task (None: any)."""
 
     task: Mapping[str, Any]
+    version: str | None
     laboratory: str
     code: str
     meaning: str
@@ -69,23 +76,57 @@ class Answer(NamedTuple):
         return f"{self.code}={self.meaning}|{self.former}|{self.task['lastModified']}"
 
 
-def answer_in(task: Mapping[str, Any], settings: Settings) -> Answer | None:
-    """What the table says of the code that this Task asks about; None where it says nothing, or nothing new."""
+def answer_in(question: Question, settings: Settings) -> Answer | None:
+    """What the map says of the code that this Task asks about; None where it says nothing, or nothing new. Where
+    results came meanwhile, as from a replica that did not know the map yet, the Task is open, and the same is an answer
+    again."""
+    task = question.task
     if not elements.has_code(task.get("code"), codes.TASK, MAP_CODE):
         return None
-    laboratory, code = (str(fhir.task_inputs(dict(task), kind)[0]["valueString"]) for kind in (_LABORATORY, _CODE))
+    laboratory, code = named(task)
     meaning = meaning_of(code, laboratory, settings)
-    former = next((str(each["valueString"]) for each in task.get("output", ())), "")
-    if meaning is None or meaning == former:
+    former = next((str(each["valueString"]) for each in task.get("output", ()) if _is_reading(each)), "")
+    if meaning is None or (meaning == former and task["status"] not in OPEN):
         return None
-    return Answer(task, laboratory, code, meaning, former, fhir.moment(task["authoredOn"]))
+    since = fhir.moment(task["authoredOn"])
+    return Answer(task, str(question.version), laboratory, code, meaning, former, since)
 
 
 def was_mapped(program: str, client: str, code: str, meaning: str, since: datetime) -> AcceptedResource:
     """Of a code that nobody had to ask about: what it was read as, so that another meaning is an answer again."""
     asked = code_task(program, client, code, since)
     task = msgspec.json.decode(asked.body, type=dict[str, Any])
-    return answered(Answer(task, client, code, meaning, "", since), since)
+    return answered(Answer(task, None, client, code, meaning, "", since), since)
+
+
+def line_of(stored: Json, entry: BundleEntry, context: Context) -> MappedCode | None:
+    """The line of the code map that completing a `map-code` is; None while it is not completed.
+
+    Raises HttpRefusal 422: without a meaning its results would be listed nowhere.
+    """
+    match entry.resource["status"]:
+        case "cancelled":
+            text = "Must not be cancelled: a code without a result is mapped as ignored."
+            raise refuse(422, "business-rule", f"{entry.place}.status", text)
+        case "completed" if stored["status"] in OPEN:
+            return _line(stored, entry, context)
+        case _:
+            return None
+
+
+def _line(stored: Json, entry: BundleEntry, context: Context) -> MappedCode:
+    stated = questions.means(entry.resource)
+    if len(stated) != 1 or not is_understood(stated[0]):
+        raise refuse(422, "required", f"{entry.place}.output", f"Must say in `means` what the code means: {MEANINGS}.")
+    laboratory, code = named(stored)
+    by = questions.answering(entry, context) or context.caller.name
+    return MappedCode(context.program, laboratory, code, stated[0], by, context.now.date())
+
+
+def named(task: Mapping[str, Any]) -> tuple[str, str]:
+    """The laboratory, and its own code, that a `map-code` asks about."""
+    laboratory, code = (str(fhir.task_inputs(dict(task), kind)[0]["valueString"]) for kind in (_LABORATORY, _CODE))
+    return laboratory, code
 
 
 def answered(answer: Answer, now: datetime) -> AcceptedResource:
@@ -94,9 +135,16 @@ def answered(answer: Answer, now: datetime) -> AcceptedResource:
         **answer.task,
         "status": "completed",
         "lastModified": now.strftime(INSTANT),
-        "output": [{"type": fhir.concept(codes.INPUT, _READ_AS), "valueString": answer.meaning}],
+        "output": [
+            *(each for each in answer.task.get("output", ()) if not _is_reading(each)),
+            {"type": fhir.concept(codes.INPUT, _READ_AS), "valueString": answer.meaning},
+        ],
     }
     return AcceptedResource("Task", str(task["id"]), msgspec.json.encode(task).decode(), "completed", now)
+
+
+def _is_reading(output: Json) -> bool:
+    return fhir.code_of(dict(output["type"])) == _READ_AS
 
 
 def _task(name: str, code: str, reason: str, inputs: dict[str, str], now: datetime) -> AcceptedResource:

@@ -11,6 +11,7 @@ from shared.edge.json import Json, MutableJson
 from shared.edge.moments import ProgramTime
 from shared.edge.outcome import Issue
 from shared.events.envelope import Command
+from shared.path.transaction.code_maps import MappedCode
 from shared.path.transaction.consent_ledger import LedgerSnapshot
 from shared.path.transaction.resources import AcceptedResource, Name
 
@@ -79,6 +80,8 @@ StateView = Callable[[object, Context, datetime], MutableJson]
 """What a service shows of one patient's state, as it is at that instant, or as it was in the time that holds it."""
 LedgerView = Callable[[LedgerSnapshot, Context, datetime], MutableJson]
 """What a service shows of one patient's consents, as the gate would read them at that instant."""
+CodeLine = Callable[[Json, BundleEntry, Context], MappedCode | None]
+"""What a Task as stored, and as it was answered, says of a laboratory's code; None while it is not completed."""
 UnknownPatient = Literal["refused", "waiting", "created"]
 """What becomes of a submission about nobody known: refused as transient; it waits for its patient (laboratory facts);
 or its Patient becomes one here (intake)."""
@@ -104,6 +107,8 @@ class Edge:
     unknown_patient: UnknownPatient = "refused"
     also: frozenset[Also] = frozenset()
     questions: frozenset[str] = frozenset()
+    code_lines: Mapping[str, CodeLine] = field(default_factory=dict)
+    """By the code of a Task in `questions` that asks what a code means: the line of the map that its completion is."""
     context: frozenset[str] = frozenset()
     time_asks_a_person: Callable[[BundleEntry, Context], bool] = lambda _entry, _context: False
     minutes: Callable[[Sequence[BundleEntry], Context], Minutes] | None = None

@@ -1,49 +1,119 @@
 """Work of no patient: a Task that a service lists for its staff, and what they answer. It emits nothing.
 
 Its service names the codes of such Tasks (`Edge.questions`), and every one asks whether patients are one person; all
-other Tasks are commands about a patient.
+other Tasks are commands about a patient. Who answered what is an AuditEvent; of two answers at once one counts, and the
+other sender learns which.
 """
 
-from datetime import datetime
-
-import msgspec
+from uuid import NAMESPACE_URL, uuid5
 
 from shared.edge import fhir, several
 from shared.edge.clients import Caller
-from shared.edge.contract import Edge
+from shared.edge.contract import Context, Edge
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import has_code
+from shared.edge.json import Json, MutableJson
 from shared.edge.outcome import refuse
+from shared.edge.staff import is_proved, known_member
 from shared.edge.work_item import INSTANT
-from shared.events.codes import TASK
-from shared.path.transaction import resources
+from shared.events import audit, codes
+from shared.events.audit import Who
+from shared.events.codes import INPUT, TASK
+from shared.events.fhir import code_of, coding, concept
+from shared.path.transaction import code_maps, questions, resources
+from shared.path.transaction.questions import OPEN
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform.db import Connection
 
+_MEANS = "means"
 ANSWERS = ("accepted", "in-progress", "completed", "cancelled")
 
 
-async def answered(connection: Connection, edge: Edge, entry: BundleEntry, caller: Caller, now: datetime) -> int | None:
+async def answered(
+    connection: Connection, edge: Edge, entry: BundleEntry, context: Context, service: str
+) -> int | None:
     """The version of such a Task after its new status is stored; None where the entry is of anything else.
 
-    Raises HttpRefusal: 422 for another status, 412 where it was changed since the version named.
+    Raises HttpRefusal: 422 for another status, 409 where somebody answered before, 412 where it was changed since the
+    version named.
     """
     if entry.method != "PUT" or entry.type != "Task":
         return None
-    row = await resources.one(connection, caller.program, ("Task", str(entry.id)))
-    stored = fhir.parse(row["body"].encode()) if row is not None and not row["patient"] else {}
-    if not any(has_code(stored.get("code"), TASK, code) for code in (several.COMPARE, *edge.questions)):
-        return None
+    async with connection.transaction():
+        row = await questions.locked(connection, context.program, str(entry.id))
+        stored = fhir.parse(row["body"].encode()) if row is not None else {}
+        if row is None or not any(
+            has_code(stored.get("code"), TASK, code) for code in (several.COMPARE, *edge.questions)
+        ):
+            return None
+        _require_answer(entry, stored)
+        if entry.resource["status"] == stored["status"]:
+            return int(row["version"])
+        line = _line(edge, stored, entry, context)
+        if line is not None:
+            await code_maps.put(connection, [line])
+            stored = {**stored, "output": [meaning(line.meaning)]}
+        version = await _settled(connection, entry, stored, context)
+        done = _record(entry, stored, version, context, service)
+        await resources.add(connection, [done], context.program, context.now)
+        return version
+
+
+def _require_answer(entry: BundleEntry, stored: Json) -> None:
+    """Raises HttpRefusal."""
     status = entry.resource["status"]
     if status not in ANSWERS:
         raise refuse(422, "business-rule", f"{entry.place}.status", f"Must be one of {', '.join(ANSWERS)}.")
-    if row is not None and status == stored["status"]:
-        return int(row["version"])
-    body = {**stored, "status": status, "lastModified": now.strftime(INSTANT)}
-    changed = AcceptedResource("Task", str(entry.id), msgspec.json.encode(body).decode(), status)
-    version = await resources.settle(connection, changed, caller.program, entry.if_match, now)
+    differs = status != stored["status"] or not set(means(entry.resource)) <= set(means(stored))
+    if stored["status"] not in OPEN and differs:
+        raise refuse(409, "conflict", f"{entry.place}.status", f"The Task is {stored['status']} already.")
+
+
+def means(task: Json) -> list[str]:
+    """What a person answered that a code means."""
+    stated = (each for each in task.get("output", ()) if has_code(each["type"], INPUT, _MEANS))
+    return [str(each.get("valueString", "")) for each in stated]
+
+
+def meaning(text: str) -> MutableJson:
+    return {"type": concept(INPUT, _MEANS), "valueString": text}
+
+
+def _line(edge: Edge, stored: Json, entry: BundleEntry, context: Context) -> code_maps.MappedCode | None:
+    """What completing it adds to the code map, where it asks about a code."""
+    read = edge.code_lines.get(code_of(dict(stored["code"])))
+    return read(stored, entry, context) if read is not None else None
+
+
+async def _settled(connection: Connection, entry: BundleEntry, stored: Json, context: Context) -> int:
+    status = entry.resource["status"]
+    body = {**stored, "status": status, "lastModified": context.now.strftime(INSTANT)}
+    changed = AcceptedResource("Task", str(entry.id), fhir.encode(body).decode(), status)
+    version = await resources.settle(connection, changed, context.program, entry.if_match, context.now)
     if version is None:
         raise refuse(
             412, "conflict", "Task.meta.versionId", "The resource has changed since this version; read it again."
         )
     return version
+
+
+def answering(entry: BundleEntry, context: Context) -> str:
+    """The member of staff who answers: whose token it is, else whom `Task.owner` names; empty for a client alone."""
+    return context.caller.person or known_member(entry.resource.get("owner") or {}, context) or ""
+
+
+def _record(entry: BundleEntry, stored: Json, version: int, context: Context, service: str) -> AcceptedResource:
+    """An AuditEvent: who gave which Task which status."""
+    caller: Caller = context.caller
+    identity = str(uuid5(NAMESPACE_URL, f"{codes.HUB}/{context.program}/Task/{entry.id}/{version}"))
+    event = audit.of_step(
+        identity,
+        context.now,
+        service=service,
+        patient="",
+        who=Who(caller.name, answering(entry, context), proved=is_proved(context)),
+        task=str(entry.id),
+        step=coding(TASK, code_of(dict(stored["code"]))),
+        details=[("status", entry.resource["status"])],
+    )
+    return AcceptedResource("AuditEvent", identity, fhir.encode(event).decode(), None, context.now)

@@ -239,7 +239,9 @@ class Submissions:
         if len(submission.entries) > 1:
             return None
         (entry,) = submission.entries
-        version = await questions.answered(connection, self.edge, entry, caller, self.inbox.clock.now())
+        settings, now = self.inbox.settings[caller.program], self.inbox.clock.now()
+        context = Context(caller, "", caller.program, settings, now)
+        version = await questions.answered(connection, self.edge, entry, context, self.inbox.service.name)
         if version is None:
             return None
         return Done((answering.answered(entry, {(entry.type, str(entry.id)): version}),), incomplete=False)

@@ -69,12 +69,15 @@ def of_step(
     step: fhir.Element,
     details: Iterable[tuple[str, str]],
 ) -> Resource:
-    """What a person did in a Task: the step, a coding, and what belongs to it by code, never in words."""
+    """What a person did in a Task: the step, a coding, and what belongs to it by code, never in words. Of work of
+    nobody's no patient is named."""
     coded = [*details, *([("person", PROVED if who.proved else STATED)] if who.person or who.proved else [])]
     about = [{"type": name, "valueString": code} for name, code in coded]
     acting = agents(who.client, who.person)
     if who.role:
         acting[0]["role"] = [fhir.concept(codes.OWNER, who.role)]
+    person = {"what": fhir.reference("Patient", patient), "role": fhir.coding(codes.OBJECT_ROLE, "1")}
+    of_patient: list[fhir.Element] = [person] if patient else []
     return {
         "resourceType": "AuditEvent",
         "id": identity,
@@ -85,8 +88,5 @@ def of_step(
         "outcome": "0",
         "agent": acting,
         "source": {"observer": fhir.staff(service)},
-        "entity": [
-            {"what": fhir.reference("Patient", patient), "role": fhir.coding(codes.OBJECT_ROLE, "1")},
-            fhir.without_nothing({"what": fhir.reference("Task", task), "detail": about}),
-        ],
+        "entity": [*of_patient, fhir.without_nothing({"what": fhir.reference("Task", task), "detail": about})],
     }

@@ -34,6 +34,9 @@ _DOCUMENTS = """documents WHERE received_at < $3 AND NOT unmatched
         WHERE u.program = documents.program AND documents.received_at < u.before)
     AND id::text <> ALL (ARRAY(SELECT (regexp_matches(body, '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}', 'g'))[1]
         FROM resources WHERE patient = '' AND type = 'Task' AND coalesce(status, '') <> ALL ($4::text[])))"""
+# A result whose bytes are gone is not read again, whatever its code turns out to mean.
+_WAITING_RESULTS = """waiting_results WHERE at < $3 AND EXISTS (SELECT FROM unnest($1::text[], $2::timestamptz[])
+    AS u(program, before) WHERE u.program = waiting_results.program AND waiting_results.at < u.before)"""
 # Sessions of groups, by when they were: of no patient, and whatever their status nobody acts on them any more.
 _OF_SLOT = """patient = '' AND type = 'Slot' AND at < $3 AND EXISTS (SELECT FROM unnest($1::text[], $2::timestamptz[])
     AS u(program, before) WHERE u.program = {resources}.program AND {resources}.at < u.before)"""
@@ -93,6 +96,7 @@ def sweeps(policy: RetentionPolicy, now: datetime) -> list[Sweep]:
     return [
         Sweep("processed", _PROCESSED, (policy.processed_days,)),
         Sweep("documents", _DOCUMENTS, (*of_documents, list(CLOSED))),
+        Sweep("waiting_results", _WAITING_RESULTS, of_documents),
         Sweep("strays", _STRAYS, (now - timedelta(days=policy.processed_days),)),
         Sweep("pages", _PAGES, (*of_journal, list(CLOSED))),
         Sweep("puts", _PUTS_OF_SLOTS, of_records),

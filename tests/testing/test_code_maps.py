@@ -1,6 +1,8 @@
 """A laboratory's own codes are mapped in the database: counted at the next look, and what was listed is read again."""
 
 from datetime import date
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -8,10 +10,12 @@ from services.testing.code_maps import CodeMaps, merged
 from services.testing.rereading import Rereading
 from shared.path.transaction import code_maps
 from shared.path.transaction.code_maps import MappedCode
+from shared.platform import documents
 from shared.platform.clients import registered
 from tests.service import DEPLOY
 from tests.testing.receiving import ADMITTED, ReceivingService, message
 from tests.testing.test_rereading import FENTANYL, OPIOID, OTHER, in_treatment, reasons, under
+from tests.testing.test_worklist import meaning
 
 TODAY = ADMITTED.date()
 
@@ -112,8 +116,8 @@ async def test_what_was_mapped_wrongly_is_taken_back_and_a_meaning_that_returns_
     if not asked:
         await testing.receives(under("T17", message()))
     found = [await reasons(testing)]
-    for meaning in ("comment", FENTANYL, "cocaine presumptive"):
-        await put(testing, line("T17", meaning))
+    for each in ("comment", FENTANYL, "cocaine presumptive"):
+        await put(testing, line("T17", each))
         await look()
         found.append(await reasons(testing))
     assert found == [[OPIOID], [], [OPIOID], [OTHER]]
@@ -130,3 +134,57 @@ async def test_what_was_mapped_anew_while_the_service_was_down_is_read_again_at_
     assert await reasons(testing) == [OPIOID]
     await maps(testing).look()
     assert await reasons(testing) == []
+
+
+async def test_what_a_replica_without_the_map_stores_late_is_read_at_the_next_look(testing: ReceivingService) -> None:
+    look, settings = maps(testing).look, testing.inbox.settings["demo"]
+    await in_treatment(testing)
+    await testing.receives(under("T17", message(value="NEGATIVE")))
+    await put(testing, line("T17", FENTANYL))
+    await look()
+    mapped, testing.inbox.settings["demo"] = testing.inbox.settings["demo"], settings  # type: ignore[index]
+    await testing.receives(under("T17", message("M8", filler="F8")).replace(b"20260112083000", b"20260113083000"))
+    testing.inbox.settings["demo"] = mapped  # type: ignore[index]
+    (task,) = [each for each in await testing.tasks() if "for" not in each]
+    assert [each["valueInteger"] for each in task["input"] if "valueInteger" in each] == [1]
+    await look()
+    assert await reasons(testing) == [OPIOID]
+    assert await testing.tasks("completed") != [] and await testing.count("waiting_results") == 0
+
+
+async def test_a_result_that_comes_while_its_code_is_read_again_is_read_at_the_next_try(
+    testing: ReceivingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, before = maps(testing).look, testing.inbox.settings["demo"]
+    await in_treatment(testing)
+    await testing.receives(under("T17", message(value="NEGATIVE")))
+    await put(testing, line("T17", FENTANYL))
+    late = under("T17", message("M8", filler="F8")).replace(b"20260112083000", b"20260113083000")
+    listed = documents.since
+
+    async def and_one_more(*asked: Any) -> list[UUID]:
+        monkeypatch.undo()
+        found = await listed(*asked)
+        mapped, testing.inbox.settings["demo"] = testing.inbox.settings["demo"], before  # type: ignore[index]
+        assert await testing.receives(late) == "AA"
+        testing.inbox.settings["demo"] = mapped  # type: ignore[index]
+        return found
+
+    monkeypatch.setattr(documents, "since", and_one_more)
+    await look()
+    assert await reasons(testing) == []
+    await look()
+    assert (await reasons(testing), await testing.count("waiting_results")) == ([OPIOID], 0)
+
+
+async def test_a_task_completed_with_a_meaning_is_read_by_it_and_says_so(testing: ReceivingService) -> None:
+    look = maps(testing).look
+    await in_treatment(testing)
+    await testing.receives(under("T17", message()))
+    (task,) = await testing.tasks()
+    await testing.put(task | meaning(FENTANYL), "ehr")
+    await look()
+    assert await reasons(testing) == [OPIOID]
+    (task,) = await testing.tasks("completed")
+    assert [each["valueString"] for each in task["output"]] == [FENTANYL, FENTANYL]
+    await testing.put(task, "ehr")

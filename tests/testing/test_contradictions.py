@@ -30,7 +30,9 @@ def reading(*rows: str, settings: Settings = SETTINGS) -> tuple[list[Reading], l
     message = read(MSH, PID, OBR, *rows)
     (found,) = results(message, LABORATORY, {"demo": settings})
     (command,) = found.commands["demo"]
-    return [(each.analyte, each.finding) for each in command.results], unmapped(message, LABORATORY, settings)
+    return [(each.analyte, each.finding) for each in command.results], [
+        *unmapped(message, LABORATORY, "demo", settings)
+    ]
 
 
 @pytest.mark.parametrize("system", ["LN", "LOINC", ""])

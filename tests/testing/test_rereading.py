@@ -56,7 +56,7 @@ async def test_a_positive_under_a_code_that_is_mapped_later_raises_its_escalatio
     await mapped(testing, T17=FENTANYL)
     assert await testing.emitted() == emitted
     (task,) = [each for each in await testing.tasks("completed")]
-    assert (task["code"]["coding"][0]["code"], task["output"][0]["valueString"]) == ("map-laboratory-code", FENTANYL)
+    assert (task["code"]["coding"][0]["code"], task["output"][0]["valueString"]) == ("map-code", FENTANYL)
 
 
 async def test_a_report_that_nobody_took_for_a_drug_test_is_read_once_its_code_is_known(

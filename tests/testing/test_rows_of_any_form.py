@@ -159,7 +159,7 @@ def test_every_row_of_hl7_is_graded_left_out_by_a_rule_or_on_a_persons_list(
     rows: list[str], specimen: str, story: Callable[[], Story]
 ) -> None:
     message = read(MSH, PID, OBR, *rows, *filter(None, [specimen]))
-    asked = set(unmapped(message, LABORATORY, SETTINGS))
+    asked = set(unmapped(message, LABORATORY, "demo", SETTINGS))
     (found,) = results(message, LABORATORY, {"demo": SETTINGS})
     (command,) = found.commands["demo"]
     codes = [each.split("|")[3].split("^")[0] for each in rows]

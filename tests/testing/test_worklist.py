@@ -1,5 +1,6 @@
 """What a person settles with a laboratory: codes that no table knows, and numbers that were used twice."""
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -7,7 +8,8 @@ import pytest
 
 from services.testing.worklist import COMPARE, MAP_CODE, READ_VALUE
 from shared.edge.outcome import HttpRefusal
-from shared.path.transaction import store
+from shared.events.codes import INPUT
+from shared.path.transaction import code_maps, store
 from shared.platform import documents
 from tests.testing.receiving import AUTHORITY, ReceivingService, message
 from tests.testing.test_interpret import observation
@@ -15,8 +17,11 @@ from tests.testing.test_interpret import observation
 COMMENT = b"\rOBX|2|TX|CMT^Comment^L||see report||||||F"
 
 
-def inputs(task: dict[str, Any]) -> dict[str, str]:
-    return {each["type"]["coding"][0]["code"]: each["valueString"] for each in task["input"]}
+def inputs(task: dict[str, Any]) -> dict[str, Any]:
+    return {
+        each["type"]["coding"][0]["code"]: next(value for name, value in each.items() if name.startswith("value"))
+        for each in task["input"]
+    }
 
 
 async def test_one_new_code_and_three_patients_are_one_question(testing: ReceivingService) -> None:
@@ -26,8 +31,41 @@ async def test_one_new_code_and_three_patients_are_one_question(testing: Receivi
         assert await testing.receives(message(patient, filler=patient, mrn=patient) + COMMENT) == "AA"
     (task,) = await testing.tasks()
     assert task["code"]["coding"][0]["code"] == MAP_CODE
-    assert inputs(task) == {"laboratory": "lab", "laboratory-code": "CMT"}
+    since = "2026-01-14T17:00:00Z"
+    assert inputs(task) == {"laboratory": "lab", "laboratory-code": "CMT", "results": 3, "since": since}
     assert "for" not in task
+
+
+async def test_a_result_counts_once_however_often_and_under_whatever_number_it_comes(testing: ReceivingService) -> None:
+    await testing.identified()
+    corrected = message("M2", status="C", sent="20260114120000-0500") + COMMENT
+    for content in (message() + COMMENT, message() + COMMENT, corrected):
+        assert await testing.receives(content) == "AA"
+    twice = message("M3", filler="F8") + COMMENT + COMMENT.replace(b"OBX|2", b"OBX|3")
+    assert await testing.receives(twice) == "AA"
+    (task,) = await testing.tasks()
+    assert inputs(task)["results"] == 3
+
+
+async def test_messages_that_come_at_once_are_counted_to_the_last(testing: ReceivingService) -> None:
+    await testing.identified()
+    numbers = [f"{number:02}" for number in range(12)]
+    messages = [message(f"M{each}", filler=f"F{each}") + COMMENT for each in numbers]
+    assert await testing.sent(*messages, *messages[:4]) == ["AA"] * 16
+    unknown = [message(f"N{each}", filler=f"G{each}", mrn=f"UNKNOWN-{each}") + COMMENT for each in numbers]
+    assert await testing.sent(*unknown) == ["AA"] * 12
+    (task,) = await testing.tasks()
+    assert inputs(task)["results"] == 24
+
+
+async def test_an_answer_in_progress_keeps_the_count_a_number(testing: ReceivingService) -> None:
+    await testing.identified()
+    await testing.receives(message() + COMMENT)
+    (task,) = await testing.tasks()
+    await testing.put(task | {"status": "in-progress"}, "ehr")
+    await testing.receives(message("M2", filler="F8") + COMMENT)
+    (task,) = await testing.tasks("in-progress")
+    assert inputs(task)["results"] == 2
 
 
 async def test_a_code_under_a_title_that_nobody_knows_is_asked_about_and_stored(testing: ReceivingService) -> None:
@@ -46,13 +84,57 @@ async def test_a_code_in_fhir_is_asked_about_too(testing: ReceivingService) -> N
     assert [inputs(each)["laboratory-code"] for each in await testing.tasks()] == ["T17"]
 
 
-async def test_a_question_is_settled_once_and_not_asked_again(testing: ReceivingService) -> None:
+def meaning(text: str) -> dict[str, Any]:
+    """A `map-code` completed with what its code means."""
+    means = {"coding": [{"system": INPUT, "code": "means"}]}
+    return {"status": "completed", "output": [{"type": means, "valueString": text}]}
+
+
+async def test_a_code_is_mapped_by_completing_its_task_with_what_it_means(testing: ReceivingService) -> None:
     await testing.identified()
     await testing.receives(message() + COMMENT)
     (task,) = await testing.tasks()
-    await testing.put(task | {"status": "completed"}, "ehr")
-    await testing.receives(message("M2", filler="F8") + COMMENT)
-    assert await testing.tasks() == []
+    await testing.put_thrice(task | meaning("comment"), "ehr")
+    async with testing.pool.acquire() as connection:
+        (line,) = await code_maps.known(connection)
+    assert (line.laboratory, line.code, line.meaning, line.reviewed_by) == ("lab", "CMT", "comment", "ehr")
+    with pytest.raises(HttpRefusal) as refused:
+        await testing.put(task | meaning("ignored"), "ehr")
+    assert (refused.value.status, await testing.tasks()) == (409, [])
+    (audit,) = await testing.found("AuditEvent", ("entity", f"Task/{task['id']}"))
+    assert audit["subtype"][0]["code"] == MAP_CODE
+    assert [each["who"]["identifier"]["value"] for each in audit["agent"]] == ["ehr"]
+
+
+@pytest.mark.parametrize("answer", [{"status": "completed"}, meaning("nothing we know"), {"status": "cancelled"}])
+async def test_a_code_whose_meaning_is_not_stated_stays_asked_about(
+    testing: ReceivingService, answer: dict[str, Any]
+) -> None:
+    await testing.identified()
+    await testing.receives(message() + COMMENT)
+    (task,) = await testing.tasks()
+    with pytest.raises(HttpRefusal) as refused:
+        await testing.put(task | answer, "ehr")
+    assert refused.value.status == 422
+    assert [each["id"] for each in await testing.tasks()] == [task["id"]]
+
+
+async def test_of_two_answers_one_counts_and_the_other_sender_learns_it(testing: ReceivingService) -> None:
+    await testing.identified()
+    other = message(value="NEGATIVE")
+    assert [await testing.receives(each) for each in (message(), other)] == ["AA", "AE 205"]
+    (task,) = await testing.tasks()
+    answers = [testing.put(task | {"status": each}, "ehr") for each in ("completed", "cancelled")]
+    done = await asyncio.gather(*answers, return_exceptions=True)
+    (refused,) = [each for each in done if isinstance(each, HttpRefusal)]
+    assert (refused.status, refused.issues[0].code) == (409, "conflict")
+    assert await testing.count("resources WHERE type = 'AuditEvent'") == 1
+
+
+async def test_a_status_that_is_no_answer_is_refused(testing: ReceivingService) -> None:
+    await testing.identified()
+    await testing.receives(message() + COMMENT)
+    (task,) = await testing.tasks()
     with pytest.raises(HttpRefusal) as refused:
         await testing.put(task | {"status": "draft"}, "ehr")
     assert refused.value.status == 422

@@ -23,7 +23,7 @@ from shared.edge.body import read_body
 from shared.edge.fhir import Limits
 from shared.edge.moments import ProgramTime
 from shared.edge.outcome import HttpRefusal, refuse
-from shared.path.transaction import resources
+from shared.path.transaction import questions
 from shared.path.transaction.delivery import Commanded, Identified
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform import db, documents, log, metrics, tracing
@@ -108,7 +108,8 @@ class Hl7Receiver:
         settings, now = self.running.inbox.settings, self.running.clock.now()
         return {
             program: tuple(
-                code_task(program, sender.name, each, now) for each in unmapped(message, sender, settings[program])
+                code_task(program, sender.name, code, now, waiting)
+                for code, waiting in unmapped(message, sender, program, settings[program]).items()
             )
             for program in sender.programs
         }
@@ -176,8 +177,10 @@ class Hl7Receiver:
     async def _store(self, document: Document, asked: Questions) -> None:
         async with self.running.inbox.pool.acquire() as connection, connection.transaction():
             await documents.store(connection, [document])
-            for program, tasks in sorted(asked.items()):
-                await resources.add(connection, tasks, program, document.received_at)
+            await questions.raise_all(
+                connection,
+                ((program, task, document.received_at) for program, tasks in asked.items() for task in tasks),
+            )
 
 
 def _unread_values(result: PatientResult, program: str, document: Document) -> Iterator[AcceptedResource]:

@@ -10,10 +10,10 @@ import msgspec
 
 from services.testing.hl7 import DATA_ERROR, REQUIRED_MISSING, Fault, Group, Message, Nak
 from services.testing.interpretation import TooManyComponents, interpret, unread
-from services.testing.measures import questions
 from services.testing.messages import ReportResult
 from services.testing.senders import Sender, identifiers
 from services.testing.settings import Settings
+from services.testing.unmapped import waiting_by_code
 from shared.events import codes, fhir
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform.keys import Identifier
@@ -81,10 +81,10 @@ def cause_name(message: Message, sender: Sender) -> str:
     return f"hl7|{sender.name}|{message.header.control_id}|{message.header.text(7)}"
 
 
-def unmapped(message: Message, sender: Sender, settings: Settings) -> list[str]:
-    """The codes of the message that no table of this program knows, each once."""
+def unmapped(message: Message, sender: Sender, program: str, settings: Settings) -> Mapping[str, tuple[UUID, ...]]:
+    """The codes of the message that no table of this program knows, with the results that wait for their meaning."""
     reports = (report for group in message.groups for report in group.reports)
-    return list(dict.fromkeys(code for each in reports for code in questions(each, sender.name, settings)))
+    return waiting_by_code(reports, program, sender.name, settings)
 
 
 def digest_of(content: bytes) -> str:

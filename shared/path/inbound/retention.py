@@ -28,7 +28,8 @@ DROP_WAIT = "500ms"
 """For the lock of the whole journal: who waits for it has everybody else wait behind."""
 KEYS_AT_ONCE = 500
 TABLES = (
-    *("processed", "documents", "strays", "pages", "quarantine", "redrives", "puts", "resources", "journal", "reads"),
+    *("processed", "documents", "waiting_results", "strays", "pages", "quarantine", "redrives", "puts", "resources"),
+    *("journal", "reads"),
 )
 _LOCK = 7_300_002
 _FINISHED = "UPDATE retention SET finished_at = now()"

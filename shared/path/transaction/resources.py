@@ -5,6 +5,7 @@ What was emitted is what can be read. Each query is of one program.
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 
@@ -35,7 +36,8 @@ NUMBERED = '{"identifier":'
 class AcceptedResource(msgspec.Struct, frozen=True):
     """A foreign resource as received (ids, meta and references rewritten), stored beside what is decided.
 
-    One that stands in for what waits is replaced by what is emitted under its name.
+    One that stands in for what waits is replaced by what is emitted under its name. A Task of no patient may name the
+    `results` that wait for its answer.
     """
 
     type: str
@@ -45,6 +47,7 @@ class AcceptedResource(msgspec.Struct, frozen=True):
     at: datetime | None = None
     sealed: bool = False
     stands_in: bool = False
+    results: tuple[UUID, ...] = ()
 
 
 class ResourceRow(msgspec.Struct, frozen=True):
@@ -190,8 +193,6 @@ _VERSIONS = f"""SELECT r.program, r.type, r.id, r.version FROM resources r
 _STORED = f"""SELECT r.* FROM resources r
     JOIN unnest($1::text[], $2::text[], $3::text[]) AS u(program, type, id) ON {NAMED}"""
 _ONE = "SELECT * FROM resources WHERE type = $1 AND id = $2 AND program = $3"
-_OF_NOBODY = """WITH of_nobody AS MATERIALIZED (SELECT * FROM resources WHERE patient = '' AND type = $1)
-    SELECT body FROM of_nobody WHERE program = $2 ORDER BY id"""
 # Those in which a text stands. A body is one text: what it is about is looked at by whoever asks.
 _OF_NOBODY_WITH = """WITH of_nobody AS MATERIALIZED (SELECT * FROM resources WHERE patient = '' AND type = $1)
     SELECT id, body FROM of_nobody WHERE program = $2 AND strpos(body, $3) > 0 ORDER BY updated_at DESC, id LIMIT $4"""
@@ -271,11 +272,6 @@ async def stored(connection: Connection, program: str, names: Sequence[Name]) ->
 async def one(connection: Connection, program: str, name: Name) -> Row | None:
     """The resource, unless it is absent or of another program."""
     return await connection.fetchrow(_ONE, *name, program)
-
-
-async def of_nobody(connection: Connection, program: str, type_: str) -> list[str]:
-    """The bodies of this type that are about no patient."""
-    return [row["body"] for row in await connection.fetch(_OF_NOBODY, type_, program)]
 
 
 async def of_nobody_with(connection: Connection, program: str, type_: str, text: str) -> list[Row]:

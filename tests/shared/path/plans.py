@@ -33,6 +33,7 @@ LOOKED_UP_BY = {
     "resources": ("id", "patient"),
     "state": ("key", "due_at"),
     "waiting": ("id", "digest"),
+    "waiting_results": ("task",),
 }
 """Tables that grow with the clinic, and what their rows are looked up by."""
 SMALL = {
@@ -62,11 +63,12 @@ WALKS = {
     "parking._QUARANTINE": "a person's, of parked rows: few",
     "parking._UNPARK": "a person's, of parked rows: few",
     "places._OPEN": "of a partner with a capacity, at its sends: of the program's Tasks those that are not over",
+    "questions._EVERY": "at a change of a code map: Tasks of no patient",
+    "questions._OPEN": "of the program's Tasks those that are not over",
     "records._KINDS": "once an hour, a step into the index for each type and status",
     "records._UNCHANGED": "once an hour, of what is past its days: a few hundred at a time, in the index's order",
     "records._WAITING": "once an hour, of what is unsent",
     "resources._OF_NOBODY_WITH": "the Questionnaires that were sent to this program: they are of no patient",
-    "resources._OF_NOBODY": "a public directory, at a start: it is of no patient",
     "waiting._AWAITED": "an update of what waits for its patient, among what waits for one in this program",
 }
 """Statements that may look at more than one patient, thing or lane, and why."""
@@ -94,6 +96,7 @@ _FILL = """
     INSERT INTO puts SELECT program, 'Task', patient, 'digest', 1, '[]', false FROM patients;
     INSERT INTO waiting (id, program, digest, producer, content, at)
         SELECT id, program, 'key:c' || patient, 'lab', body, at FROM patients;
+    INSERT INTO waiting_results (program, task, result, at) SELECT program, patient, id, at FROM patients;
     INSERT INTO documents SELECT id, program, 'lab', 'text', '', 'digest', false, at FROM patients;
     INSERT INTO parked (id, key, program, class, place, kind, event, headers, content, at)
         SELECT id, patient, program, 'bug', '', 'consumed', '', '', '', at FROM patients;
