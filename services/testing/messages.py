@@ -18,7 +18,15 @@ from shared.events.intake import (
     PatientIdentified,
 )
 from shared.events.internal import RetentionBegan, StateEvent, TimePassed
-from shared.events.testing import Condition, DrugTestCorrected, DrugTestResulted, Number, ResultFinding, ResultMatched
+from shared.events.testing import (
+    Condition,
+    DrugTestCorrected,
+    DrugTestResulted,
+    ExpectedResultsContinued,
+    Number,
+    ResultFinding,
+    ResultMatched,
+)
 from shared.rules.escalation import (
     AcknowledgeEscalation,
     ActOnEscalation,
@@ -42,6 +50,7 @@ __all__ = [
     "EpisodeDischarged",
     "EscalationCommand",
     "EscalationEvent",
+    "ExpectedResultsContinued",
     "HandOverEscalation",
     "Internal",
     "MedicationsRecorded",
@@ -130,6 +139,7 @@ Emits = (
     DrugTestResulted
     | DrugTestCorrected
     | ResultMatched
+    | ExpectedResultsContinued
     | EscalationEvent
     | SignalsCorrected
     | RetentionBegan

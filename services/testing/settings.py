@@ -6,7 +6,7 @@ import msgspec
 
 from services.testing import tables
 from shared.rules.escalation import Times
-from shared.rules.numbers import Days, DaysOrNone, Measured, MinutesOrNone
+from shared.rules.numbers import Count, Days, DaysOrNone, Measured, MinutesOrNone
 from shared.rules.staff import Staff
 
 WITHOUT_RESULT = ("ignored", "comment", "document", "no-drug-test")
@@ -45,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     baseline_days_before: DaysOrNone
     """Specimens collected so many days before admission still belong to the episode."""
     repeat_window_days: Days
+    expected_in_a_row: Count
+    """So many specimens in a row that show nothing but what was expected are to be praised."""
     incidental_etg_ng_ml: Annotated[int, msgspec.Meta(ge=0, le=100_000)]
     """Ethyl glucuronide below it is never confirmed drinking: incidental exposure may explain it."""
     residual_days: dict[str, Days]

@@ -221,6 +221,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(
         testing.ResultMatched, TESTING_EVENTS, "testing", "Provenance + DiagnosticReport + Observation each"
     ),
+    CatalogueEntry(testing.ExpectedResultsContinued, TESTING_EVENTS, "testing", "Observation"),
     CatalogueEntry(aftercare.AftercarePlanned, AFTERCARE_EVENTS, "aftercare", "CarePlan"),
     CatalogueEntry(aftercare_plan.AftercareRevised, AFTERCARE_EVENTS, "aftercare", "CarePlan + Provenance by a person"),
     CatalogueEntry(aftercare.AftercareEnded, AFTERCARE_EVENTS, "aftercare", "CarePlan"),

@@ -212,3 +212,36 @@ class ResultMatched(DrugTestEvent, frozen=True, kw_only=True):
             "agent": [{"who": fhir.staff("testing")}],
         }
         return [provenance, *DrugTestEvent.write(self, patient)]
+
+
+class ExpectedResultsContinued(Event, frozen=True, kw_only=True):
+    """So many specimens in a row showed nothing but what was expected, which is to be praised (ASAM 2017): nobody is
+    asked anything. One Observation for each specimen that completes such a row; `wrong`: it was none after all.
+    """
+
+    observation_id: str
+    report_ids: tuple[str, ...]
+    """In order of collection."""
+    in_a_row: int
+    """So many are asked for."""
+    since: datetime
+    until: datetime
+    """When the first and the last of them were collected."""
+    counted_at: datetime
+    wrong: bool = False
+
+    def write(self, patient: str) -> list[Resource]:
+        observation = fhir.without_nothing(
+            {
+                "resourceType": "Observation",
+                "id": self.observation_id,
+                "status": "entered-in-error" if self.wrong else "final",
+                "code": fhir.concept(codes.COUNT, "expected-results"),
+                "subject": fhir.reference("Patient", patient),
+                "focus": [fhir.reference("DiagnosticReport", each) for each in self.report_ids],
+                "effectivePeriod": {"start": self.since, "end": self.until},
+                "issued": self.counted_at,
+                "valueInteger": self.in_a_row,
+            }
+        )
+        return [observation]

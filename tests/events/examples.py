@@ -482,6 +482,14 @@ EXAMPLES: tuple[Event, ...] = (
     testing.ResultMatched(
         **(_REPORT | {"baseline": True}), status="final", provenance_id=named("match"), matched_at=NEXT_MONDAY
     ),
+    testing.ExpectedResultsContinued(
+        observation_id=named("expected"),
+        report_ids=(named("second"), named("third"), named("report")),
+        in_a_row=3,
+        since=MONDAY,
+        until=NEXT_MONDAY,
+        counted_at=NEXT_MONDAY,
+    ),
     aftercare.AftercarePlanned(
         plan_id=named("aftercare"),
         episode_id=named("episode"),

@@ -7,11 +7,20 @@ from typing import Any
 from msgspec.structs import replace
 
 from services.testing.escalation_packing import rule_of
+from services.testing.expected import Run, runs
 from services.testing.grading import Graded, grade
-from services.testing.messages import DrugTestCorrected, DrugTestResulted, Emits, EscalationEvent, SignalsCorrected
+from services.testing.messages import (
+    DrugTestCorrected,
+    DrugTestResulted,
+    Emits,
+    EscalationEvent,
+    ExpectedResultsContinued,
+    SignalsCorrected,
+)
 from services.testing.settings import Settings
 from services.testing.state import State
 from services.testing.triggers import Cause, causes, triggers
+from shared.events.envelope import name_id
 from shared.events.escalation import COMBINING, Signal
 from shared.rules import escalation
 from shared.rules.decision import Moment
@@ -31,6 +40,7 @@ def regrade(before: State, new: Mapping[str, Graded], reason: str, moment: Momen
             emitted.append(_result_event(graded, old.get(key)))
     stood, stands = causes(old, moment.settings), causes(new, moment.settings)
     emitted += _escalate(before, stood, stands, reason, moment)
+    emitted += _praised(old, new, reason, moment)
     return emitted if reason == ADMITTED else [*emitted, *_signals_corrected(stood, stands)]
 
 
@@ -82,6 +92,29 @@ def _escalate(
     fresh = [each for each in after if not any(_covers(known, each) for known in before)]
     raised = escalation.raise_or_update(still_open, triggers(fresh), moment, moment.settings.escalation)
     return [*emitted, *withdrawn, *raised]
+
+
+def _praised(
+    old: Mapping[str, Graded], new: Mapping[str, Graded], reason: str, moment: Moment[Settings]
+) -> list[ExpectedResultsContinued]:
+    """Each run of expected results that is new, or otherwise than it was; and those that are none."""
+    before, after = (runs(each, moment.settings.expected_in_a_row) for each in (old, new))
+    gone = [] if reason == ADMITTED else [run for last, run in before.items() if last not in after]
+    fresh = [run for last, run in after.items() if run != before.get(last)]
+    return [_continued(run, moment, wrong=run in gone) for run in (*gone, *fresh)]
+
+
+def _continued(run: Run, moment: Moment[Settings], *, wrong: bool) -> ExpectedResultsContinued:
+    report_ids = tuple(unpack_id(each) for each in run.specimens)
+    return ExpectedResultsContinued(
+        observation_id=name_id(report_ids[-1], "expected-results"),
+        report_ids=report_ids,
+        in_a_row=len(report_ids),
+        since=instant(run.since),
+        until=instant(run.until),
+        counted_at=moment.now,
+        wrong=wrong,
+    )
 
 
 def _confirmed(

@@ -1,0 +1,43 @@
+"""Expected results in a row, which are to be praised (domain 4.1, 5.2): nobody is asked anything. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from services.testing.grading import Graded
+from services.testing.specimens import VOID
+
+EXPECTED = ("expected-negative", "expected-positive")
+NOTHING_ELSE = (*EXPECTED, "not-confirmed", "valid")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The specimens of it in order of collection, by their ids, and when its first and its last were collected
+    (seconds)."""
+
+    specimens: tuple[str, ...]
+    since: int
+    until: int
+
+
+def runs(grading: Mapping[str, Graded], in_a_row: int) -> dict[str, Run]:
+    """By the specimen that completes it: with the ones just before it, so many show nothing but what was expected. From
+    the first run on, each further specimen completes one."""
+    return {each.specimens[-1]: each for each in _runs(grading, in_a_row)}
+
+
+def _runs(grading: Mapping[str, Graded], in_a_row: int) -> Iterator[Run]:
+    standing = [each for each in grading.values() if each.graded and not each.baseline and not each.specimen.voided]
+    standing.sort(key=lambda each: (each.specimen.collected_at, each.specimen.id))
+    for end in range(in_a_row, len(standing) + 1):
+        row = standing[end - in_a_row : end]
+        if all(_is_expected(each) for each in row):
+            first, last = row[0].specimen, row[-1].specimen
+            yield Run(tuple(each.specimen.id for each in row), first.collected_at, last.collected_at)
+
+
+def _is_expected(graded: Graded) -> bool:
+    """Whether all that was looked for has its final result, the specimen is valid, and nothing else was found."""
+    outcomes = {each.outcome for each in graded.results if each.status not in VOID}
+    whole = graded.specimen.status in ("final", "corrected") and graded.specimen.condition == "valid"
+    return whole and outcomes <= set(NOTHING_ELSE) and bool(outcomes & set(EXPECTED))
