@@ -16,7 +16,7 @@ import msgspec
 from services.testing import hl7, tables
 from services.testing.edge import REPORTED, interpret
 from services.testing.hl7 import Nak
-from services.testing.hl7.receiver import Hl7Receiver
+from services.testing.hl7.receiver import REFUSED, Hl7Receiver
 from services.testing.hl7.results import PatientResult, results
 from services.testing.messages import Observed, ReportResult
 from services.testing.senders import Sender
@@ -92,7 +92,7 @@ class Rereading:
         running = self.receiver.running
         async with running.inbox.pool.acquire() as connection:
             document = await documents.one(connection, identity)
-        if document is None:
+        if document is None or document.media_type == REFUSED:
             return
         if document.media_type == received.MEDIA_TYPE:
             await self._submit_again(document, answer, program)

@@ -27,6 +27,7 @@ from shared.path.transaction.resources import AcceptedResource
 MAP_CODE = "map-code"
 READ_VALUE = "read-value"
 COMPARE = "compare-messages"
+CHECK = "check-message"
 _LABORATORY = "laboratory"
 _DOCUMENT = "document"
 _CODE = "laboratory-code"
@@ -45,6 +46,12 @@ def reuse_task(program: str, client: str, document_id: str, now: datetime) -> Ac
     """A message that bears the number and the time of an earlier one and says something else: its bytes by their id."""
     name = f"{HUB}/{COMPARE}|{program}|{client}|{document_id}"
     return _task(name, COMPARE, "message-number-reused", {_LABORATORY: client, _DOCUMENT: document_id}, now)
+
+
+def message_task(program: str, client: str, document_id: str, reason: str, now: datetime) -> AcceptedResource:
+    """A message of which nothing is decided and its sender hears nothing: its bytes by their id."""
+    name = f"{HUB}/{CHECK}|{program}|{client}|{document_id}"
+    return _task(name, CHECK, reason, {_LABORATORY: client, _DOCUMENT: document_id}, now)
 
 
 def value_task(

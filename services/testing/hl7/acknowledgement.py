@@ -1,4 +1,9 @@
-"""The answer to an HL7 message: ACK in the sender's version and encoding characters, with MSA and, if need be, ERR."""
+"""The answers to an HL7 message: ACK in the sender's version and encoding characters, with MSA and, if need be, ERR.
+
+In the original mode (MSH-15 and MSH-16 empty) there is one: AA, AE or AR. In the enhanced mode MSH-15 asks for CA, CE
+or CR and MSH-16 for the application's, as a message of its own after it; either may be asked of errors or of success
+only, or not at all (HL7 2.9.2 and 2.9.3, table 0155). Each is given after the commit.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -41,17 +46,41 @@ _WHOLE_ERR_SINCE = "2.5"
 _ANSWERS = UUID("6f1f4a56-2f57-5c0e-9a53-2d9e7a1f5f10")
 
 
-def acknowledge(header: Header | None, code: str, faults: Sequence[Fault], now: datetime) -> bytes:
-    """AA, AE or AR. Sender and receiver change places; of the message nothing else is said back but its control id.
+def acknowledgements(header: Header | None, code: str, faults: Sequence[Fault], now: datetime) -> tuple[bytes, ...]:
+    """What was asked for of a message whose answer is AA, AE or AR: none, one or two."""
+    if header is None or not any(modes := (_asked(header, 15), _asked(header, 16))):
+        return (acknowledge(header, code, faults, now),)
+    codes = (f"{kind}{code[1]}" for kind in "CA")
+    return tuple(
+        acknowledge(header, each, faults, now) for each, mode in zip(codes, modes, strict=True) if _wants(mode, code)
+    )
 
-    Always the application's answer, whatever MSH-15 and MSH-16 ask: it is given after the commit, and a laboratory that
-    wanted none passes it over.
-    """
+
+def _asked(header: Header, field: int) -> str:
+    """MSH-15 or MSH-16; two quotation marks are a field without a value."""
+    return header.text(field).strip('"').upper()
+
+
+def _wants(mode: str, code: str) -> bool:
+    """A mode that no table knows is answered: who asks for something must not wait for ever."""
+    match mode:
+        case "" | "NE":
+            return False
+        case "ER":
+            return code != "AA"
+        case "SU":
+            return code == "AA"
+        case _:
+            return True
+
+
+def acknowledge(header: Header | None, code: str, faults: Sequence[Fault], now: datetime) -> bytes:
+    """One answer. Sender and receiver change places; of the message nothing else is said back but its control id."""
     asked = header or UNREADABLE
     version = asked.version or "2.5.1"
     meanings = ["; ".join(_meaning(each) for each in faults)] if version < _WHOLE_ERR_SINCE else []
     segments = [
-        _msh(asked, version, now),
+        _msh(asked, version, code, now),
         ["MSA", code, asked.control_id, *meanings],
         *(_err(each, asked, version) for each in faults),
     ]
@@ -59,11 +88,11 @@ def acknowledge(header: Header | None, code: str, faults: Sequence[Fault], now: 
     return text.encode(asked.charset, "replace")
 
 
-def _msh(asked: Header, version: str, now: datetime) -> list[str]:
+def _msh(asked: Header, version: str, code: str, now: datetime) -> list[str]:
     component = asked.separators.component
     trigger = asked.text(9, 2)
     event = component.join(["ACK", trigger, "ACK"][: 3 if version > "2.3" else 2] if trigger else ["ACK"])
-    own = uuid5(_ANSWERS, f"{HUB}|{asked.control_id}|{now.isoformat()}").hex[:20]
+    own = uuid5(_ANSWERS, f"{HUB}|{code}|{asked.control_id}|{now.isoformat()}").hex[:20]
     whole = [*asked.fields, *[""] * 19]
     return [
         "MSH",

@@ -1,5 +1,6 @@
 """HL7 in: parse, interpret, admit, acknowledge. The acknowledgement goes out after the commit."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,11 +13,11 @@ from starlette.routing import Route
 
 from services.testing import assigning, hl7
 from services.testing.hl7 import Decoded, Fault, Message, Nak
-from services.testing.hl7.acknowledgement import acknowledge
+from services.testing.hl7.acknowledgement import acknowledge, acknowledgements
 from services.testing.hl7.results import PatientResult, cause_name, digest_of, listed, results, unmapped
 from services.testing.mllp import Frame
 from services.testing.senders import Laboratory, Sender, sender_of
-from services.testing.worklist import code_task, reuse_task, value_task
+from services.testing.worklist import code_task, message_task, reuse_task, value_task
 from shared.edge import admission, large_bodies
 from shared.edge.admission import Reading, ToAPerson
 from shared.edge.body import read_body
@@ -34,16 +35,33 @@ MEDIA_TYPE = "application/hl7-v2"
 MEDIA_TYPES = (MEDIA_TYPE, "application/hl7-v2+er7", "x-application/hl7-v2+er7", "text/plain")
 COSTS = 16
 """As many bytes of a FHIR body are read in the time that one of HL7 may take."""
+REFUSED = f"{MEDIA_TYPE}; status=refused"
+"""Of a message of which nothing is decided: it is stored for a person, and read by nothing."""
+REFUSED_UNANSWERED = "refused-unanswered"
+AGAIN_SECONDS = 1.0
 _NUMBER = {409: hl7.DUPLICATE_KEY, 404: hl7.UNKNOWN_KEY}
 """A refusal's status in table 0357."""
 
 
 class Verdict(NamedTuple):
-    """MSA-1, what goes into ERR, and HTTP's status: 503 asks the sender to try again."""
+    """MSA-1, what goes into ERR, and HTTP's status: 503 asks the sender to try again, and `waiting` mends it."""
 
     code: str
     faults: tuple[Fault, ...]
     status: int
+    waiting: bool = False
+
+
+class Answered(NamedTuple):
+    """The acknowledgements that were asked for, none to two, and what they say."""
+
+    acknowledgements: tuple[bytes, ...]
+    verdict: Verdict
+
+    @property
+    def status(self) -> int:
+        """HTTP's: 204 where all is well and nobody asked for a body."""
+        return 204 if self.verdict.status == 200 and not self.acknowledgements else self.verdict.status
 
 
 _ACCEPTED = Verdict("AA", (), 200)
@@ -58,26 +76,46 @@ class Hl7Receiver:
     known: Mapping[str, Laboratory]
 
     async def receive(self, frame: Frame, shown: str = "") -> tuple[bytes, ...]:
-        """One MLLP frame: its acknowledgement, whatever it is. `shown` is the laboratory whose certificate was."""
-        with tracing.span("edge", route="mllp") as span:
-            acknowledgement, status = await self.answer(frame, None, shown)
-            span.ended(failed=status >= 500, status=f"{status // 100}xx")
-        return (acknowledgement,)
+        """One MLLP frame: its acknowledgements, whatever it is. `shown` is the laboratory whose certificate was.
 
-    async def answer(self, frame: Frame, sender: Sender | None, shown: str = "") -> tuple[bytes, int]:
-        """The acknowledgement and HTTP's status for it. The certificate that was shown, or MSH, names the sender where
-        none is given."""
+        Whoever asks for none is not asked to send it again: an outage is waited out.
+        """
+        with tracing.span("edge", route="mllp") as span:
+            answered = await self.answer(frame, None, shown)
+            while answered.verdict.waiting and not answered.acknowledgements:
+                await asyncio.sleep(AGAIN_SECONDS)
+                answered = await self.answer(frame, None, shown)
+            span.ended(failed=answered.status >= 500, status=f"{answered.status // 100}xx")
+        return answered.acknowledgements
+
+    async def answer(self, frame: Frame, sender: Sender | None, shown: str = "") -> Answered:
+        """The certificate that was shown, or MSH, names the sender where none is given."""
         decoded: Decoded | None = None
         try:
             decoded = hl7.decode(frame.content)
+            sender = sender or sender_of(decoded.header, self.known, shown)
             require_whole(frame)
-            await self._take(frame.content, decoded, sender or sender_of(decoded.header, self.known, shown))
+            await self._take(frame.content, decoded, sender)
             verdict = _ACCEPTED
         except Exception as error:
             verdict = _verdict(error)
             metrics.REFUSED.labels(self.running.inbox.service.name, "hl7", verdict.faults[0].number).inc()
-        header = decoded.header if decoded else None
-        return acknowledge(header, verdict.code, verdict.faults, self.running.clock.now()), verdict.status
+        header, now = decoded.header if decoded else None, self.running.clock.now()
+        asked = acknowledgements(header, verdict.code, verdict.faults, now)
+        if asked or verdict is _ACCEPTED or verdict.waiting or (sender and await self._listed(frame, sender)):
+            return Answered(asked, verdict)
+        return Answered((acknowledge(header, verdict.code, verdict.faults, now),), verdict)
+
+    async def _listed(self, frame: Frame, sender: Sender) -> bool:
+        """What is refused is a person's where its sender wants no answer; False where it can't be stored."""
+        cause = uuid5(NAMESPACE_URL, f"hl7|{sender.name}|{REFUSED}|{digest_of(frame.content)}")
+        document = msgspec.structs.replace(self._document(cause, frame.content, sender), media_type=REFUSED)
+        try:
+            await self._store(document, _questions_of(document, sender, REFUSED_UNANSWERED))
+        except Exception as error:
+            _verdict(error)
+            return False
+        return True
 
     async def _take(self, content: bytes, decoded: Decoded, sender: Sender) -> None:
         """Nothing is decided before every patient of the message is named.
@@ -183,6 +221,14 @@ class Hl7Receiver:
             )
 
 
+def _questions_of(document: Document, sender: Sender, reason: str) -> Questions:
+    """The same one to a person of each program."""
+    return {
+        program: (message_task(program, sender.name, str(document.id), reason, document.received_at),)
+        for program in sender.programs
+    }
+
+
 def _unread_values(result: PatientResult, program: str, document: Document) -> Iterator[AcceptedResource]:
     if places := result.unread[program]:
         yield value_task(program, document.client, places, document.received_at, str(document.id))
@@ -201,15 +247,17 @@ def _verdict(error: Exception) -> Verdict:
             return Verdict(error.code, (error.fault,), 400)
         case HttpRefusal(status=status):
             fault = Fault("MSH^1^10", _NUMBER.get(status, hl7.INTERNAL_ERROR))
-            return Verdict("AE", (fault,), 503 if status == 503 else 400)
+            return Verdict("AE", (fault,), 503 if status == 503 else 400, waiting=status == 503)
         case _:
-            kind = "trouble" if db.is_trouble(error) else "bug"
-            log.get().error("hl7 message failed", place=log.place_of(error), **{"class": kind})
-            return Verdict("AE", (Fault("", hl7.INTERNAL_ERROR),), 503)
+            trouble = db.is_trouble(error)
+            log.get().error(
+                "hl7 message failed", place=log.place_of(error), **{"class": "trouble" if trouble else "bug"}
+            )
+            return Verdict("AE", (Fault("", hl7.INTERNAL_ERROR),), 503, waiting=trouble)
 
 
 def routes(receiver: Hl7Receiver) -> list[Route]:
-    """`POST /hl7`: one message, answered with its ACK; 200 only for AA."""
+    """`POST /hl7`: one message, answered with its ACK; 200 only for AA, 204 where no ACK is asked for."""
 
     async def handle(request: Request) -> Response:
         caller = await receiver.running.token_verifier.caller(request.headers.get("authorization"))
@@ -221,7 +269,7 @@ def routes(receiver: Hl7Receiver) -> list[Route]:
             raise refuse(403, "forbidden", "", "This client is not registered as a laboratory (clients.toml).")
         body = await read_body(request, Limits().body_bytes_max)
         sender = Sender(caller.name, receiver.known[caller.name], (caller.program,))
-        acknowledgement, status = await receiver.answer(Frame(body), sender)
-        return Response(acknowledgement, status, media_type=MEDIA_TYPE)
+        answered = await receiver.answer(Frame(body), sender)
+        return Response(b"".join(answered.acknowledgements), answered.status, media_type=MEDIA_TYPE)
 
     return [Route("/hl7", handle, methods=["POST"])]
