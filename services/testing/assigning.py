@@ -1,6 +1,7 @@
 """A laboratory's report whose identifiers belong to several patients: work for a person, who says whose it is. Pure.
 
-The Task holds what the laboratory found, in codes, so that naming the patient is all it takes; it names nobody itself.
+The Task holds what the laboratory found, and what can be read of it from then on, so that naming the patient is all it
+takes; it names nobody itself.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,13 +21,17 @@ from shared.path.transaction.resources import AcceptedResource
 
 WHOSE = "assign-result"
 _REPORT = "report"
+_RECEIVED = "received"
 
 
-def task(cause: UUID, program: str, reports: Sequence[ReportResult], now: datetime) -> AcceptedResource:
+def task(
+    cause: UUID, program: str, reports: Sequence[ReportResult], received: Sequence[AcceptedResource], now: datetime
+) -> AcceptedResource:
     """The same message again makes the same one."""
+    held = [*((_REPORT, each) for each in reports), *((_RECEIVED, each) for each in received)]
     inputs = [
-        {"type": fhir.concept(codes.INPUT, _REPORT), "valueString": msgspec.json.encode(each).decode()}
-        for each in reports
+        {"type": fhir.concept(codes.INPUT, kind), "valueString": msgspec.json.encode(each).decode()}
+        for kind, each in held
     ]
     return work_item.task(uuid5(cause, f"{WHOSE}|{program}"), WHOSE, REASON, inputs, now, confidential=True)
 
@@ -49,3 +54,9 @@ def assigned(entry: BundleEntry, stored: Mapping[str, Any]) -> Iterator[ReportRe
         yield msgspec.structs.replace(
             msgspec.json.decode(each["valueString"], type=ReportResult), matched=True, listed_as=""
         )
+
+
+def received(stored: Mapping[str, Any]) -> Iterator[AcceptedResource]:
+    """What can be read of the reports once they are a patient's."""
+    for each in fhir.task_inputs(dict(stored), _RECEIVED):
+        yield msgspec.json.decode(each["valueString"], type=AcceptedResource)

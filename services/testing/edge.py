@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from services.testing.assigning import asks_whose, assigned
+from services.testing.assigning import asks_whose, assigned, received
 from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, unread
 from services.testing.interpretation import interpret as interpreted
 from services.testing.laboratory import Component, LaboratoryReport, Status
@@ -40,7 +40,7 @@ from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.fhir.elements import codes_in
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.edge.search import AUDITS, FINDINGS, IDENTIFIED, TASKS, WITHOUT_STATUS
+from shared.edge.search import AUDITS, DOCUMENTS, FINDINGS, IDENTIFIED, TASKS, WITHOUT_STATUS
 from shared.events.codes import OUTCOME
 from shared.events.envelope import Command
 from shared.events.testing import Number
@@ -53,6 +53,8 @@ TAKES: dict[str, ResourceSupport] = {
     **dict.fromkeys(REPORTED, _SENT),
     "Task": ResourceSupport((*_READ, "update", "patch"), TASKS),
     "DetectedIssue": ResourceSupport(_READ, FINDINGS),
+    "DocumentReference": ResourceSupport(_READ, DOCUMENTS),
+    "Binary": ResourceSupport(("read",)),
     "Provenance": ResourceSupport(_READ, WITHOUT_STATUS),
     "AuditEvent": ResourceSupport(_READ, AUDITS),
 }
@@ -78,12 +80,14 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
     """One command for each report; an Observation that no report names belongs to an earlier one or is its own."""
     submitted = Submitted((*context.unchanged, *entries), context)
     commands: list[Command] = []
+    stored: list[AcceptedResource] = []
     notes = _Notes()
     grouped = {name for each in entries for name in (*results(each.resource), *members(each.resource))}
     for entry in entries:
         match entry.type:
             case "Task" if asks_whose(asked := _stored(entry, context)):
                 commands.extend(assigned(entry, asked))
+                stored.extend(received(asked))
             case "Task":
                 commands.append(escalation_command(entry, context))
             case "DiagnosticReport":
@@ -94,7 +98,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
                 pass
     as_received = [each for each in entries if each.type != "Task" or asks_whose(_stored(each, context))]
     accepted = tuple(_accepted(each, notes.tags, context) for each in as_received)
-    return Interpretation(tuple(commands), accepted, questions=tuple(_questions(notes, context)))
+    return Interpretation(tuple(commands), accepted, tuple(stored), tuple(_questions(notes, context)))
 
 
 def _questions(notes: _Notes, context: Context) -> Iterator[AcceptedResource]:

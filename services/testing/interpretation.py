@@ -4,6 +4,7 @@ Every row is graded, left out by a rule, or on a person's list: a final one that
 """
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -38,24 +39,38 @@ class TooManyComponents(Exception):
     """No laboratory measures so much in one specimen; such a record would stop everybody's topic."""
 
 
+class Interpreted(NamedTuple):
+    """A report as it came, as a command, and what each of its components shows; None of what is no result."""
+
+    report: LaboratoryReport
+    command: ReportResult
+    observed: tuple[Observed | None, ...]
+
+
 def interpret(report: LaboratoryReport, program: str, client: str, settings: Settings) -> ReportResult | None:
     """The report as a command. None where it is no drug test, or may be none: stored as it came, never graded.
 
     Raises TooManyComponents.
     """
+    found = interpreted(report, program, client, settings)
+    return found and found.command
+
+
+def interpreted(report: LaboratoryReport, program: str, client: str, settings: Settings) -> Interpreted | None:
+    """Likewise, with what each of its components shows."""
     if topic_of(report, client, settings) != "drug-test":
         return None
     if len(report.components) > COMPONENTS_MOST:
         raise TooManyComponents
-    report = _with_rejection(report)
+    as_it_came, report = report, _with_rejection(report)
     remarks = (Component(codes=(), text=each) for each in report.remarks)
     measured = _measured((*report.components, *report.same_specimen, *remarks), client, settings)
     matrix = matrix_of(report)
     limits = settings.validity if matrix == URINE else None
     condition = condition_of(measured, limits, rejected=report.rejected)
-    observed = (_observe(each, client, settings, condition) for each in report.components)
+    observed = tuple(_observe(each, client, settings, condition) for each in report.components)
     specimen = specimen_ids(program, specimen_names(report, client))
-    return ReportResult(
+    command = ReportResult(
         report_id=report_id(program, client, report.filler),
         specimen_id=specimen[0],
         same_as=specimen[1:],
@@ -69,6 +84,7 @@ def interpret(report: LaboratoryReport, program: str, client: str, settings: Set
         numbers=report.numbers,
         matrix="" if matrix == URINE else matrix[:MATRIX_CHARACTERS_MOST],
     )
+    return Interpreted(as_it_came, command, observed)
 
 
 def unread(report: LaboratoryReport, client: str, settings: Settings) -> Iterator[str]:

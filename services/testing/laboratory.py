@@ -42,6 +42,25 @@ class Code(msgspec.Struct, frozen=True):
     display: str = ""
 
 
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A document within a report, its bytes in base64."""
+
+    content_type: str
+    data: str
+
+
+class SentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What an HL7 row holds beside what is read of it, as it was sent."""
+
+    unit: str = ""
+    reference_range: str = ""
+    method: tuple[Code, ...] = ()
+    observed_at: datetime | None = None
+    is_prose: bool = False
+    """Of a type for texts (TX, FT): what is no value is a remark."""
+    attachment: Attachment | None = None
+
+
 class Component(msgspec.Struct, frozen=True, kw_only=True):
     """One OBX or Observation: what was measured (one or more codes of it) and the value in whatever form it came."""
 
@@ -62,6 +81,7 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     """OBX-4."""
     place: str = ""
     """Where its value stands in what was sent (`OBX^3^5`, `Observation/ID.value`)."""
+    sent: SentRow = SentRow()
 
     @property
     def figure(self) -> Figure | None:
@@ -100,6 +120,10 @@ class LaboratoryReport(msgspec.Struct, frozen=True, kw_only=True):
     """The number of the report whose result asked for this one (OBR-29): it is about the same specimen."""
     same_specimen: tuple[Component, ...] = ()
     """Rows of other orders of the same message that may say how it is: its validity is often an order of its own."""
+    notes: tuple[tuple[str, str], ...] = ()
+    """All that HL7 has beside the rows, each with its place."""
+    specimen_condition: tuple[Code, ...] = ()
+    """As the laboratory states it in codes (SPM-21, SPM-24)."""
 
 
 def report_id(program: str, client: str, filler: str) -> str:

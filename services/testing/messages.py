@@ -122,6 +122,8 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     """What was collected, where it was not urine."""
     again: bool = False
     """Rows that stand already, read again under what their code is now known to mean."""
+    received: str = ""
+    """What its rows are named by among the patient's resources, where they are stored as they came (`row_id`)."""
 
 
 Commands = ReportResult | EscalationCommand | ReopenEscalation

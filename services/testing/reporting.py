@@ -17,9 +17,13 @@ from services.testing.specimens import (
     Measure,
     RowStatus,
     Version,
+    code_of,
     is_check,
+    letter_of,
     measure,
+    sub_of,
 )
+from shared.events.envelope import name_id
 from shared.events.testing import Condition
 from shared.rules.packing import seconds
 
@@ -43,6 +47,7 @@ def versions_of(command: ReportResult, report: str, *, known: bool) -> list[Vers
         condition="" if apart else _condition(command),
         closes=_closes(command),
         measures=(),
+        received=command.received,
     )
     rows: dict[RowStatus, list[Measure]] = {}
     for status, measured in _rows(command):
@@ -83,10 +88,32 @@ def _closes(command: ReportResult) -> Closes:
     return "all" if command.extent == "report" else "unfinished"
 
 
-def _rows(command: ReportResult) -> Iterator[tuple[RowStatus, Measure]]:
+def row_name(code: str, sub: str) -> str:
+    """How a row is called within its report: by its code and OBX-4, whether or not several have this code."""
+    return f"{code}|{sub[1:] or '1'}"
+
+
+def row_id(patient: str, received: str, name: str) -> str:
+    """The Observation as which a row of this name is stored as it came."""
+    return name_id(patient, f"{received}|{name}")
+
+
+def named_rows(command: ReportResult) -> Iterator[tuple[str, RowStatus, str]]:
+    """Of each row, in their order, its name, how far it stands, and what was found (LETTERS); several whose status
+    nobody knows are told apart by their place."""
+    for place, (status, row) in enumerate(_rows(command)):
+        sub = sub_of(row)
+        yield row_name(code_of(row)[0], f"{sub}{place}" if sub == UNKNOWN else sub), status, letter_of(row)
+
+
+def _subs(command: ReportResult) -> Iterator[str]:
     count, taken = Counter(each.code for each in command.results), set[tuple[str, str]]()
     for each in command.results:
-        sub = UNKNOWN if "unknown" in (each.status, command.status) else _sub(each, count[each.code] > 1, taken)
+        yield UNKNOWN if "unknown" in (each.status, command.status) else _sub(each, count[each.code] > 1, taken)
+
+
+def _rows(command: ReportResult) -> Iterator[tuple[RowStatus, Measure]]:
+    for each, sub in zip(command.results, _subs(command), strict=True):
         letter = LETTERS[each.finding]
         row = measure(
             each.code, each.code_system, each.analyte, letter, each.definitive, sub, quantified=each.quantified

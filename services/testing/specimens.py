@@ -88,6 +88,8 @@ class Version(msgspec.Struct, frozen=True, array_like=True):
     condition: Condition | Literal[""]
     closes: Closes
     measures: tuple[Measure, ...]
+    received: str = ""
+    """What its rows are named by among the patient's resources, where they are stored as they came."""
 
     @property
     def age(self) -> tuple[bool, int, int]:
@@ -100,6 +102,7 @@ class Row(NamedTuple):
 
     measure: Measure
     status: ResultStatus
+    received: str = ""
 
 
 class Specimen(msgspec.Struct, frozen=True, array_like=True):
@@ -159,7 +162,7 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
         """Each row of each version, whether or not it counts."""
         for version in self.versions:
             if version.status != "promoted":
-                yield from (Row(each, version.status) for each in version.measures)
+                yield from (Row(each, version.status, version.received) for each in version.measures)
         yield from self._promoted_unseen()
 
     def _promoted_unseen(self) -> Iterator[Row]:

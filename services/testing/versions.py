@@ -32,7 +32,7 @@ from services.testing.specimens import (
 )
 
 MAINTAINED = {analyte for pair in tables.MAINTENANCE.values() for analyte in pair}
-_CONTENT = "wvuinp"
+CONTENT = "wvuinp"
 """Of two rows that differ in nothing but what was found, the one that asks for a person stands."""
 
 
@@ -46,7 +46,7 @@ class _Row:
     @property
     def greatness(self) -> tuple[bool, int, int, int, str, str]:
         """Among settled rows by issue, rank and content; a registered one is less than any preliminary one."""
-        version, content = self.version, _CONTENT.index(letter_of(self.measure))
+        version, content = self.version, CONTENT.index(letter_of(self.measure))
         code = str(code_of(self.measure))
         return version.status != "registered", version.issued_at, RANK[version.status], content, code, version.report
 

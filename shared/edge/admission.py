@@ -4,7 +4,7 @@ FHIR and HL7 alike. Each way is one transaction: the bytes as received, what can
 them are stored together, or not at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -56,13 +56,13 @@ class Reading:
     """What was received, as one program reads it.
 
     `delivery` is decided once its patient is known, by one of the `digests`; `listed` can be read while it waits;
-    `question` is the Task that asks a person whose it is.
+    `question` makes the Task that asks a person whose it is.
     """
 
     delivery: Commanded
     digests: tuple[Digest, ...]
     listed: tuple[AcceptedResource, ...] = ()
-    question: AcceptedResource | None = None
+    question: Callable[[], AcceptedResource] | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ async def wait(pool: Pool, readings: Sequence[Reading]) -> Waiting | Identified:
         async with pool.acquire() as connection, connection.transaction():
             await _store_document(connection, readings[0].delivery.document, unmatched=True)
             for reading in sorted(readings, key=_program):
-                fact = replace(reading.delivery, accepted=reading.listed)
+                named = [each for each in reading.delivery.accepted if each.name and each not in reading.listed]
+                fact = replace(reading.delivery, accepted=(*reading.listed, *named))
                 if not await waiting.wait(connection, fact, {fact.program: reading.digests}):
                     raise _IdentifiedMeanwhile
             await questions.add(connection, [each.delivery for each in readings])
@@ -120,7 +121,7 @@ async def ask(pool: Pool, readings: Sequence[Reading], several: Several) -> ToAP
         for reading in readings:
             if reading.delivery.program in several.programs and reading.question is not None:
                 fact = reading.delivery
-                await resources.add(connection, [reading.question], fact.program, fact.at)
+                await resources.add(connection, [reading.question()], fact.program, fact.at)
         await questions.add(connection, [each.delivery for each in readings])
     return ToAPerson()
 

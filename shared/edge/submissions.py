@@ -253,7 +253,10 @@ class Submissions:
             match subject:
                 case OnePatient(program=program, patient=patient):
                     (delivery,) = [each.delivery for each in readings if each.delivery.program == program]
-                    return await self._deliver(replace(delivery, key=patient, traceparent=tracing.present()))
+                    accepted = resources.named(delivery.accepted, patient)
+                    return await self._deliver(
+                        replace(delivery, key=patient, accepted=accepted, traceparent=tracing.present())
+                    )
                 case OneKey(kind=kind, key=key):
                     (delivery,) = [each.delivery for each in readings]
                     return await self._deliver(replace(delivery, kind=kind, key=key, traceparent=tracing.present()))

@@ -102,5 +102,9 @@ def base64_text(text: str) -> str:
     return b64encode(text.encode()).decode()
 
 
+def base64_of(content: bytes) -> str:
+    return b64encode(content).decode()
+
+
 def text_of_base64(data: str) -> str:
     return b64decode(data).decode()

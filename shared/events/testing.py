@@ -105,6 +105,8 @@ class AnalyteResult(msgspec.Struct, frozen=True, array_like=True):
     """RxNorm ingredient that explains it, where one does."""
     status: ResultStatus | None = None
     """The row's own; None where it is the report's."""
+    derived_from: str | None = None
+    """The Observation that holds the row as its laboratory sent it, figure and unit: on no topic."""
 
     def own_code(self) -> Resource:
         """The laboratory's. What is no code but a text may say anything: it stays in the Task that asks what it means,
@@ -184,6 +186,7 @@ class DrugTestEvent(Event, frozen=True, kw_only=True):
                 "interpretation": meaning,
                 "method": fhir.concept(codes.ANALYTE, "definitive" if result.confirmed else "presumptive"),
                 "specimen": fhir.reference("Specimen", self.specimen_id),
+                "derivedFrom": [fhir.reference("Observation", result.derived_from)] if result.derived_from else None,
             }
         )
 

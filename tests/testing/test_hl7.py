@@ -196,8 +196,11 @@ def test_a_rejected_specimen() -> None:
     assert only_report(MSH, PID, OBR, OBX, specimen).rejected
 
 
-def test_nothing_of_a_note_is_remembered_but_the_condition_it_states() -> None:
-    assert "Smith" not in repr(read(MSH, PID, OBR, OBX, "NTE|1||Called to Dr Smith"))
+def test_nothing_of_a_note_is_decided_by_but_the_condition_it_states() -> None:
+    report = only_report(MSH, PID, OBR, OBX, "NTE|1||Called to Dr Smith")
+    assert report.remarks == ()
+    assert report.notes == (("OBX^1 NTE", "Called to Dr Smith"),)
+    assert "Smith" not in repr(interpret(report, "demo", "lab", SETTINGS))
 
 
 def test_a_figure_is_exact() -> None:

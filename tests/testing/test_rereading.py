@@ -92,7 +92,7 @@ async def test_what_still_waits_for_its_patient_waits_with_its_meaning(testing: 
     await mapped(testing, T17=FENTANYL)
     await in_treatment(testing)
     assert await reasons(testing) == [OPIOID]
-    assert len(await testing.found("DiagnosticReport")) == 2
+    assert await testing.count("resources WHERE type = 'DiagnosticReport' AND rank IS NULL") == 2
 
 
 async def test_a_message_that_was_refused_and_a_trial_stay_unread(testing: ReceivingService) -> None:

@@ -121,6 +121,6 @@ def test_the_statement_names_each_type_that_is_found_by_identifier() -> None:
     named = {
         each["type"]
         for each in statement["rest"][0]["resource"]
-        if {"name": "identifier", "type": "token"} in each["searchParam"]
+        if {"name": "identifier", "type": "token"} in each.get("searchParam", ())
     }
     assert named == {"DiagnosticReport", "Observation", "Specimen"}

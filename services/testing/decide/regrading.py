@@ -17,11 +17,14 @@ from services.testing.messages import (
     ExpectedResultsContinued,
     SignalsCorrected,
 )
+from services.testing.reporting import UNKNOWN, row_id, row_name
 from services.testing.settings import Settings
+from services.testing.specimens import Row, sub_of
 from services.testing.state import State
 from services.testing.triggers import Cause, causes, triggers
 from shared.events.envelope import name_id
 from shared.events.escalation import COMBINING, Signal
+from shared.events.testing import AnalyteResult
 from shared.rules import escalation
 from shared.rules.decision import Moment
 from shared.rules.escalation import Open
@@ -34,40 +37,54 @@ ADMITTED = "episode-admitted"
 def regrade(before: State, new: Mapping[str, Graded], reason: str, moment: Moment[Settings]) -> list[Emits]:
     """Results first, then what is taken back, then what asks for a person. `new` is the grading after the change."""
     old = grade(before, moment.settings)
-    emitted = [_withdrawn(each) for key, each in old.items() if key not in new and each.graded]
+    emitted = [_withdrawn(each, moment.patient) for key, each in old.items() if key not in new and each.graded]
     for key, graded in new.items():
         if graded.graded and (key not in old or not old[key].graded or _as_read(graded) != _as_read(old[key])):
-            emitted.append(_result_event(graded, old.get(key)))
+            emitted.append(_result_event(graded, old.get(key), moment.patient))
     stood, stands = causes(old, moment.settings), causes(new, moment.settings)
     emitted += _escalate(before, stood, stands, reason, moment)
     emitted += _praised(old, new, reason, moment)
     return emitted if reason == ADMITTED else [*emitted, *_signals_corrected(stood, stands)]
 
 
-def _result_event(graded: Graded, before: Graded | None) -> Emits:
+def _result_event(graded: Graded, before: Graded | None, patient: str) -> Emits:
     """Corrected where the specimen was graded before; resulted where it is new, or became more final than it was."""
     known = before is not None and before.graded
     finalized = before is not None and _finalized(before.specimen.status, graded.specimen.status)
-    return DrugTestCorrected(**fields(graded)) if known and not finalized else DrugTestResulted(**fields(graded))
+    stated = fields(graded, patient)
+    return DrugTestCorrected(**stated) if known and not finalized else DrugTestResulted(**stated)
 
 
 def _finalized(before: str, now: str) -> bool:
     return before in ("preliminary", "partial") and now in ("final", "corrected")
 
 
-def _withdrawn(graded: Graded) -> Emits:
+def _withdrawn(graded: Graded, patient: str) -> Emits:
     """Of a specimen that turned out to be another one: visibly taken back, its rows stand there."""
-    results = tuple(replace(each, outcome="cancelled", status="entered-in-error") for each in graded.results)
-    return DrugTestCorrected(**{**fields(graded), "status": "entered-in-error", "results": results, "baseline": False})
+    stated = fields(graded, patient)
+    results = tuple(replace(each, outcome="cancelled", status="entered-in-error") for each in stated["results"])
+    return DrugTestCorrected(**{**stated, "status": "entered-in-error", "results": results, "baseline": False})
 
 
 def _as_read(graded: Graded) -> dict[str, Any]:
-    """What its event says: the same again at another time of issue is no news."""
-    return {name: value for name, value in fields(graded).items() if name != "issued_at"}
+    """What its event says: the same again at another time of issue, or from another report, is no news."""
+    return {name: value for name, value in _found(graded).items() if name != "issued_at"}
 
 
-def fields(graded: Graded) -> dict[str, Any]:
-    """What every drug-test event says of a graded specimen."""
+def fields(graded: Graded, patient: str) -> dict[str, Any]:
+    """What every drug-test event says of a graded specimen, each row with what it was read from."""
+    rows = zip(graded.results, graded.specimen.rows, strict=True)
+    return {**_found(graded), "results": tuple(_derived(result, row, patient) for result, row in rows)}
+
+
+def _derived(result: AnalyteResult, row: Row, patient: str) -> AnalyteResult:
+    sub = sub_of(row.measure)
+    if not row.received or sub == UNKNOWN:
+        return result
+    return replace(result, derived_from=row_id(patient, row.received, row_name(result.code, sub)))
+
+
+def _found(graded: Graded) -> dict[str, Any]:
     specimen = graded.specimen
     return {
         "report_id": unpack_id(specimen.id),

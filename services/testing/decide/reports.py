@@ -96,4 +96,4 @@ def _reason(specimen: Specimen, known: list[Specimen]) -> str:
 
 def _matched(graded: Graded, moment: Moment[Settings]) -> ResultMatched:
     provenance_id = moment.new_id(f"matched:{unpack_id(graded.specimen.id)}")
-    return ResultMatched(**fields(graded), provenance_id=provenance_id, matched_at=moment.now)
+    return ResultMatched(**fields(graded, moment.patient), provenance_id=provenance_id, matched_at=moment.now)

@@ -7,7 +7,7 @@ characters, four or five of them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, takewhile
 
 from services.testing.hl7.fields import Segment
 from services.testing.hl7.header import (
@@ -78,7 +78,8 @@ def parse(decoded: Decoded, time: ProgramTime) -> Message:
     reader = Hl7Reader(header, MessageTimes(time, header.text(7)))
     patients = _patients(segments, header)
     _require_results(patients, reader)
-    return Message(header, tuple(reader.group(each) for each in patients))
+    heading = list(takewhile(lambda each: each[0] != "PID", segments))
+    return Message(header, tuple(reader.group(each, heading) for each in patients))
 
 
 def _require_results(patients: Sequence[Patient], reader: Hl7Reader) -> None:
@@ -113,7 +114,9 @@ def _patients(segments: Sequence[Segment], header: Header) -> list[Patient]:
             case "SPM":
                 patients[-1].specimen_of(segment)
             case "NTE" if patients and patients[-1].orders:
-                patients[-1].orders[-1].notes.append(segment)
+                patients[-1].orders[-1].note(segment, len(patients[-1].orders))
             case _:
                 pass
+        if patients:
+            patients[-1].written.append(segment)
     return patients

@@ -1,5 +1,7 @@
 """Segments to reports: whom they are about, which specimen, what was found, and how far each of it stands."""
 
+import re
+from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,8 +14,17 @@ from services.testing.figures import cutoff_in, figure_in, number_in, unit_of
 from services.testing.hl7.fields import Fields, Segment
 from services.testing.hl7.header import REQUIRED_MISSING, Fault, Nak
 from services.testing.hl7.times import MessageTimes, names_a_minute
-from services.testing.laboratory import Code, Component, LaboratoryReport, Status, specimen_names
+from services.testing.laboratory import (
+    Attachment,
+    Code,
+    Component,
+    LaboratoryReport,
+    SentRow,
+    Status,
+    specimen_names,
+)
 from services.testing.validity import may_judge, stating_a_condition
+from shared.events.fhir import base64_text
 from shared.events.testing import Number
 
 OBSERVATION_STATUS: Mapping[str, Status] = {
@@ -54,6 +65,9 @@ OF_A_VISIT = ("AN", "ANC", "AND", "ANT", "VN")
 """Identifier types (table 0203) of accounts and visits: another patient's record number may look the same."""
 
 
+_SUBTYPES = {"pdf": "application/pdf", "text": "text/plain", "plain": "text/plain", "html": "text/html"}
+"""Of ED-3 (table 0291), whatever stands before it."""
+_MEDIA_TYPE = re.compile(r"(application|audio|image|text)/[a-z0-9.+-]{1,64}")
 _COMPARATORS = ("", "=", "<", "<=", ">", ">=")
 """Of SN-1; `<>` says only what a figure is not."""
 
@@ -68,10 +82,11 @@ class Named(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Group:
-    """One PATIENT_RESULT: whom it is about, and the reports."""
+    """One PATIENT_RESULT: whom it is about, the reports, and the message as far as it is about them."""
 
     named: tuple[Named, ...]
     reports: tuple[LaboratoryReport, ...]
+    content: bytes = b""
 
 
 @dataclass
@@ -83,7 +98,12 @@ class Order:
     """OBX segments of the message ahead of it: a place in a message counts from its start."""
     observations: list[Segment] = field(default_factory=list)
     specimens: list[Segment] = field(default_factory=list)
-    notes: list[Segment] = field(default_factory=list)
+    notes: list[tuple[str, Segment]] = field(default_factory=list)
+    """Each with its place: that of the row before it, else of the order."""
+
+    def note(self, segment: Segment, order: int) -> None:
+        rows = self.rows_before + len(self.observations)
+        self.notes.append((f"OBX^{rows}" if self.observations else f"OBR^{order}", segment))
 
     @property
     def specimen(self) -> Segment | None:
@@ -102,6 +122,8 @@ class Patient:
     orders: list[Order] = field(default_factory=list)
     specimens: list[Segment] = field(default_factory=list)
     """Written before any order: of the first one."""
+    written: list[Segment] = field(default_factory=list)
+    """All of its segments."""
 
     def order(self, segment: Segment, rows_before: int) -> None:
         self.orders.append(Order(segment, rows_before, specimens=[] if self.orders else self.specimens))
@@ -115,11 +137,16 @@ class Patient:
 class Hl7Reader(Fields):
     times: MessageTimes
 
-    def group(self, patient: Patient) -> Group:
+    def group(self, patient: Patient, heading: Sequence[Segment] = ()) -> Group:
         numbers = {number for each in patient.orders if (number := self.specimen_number(each))}
         only = next(iter(numbers)) if len(numbers) == 1 else ""
         reports = [self._report(each, place, only) for place, each in enumerate(patient.orders, 1)]
-        return Group(tuple(self._named(patient.segment)), tuple(_with_same_specimen(reports)))
+        content = "\r".join(self.header.separator.join(each) for each in (*heading, *patient.written))
+        return Group(
+            tuple(self._named(patient.segment)),
+            tuple(_with_same_specimen(reports)),
+            content.encode(self.header.charset, "replace"),
+        )
 
     def _named(self, segment: Segment) -> Iterator[Named]:
         """PID-3, every repetition that names the patient; PID-2 where an old sender left PID-3 empty."""
@@ -161,6 +188,8 @@ class Hl7Reader(Fields):
             specimen_type=self._specimen_type(order),
             parent=self._parent(order.segment),
             remarks=stating_a_condition(self._remarks(order)),
+            notes=tuple(self._notes(order, place)),
+            specimen_condition=tuple(chain.from_iterable(self._conditions(each) for each in order.specimens)),
             panel=self.codes(order.segment, 4),
             collected_at=collected_at,
             to_minute=to_minute,
@@ -189,10 +218,24 @@ class Hl7Reader(Fields):
 
     def _remarks(self, order: Order) -> Iterator[str]:
         """NTE-3, the description of the specimen (SPM-14) and its condition (SPM-24)."""
-        for segment, number in (*((each, 3) for each in order.notes), *((each, 14) for each in order.specimens)):
+        for segment, number in (*((each, 3) for _, each in order.notes), *((each, 14) for each in order.specimens)):
             yield from (self.part(each, 1) for each in self.repetitions(segment, number))
         for specimen in order.specimens:
             yield from (each.display or each.code for each in self.codes(specimen, 24))
+
+    def _notes(self, order: Order, place: int) -> Iterator[tuple[str, str]]:
+        """NTE-3 and SPM-14, whole, each with its place."""
+        written = [
+            *((f"{at} NTE", each, 3) for at, each in order.notes),
+            *((f"SPM^{place}", each, 14) for each in order.specimens),
+        ]
+        for at, segment, number in written:
+            for components in self.repetitions(segment, number):
+                if text := " ".join(filter(None, map(self.unescaped, components))).strip():
+                    yield at, text
+
+    def _conditions(self, specimen: Segment) -> tuple[Code, ...]:
+        return *self.codes(specimen, 21), *self.codes(specimen, 24)
 
     def _filler(self, order: Segment, place: int) -> str:
         """OBR-3 (else OBR-2) with the panel's code: many laboratories give one number to all panels of a specimen."""
@@ -241,6 +284,7 @@ class Hl7Reader(Fields):
             flags=tuple(self.part(each, 1) for each in self.repetitions(observation, 8)),
             unit=unit,
             place=place,
+            sent=self._sent(observation, kind, place.removesuffix("^5")),
         )
         replace = msgspec.structs.replace
         match kind:
@@ -254,6 +298,33 @@ class Hl7Reader(Fields):
                 return replace(baseline, number=number_in(text) if kind == "NM" else None, text=text)
             case _:
                 return baseline
+
+    def _sent(self, observation: Segment, kind: str, place: str) -> SentRow:
+        return SentRow(
+            unit=self.text(observation, 6),
+            reference_range=self.text(observation, 7),
+            method=self.codes(observation, 17),
+            observed_at=self._observed_at(observation, place),
+            is_prose=kind in ("TX", "FT"),
+            attachment=self._attachment(observation) if kind == "ED" else None,
+        )
+
+    def _observed_at(self, observation: Segment, place: str) -> datetime | None:
+        """OBX-14, where it is a time: nothing is decided by it, so that a wrong one refuses nothing."""
+        try:
+            return self.times.happened(self.text(observation, 14), f"{place}^14")
+        except Nak:
+            return None
+
+    def _attachment(self, observation: Segment) -> Attachment | None:
+        """OBX-5 as ED: type, subtype, encoding, data. What is no such document stays in the message."""
+        kind, subtype, encoding, written = (self.text(observation, 5, each) for each in (2, 3, 4, 5))
+        data = written.replace(" ", "")
+        if not data:
+            return None
+        if encoding.casefold() != "base64":
+            return Attachment(content_type="text/plain", data=base64_text(written))
+        return Attachment(content_type=_media_type(kind, subtype), data=data) if _is_base64(data) else None
 
     def _structured(self, observation: Segment) -> dict[str, Any]:
         """SN: comparator, number. A ratio, a range or an unknown comparator becomes text that no rule reads; words are
@@ -271,6 +342,22 @@ def _with_same_specimen(reports: Sequence[LaboratoryReport]) -> Iterator[Laborat
     for names, _, report in named:
         others = (judging for other, judging, each in named if judging and each is not report and names & other)
         yield msgspec.structs.replace(report, same_specimen=tuple(chain.from_iterable(others)))
+
+
+def _media_type(kind: str, subtype: str) -> str:
+    """Of ED-2 and ED-3 (`AP^PDF`, `application^pdf`, `^TEXT`); anything that is none is bytes."""
+    subtype = subtype.casefold()
+    if subtype in _SUBTYPES:
+        return _SUBTYPES[subtype]
+    named = f"{kind.casefold()}/{subtype}"
+    return named if _MEDIA_TYPE.fullmatch(named) else "application/octet-stream"
+
+
+def _is_base64(data: str) -> bool:
+    try:
+        return bool(b64decode(data, validate=True))
+    except ValueError:
+        return False
 
 
 def _urn(universal: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -24,7 +25,7 @@ from shared.edge.body import read_body
 from shared.edge.fhir import Limits
 from shared.edge.moments import ProgramTime
 from shared.edge.outcome import HttpRefusal, refuse
-from shared.path.transaction import questions
+from shared.path.transaction import questions, sealed
 from shared.path.transaction.delivery import Commanded, Identified
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform import db, documents, log, metrics, tracing
@@ -176,14 +177,18 @@ class Hl7Receiver:
     def _readings(self, result: PatientResult, document: Document, asked: Questions) -> list[Reading]:
         """The result as each program reads it that it may be for."""
         return [
-            Reading(
-                delivery=self._delivery(result, program, document, asked.get(program, ())),
-                digests=self.running.keys.digests(program, result.identifiers),
-                listed=listed(reports),
-                question=assigning.task(result.cause, program, reports, document.received_at),
-            )
-            for program, reports in result.commands.items()
+            self._reading(result, self._delivery(result, program, document, asked.get(program, ())))
+            for program in result.commands
         ]
+
+    def _reading(self, result: PatientResult, delivery: Commanded) -> Reading:
+        reports = result.commands[delivery.program]
+        return Reading(
+            delivery=delivery,
+            digests=self.running.keys.digests(delivery.program, result.identifiers),
+            listed=listed(reports),
+            question=partial(assigning.task, result.cause, delivery.program, reports, delivery.accepted, delivery.at),
+        )
 
     def _delivery(
         self, result: PatientResult, program: str, document: Document, questions: tuple[AcceptedResource, ...]
@@ -196,10 +201,15 @@ class Hl7Receiver:
             producer=document.client,
             correlation_id=result.cause,
             commands=result.commands[program],
+            accepted=tuple(self._sealed(each) for each in result.received[program]),
             digest=document.digest,
             document=msgspec.structs.replace(document, program=program),
             questions=(*questions, *_unread_values(result, program, document)),
         )
+
+    def _sealed(self, received: AcceptedResource) -> AcceptedResource:
+        """What a person wrote, and the message itself: read by whoever may read a Binary, and stored in no clear."""
+        return sealed.encrypted(self.running.keys, received) if received.type == "Binary" else received
 
     def _document(self, cause: UUID, content: bytes, sender: Sender) -> Document:
         return Document(

@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from services.testing.hl7 import DATA_ERROR, REQUIRED_MISSING, Fault, Group, Message, Nak
-from services.testing.interpretation import TooManyComponents, interpret, unread
+from services.testing.hl7.as_fhir import Written, as_fhir
+from services.testing.interpretation import Interpreted, TooManyComponents, interpreted, unread
 from services.testing.messages import ReportResult
+from services.testing.same_specimen import key
 from services.testing.senders import Sender, identifiers
 from services.testing.settings import Settings
 from services.testing.unmapped import waiting_by_code
@@ -28,6 +31,8 @@ class PatientResult:
     commands: Mapping[str, tuple[ReportResult, ...]]
     unread: Mapping[str, tuple[str, ...]]
     """By program, the places of values that nothing reads."""
+    received: Mapping[str, tuple[AcceptedResource, ...]]
+    """By program, what it reports as FHIR; its Binaries are in clear."""
 
 
 def results(message: Message, sender: Sender, settings: Mapping[str, Settings]) -> list[PatientResult]:
@@ -45,7 +50,7 @@ def _result(
 ) -> PatientResult | None:
     place = f"PID^{ordinal + 1}"
     try:
-        read = {program: _read(group, program, sender, settings[program]) for program in sender.programs}
+        read = {program: _read(group, program, sender, settings[program], cause) for program in sender.programs}
     except TooManyComponents as error:
         raise Nak("AE", Fault(place, DATA_ERROR)) from error
     commands = {program: _listed_by_specimen(each.commands, cause) for program, each in read.items()}
@@ -54,7 +59,8 @@ def _result(
     named = identifiers(group.named, sender.laboratory)
     if not named:
         raise Nak("AE", Fault(f"{place}^3", REQUIRED_MISSING))
-    return PatientResult(cause, named, commands, {program: each.unread for program, each in read.items()})
+    places = {program: each.unread for program, each in read.items()}
+    return PatientResult(cause, named, commands, places, {program: each.received for program, each in read.items()})
 
 
 class _Read(NamedTuple):
@@ -62,18 +68,22 @@ class _Read(NamedTuple):
 
     commands: tuple[ReportResult, ...]
     unread: tuple[str, ...]
+    received: tuple[AcceptedResource, ...]
 
 
-def _read(group: Group, program: str, sender: Sender, settings: Settings) -> _Read:
-    commands, places = [], list[str]()
+def _read(group: Group, program: str, sender: Sender, settings: Settings, cause: UUID) -> _Read:
+    found, places = list[Interpreted](), list[str]()
     for report in group.reports:
-        command = interpret(report, program, sender.name, settings)
-        if command is None:
+        drug_test = interpreted(report, program, sender.name, settings)
+        if drug_test is None:
             continue
-        commands.append(command)
-        if any(each.finding == "indeterminate" for each in command.results):
+        named = msgspec.structs.replace(drug_test.command, received=key(drug_test.command.report_id))
+        found.append(drug_test._replace(command=named))
+        if any(each.finding == "indeterminate" for each in named.results):
             places.extend(unread(report, sender.name, settings))
-    return _Read(tuple(commands), tuple(places))
+    by = Written(str(cause), ZoneInfo(settings.timezone))
+    received = as_fhir(group.content, found, by) if found else ()
+    return _Read(tuple(each.command for each in found), tuple(places), received)
 
 
 def cause_name(message: Message, sender: Sender) -> str:

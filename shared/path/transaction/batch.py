@@ -156,10 +156,17 @@ class Batch:
             is_update = updates is None or (each.type, each.id) in updates
             row = resources.accepted_row(each, program, key, sent=is_update)
             known = self.resources.get((program, each.type, each.id))
+            if resources.is_outranked(row, known):
+                continue
             row = resources.answered(row, known.answer) if known is not None else row
-            for answer in over:
-                if (answer.type, answer.id) == (row.type, row.id):
-                    whole, at = resources.amended(row.body, answer), answer.at or row.at
-                    row = msgspec.structs.replace(whole, at=at, answer=row.answer, sent=is_update)
-            self.resources[program, each.type, each.id] = row
+            self.resources[program, each.type, each.id] = _under(row, over, sent=is_update)
         return [(each.type, each.id) for each in accepted]
+
+
+def _under(row: ResourceRow, over: Sequence[ResourceRow], *, sent: bool) -> ResourceRow:
+    """The row with what answers it over it."""
+    for answer in over:
+        if (answer.type, answer.id) == (row.type, row.id):
+            whole, at = resources.amended(row.body, answer), answer.at or row.at
+            row = msgspec.structs.replace(whole, at=at, answer=row.answer, sent=sent)
+    return row

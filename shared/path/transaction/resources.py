@@ -3,13 +3,14 @@
 What was emitted is what can be read. Each query is of one program.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
-from shared.events.envelope import Resource
+from shared.events.envelope import Resource, name_id
 from shared.platform.db import Connection, Row
 
 Name = tuple[str, str]
@@ -37,7 +38,9 @@ class AcceptedResource(msgspec.Struct, frozen=True):
     """A foreign resource as received (ids, meta and references rewritten), stored beside what is decided.
 
     One that stands in for what waits is replaced by what is emitted under its name. A Task of no patient may name the
-    `results` that wait for its answer.
+    `results` that wait for its answer. One with a `name` is called so among its patient's: its id is made of it once
+    the patient is known (`named`), and nobody reads it before. Of two with a `rank` the greater stands, in whatever
+    order they come, and the same again is nothing new.
     """
 
     type: str
@@ -48,6 +51,8 @@ class AcceptedResource(msgspec.Struct, frozen=True):
     sealed: bool = False
     stands_in: bool = False
     results: tuple[UUID, ...] = ()
+    name: str = ""
+    rank: str | None = None
 
 
 class ResourceRow(msgspec.Struct, frozen=True):
@@ -67,10 +72,17 @@ class ResourceRow(msgspec.Struct, frozen=True):
     """What the hub has answered of it, by element: no update by its sender changes that."""
     sent: bool = False
     """Whether its sender wrote it over what may be stored."""
+    rank: str | None = None
+    """As that of what is accepted; None of what replaces anything."""
 
 
 SENDER_ENDS = frozenset({"entered-in-error", "revoked"})
 """Statuses by which whoever sent a resource takes it back: that is theirs to say, whatever was answered."""
+
+
+NO_SUBJECT = "00000000-0000-0000-0000-000000000000"
+"""The subject of what is named while its patient is not known."""
+_REFERENCE = re.compile(r'("(?:reference|url)":"[A-Za-z]+/)([0-9a-f-]{36})"')
 
 
 def accepted_row(resource: AcceptedResource, program: str, patient: str, *, sent: bool = True) -> ResourceRow:
@@ -84,7 +96,27 @@ def accepted_row(resource: AcceptedResource, program: str, patient: str, *, sent
         resource.sealed,
         resource.body,
         sent=sent,
+        rank=resource.rank,
     )
+
+
+def named(accepted: Sequence[AcceptedResource], patient: str) -> tuple[AcceptedResource, ...]:
+    """Those with a name under the ids they have as this patient's, in their references too; their subject is
+    `NO_SUBJECT` until then. Put in as text: the rest stays as it came."""
+    ids = {NO_SUBJECT: patient} | {each.id: name_id(patient, each.name) for each in accepted if each.name}
+    return tuple(_named(each, ids) if each.name else each for each in accepted)
+
+
+def _named(resource: AcceptedResource, ids: Mapping[str, str]) -> AcceptedResource:
+    body = resource.body
+    if not resource.sealed:
+        body = _REFERENCE.sub(lambda found: f'{found[1]}{ids.get(found[2], found[2])}"', body)
+    return msgspec.structs.replace(resource, id=ids[resource.id], body=body)
+
+
+def is_outranked(row: ResourceRow, by: ResourceRow | None) -> bool:
+    """Whether what is to be stored of it already stands over the row."""
+    return by is not None and by.rank is not None and row.rank is not None and row.rank <= by.rank
 
 
 def emitted_row(resource: Resource, encoded: bytes, program: str, patient: str) -> ResourceRow:
@@ -155,19 +187,21 @@ def clinical_time(resource: Mapping[str, object]) -> datetime | None:
     return None
 
 
-UPSERT = """INSERT INTO resources AS r (type, id, program, patient, status, at, sealed, body, answer, updated_at)
-    SELECT u.*, {now} FROM unnest({columns}) AS u(type, id, program, patient, status, at, sealed, body, answer)
+UPSERT = """INSERT INTO resources AS r
+        (type, id, program, patient, status, at, sealed, body, answer, rank, updated_at)
+    SELECT u.*, {now} FROM unnest({columns}) AS u(type, id, program, patient, status, at, sealed, body, answer, rank)
     ON CONFLICT (type, id, program) DO UPDATE SET version = r.version + 1,
         patient = CASE WHEN r.patient = '' THEN excluded.patient ELSE r.patient END, status = excluded.status,
         at = coalesce(excluded.at, r.at), sealed = excluded.sealed,
-        answer = coalesce(excluded.answer, r.answer),
+        answer = coalesce(excluded.answer, r.answer), rank = coalesce(excluded.rank, r.rank),
         body = CASE WHEN starts_with(r.body, '{{"identifier":') THEN '{{"identifier":' ||
                 (SELECT jsonb_agg(DISTINCT each) FROM jsonb_array_elements((r.body::jsonb -> 'identifier')
                     || coalesce(excluded.body::jsonb -> 'identifier', '[]')) each)::text
             || ',' || substr((excluded.body::jsonb - 'identifier')::text, 2) ELSE excluded.body END,
-        updated_at = excluded.updated_at"""
-"""Part of the one statement that stores a batch: `{columns}` are nine arrays in the order of ResourceRow's fields."""
-COLUMN_TYPES = ("text", "text", "text", "text", "text", "timestamptz", "bool", "text", "text")
+        updated_at = excluded.updated_at
+    WHERE r.rank IS NULL OR excluded.rank IS NULL OR r.rank < excluded.rank"""
+"""Part of the one statement that stores a batch: `{columns}` are ten arrays in the order of ResourceRow's fields."""
+COLUMN_TYPES = ("text", "text", "text", "text", "text", "timestamptz", "bool", "text", "text", "text")
 RETURNING = "RETURNING program, type, id, version"
 NAMED = "r.id = u.id AND (r.program, r.type) IS NOT DISTINCT FROM (u.program, u.type)"
 """Part of a join of resources `r` with names `u`: by id. An index of types, which equality would bring into play, reads

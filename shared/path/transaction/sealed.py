@@ -20,6 +20,12 @@ def patient(keys: Keys, id_: str, body: Mapping[str, object]) -> AcceptedResourc
     return AcceptedResource("Patient", id_, b64encode(keys.encrypt(plain)).decode(), sealed=True)
 
 
+def encrypted(keys: Keys, resource: AcceptedResource) -> AcceptedResource:
+    """The resource, its body encrypted."""
+    body = b64encode(keys.encrypt(resource.body.encode())).decode()
+    return msgspec.structs.replace(resource, body=body, sealed=True)
+
+
 def identified(delivery: Delivery, service: Service) -> tuple[AcceptedResource, ...]:
     """Of an identification the Patient, as far as a part is sealed for this service."""
     if service.keys is None or not isinstance(delivery, Consumed) or not isinstance(delivery.event, PatientIdentified):

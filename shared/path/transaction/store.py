@@ -50,6 +50,7 @@ _OWN = """UPDATE state s SET program = u.program FROM unnest($2::text[], $3::tex
 _HOLD = """UPDATE state s SET due_at = u.due_at, hold = u.hold
     FROM unnest($2::text[], $3::timestamptz[], $4::text[]) AS u(key, due_at, hold)
     WHERE s.kind = $1 AND s.key = ANY($2) AND s.key = u.key"""
+_RESOURCE_COLUMNS = ("type", "id", "program", "patient", "status", "at", "sealed", "body", "answer", "rank")
 _JOURNAL_COLUMNS = ("key", "program", "cause", "producer", "delivery", "event", "content", "outcome", "settings")
 
 
@@ -173,9 +174,7 @@ async def store(
         ["{" + ",".join(map(id_text, row.emitted)) + "}" for row in batch.journal],
         ["{" + ",".join(row.digests) + "}" for row in batch.journal],
         *_columns(batch.outbox, "lane", "program", "key", "headers", "body"),
-        *_columns(
-            batch.resources.values(), "type", "id", "program", "patient", "status", "at", "sealed", "body", "answer"
-        ),
+        *_columns(batch.resources.values(), *_RESOURCE_COLUMNS),
     )
     written: list[Row] = []
     if batch.answered_resources:

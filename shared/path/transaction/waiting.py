@@ -34,7 +34,7 @@ _TAKEN = "UPDATE documents SET unmatched = false WHERE id = ANY($1::uuid[])"
 
 async def wait(connection: Connection, fact: Commanded, programs: Mapping[str, Sequence[Digest]]) -> bool:
     """Store a fact whose patient nobody knows yet, under every identifier and program it may belong to; what came with
-    it is readable at once.
+    it is readable at once, but for what is named among its patient's.
 
     False, and nothing is stored, where the patient has become known meanwhile: then decide it.
     """
@@ -53,7 +53,7 @@ async def wait(connection: Connection, fact: Commanded, programs: Mapping[str, S
         msgspec.json.encode(fact.accepted).decode(),
         fact.at,
     )
-    await resources.add(connection, fact.accepted, fact.program, fact.at)
+    await resources.add(connection, [each for each in fact.accepted if not each.name], fact.program, fact.at)
     return True
 
 
@@ -175,14 +175,14 @@ def _fact(row: Row, patient: str, service: Service) -> Commanded:
         commands=tuple(
             msgspec.structs.replace(command, matched=True) for command in service.read_commands(row["content"])
         ),
-        accepted=tuple(_of_patient(resource, patient) for resource in accepted),
+        accepted=tuple(_of_patient(each, patient) for each in resources.named(accepted, patient)),
         repeatable=False,
     )
 
 
 def _of_patient(resource: AcceptedResource, patient: str) -> AcceptedResource:
     """A resource that waited without a subject has one now. Put in as text: the rest stays as it came."""
-    if '"subject":' in resource.body:
+    if resource.name or '"subject":' in resource.body:
         return resource
     subject = f'{{"subject":{{"reference":"Patient/{patient}"}},'
     return msgspec.structs.replace(resource, body=subject + resource.body.removeprefix("{"))
