@@ -7,6 +7,7 @@ from services.testing import examining, mllp, mllp_tls
 from services.testing.code_maps import LOOK_SECONDS, CodeMaps
 from services.testing.decide import decide, react
 from services.testing.edge import EDGE
+from services.testing.guidance import GUIDANCE
 from services.testing.hl7.receiver import Hl7Receiver, routes
 from services.testing.messages import Commands, Internal
 from services.testing.mllp_tls import ServerFiles
@@ -41,6 +42,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         commands=Commands,
         internal=Internal,
         keys=keys,
+        guidance=GUIDANCE,
     )
     return ServiceAssembly(
         service=service,

@@ -85,6 +85,15 @@ def write(event: Event, envelope: Envelope) -> Written:
     return Written(topic, _headers(event, envelope, resources), body, tuple(resources))
 
 
+def described(written: Written, kind: str, text: str) -> Written:
+    """Its resources of this type with a description; on its topic there is none."""
+    shown = (
+        (each, _encode({**each, "description": text}) if each["resourceType"] == kind else encoded)
+        for each, encoded in written.resources
+    )
+    return msgspec.structs.replace(written, resources=tuple(shown))
+
+
 def _as_part(resource: Resource) -> bytes:
     """On a topic nobody takes what an event amends for the whole resource: it is tagged as FHIR tags a part."""
     return _encode({**resource, "meta": _META_OF_PART})

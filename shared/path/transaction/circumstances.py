@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from shared.events import wire
 from shared.events.envelope import Envelope, Event, unique_id
+from shared.events.escalation import EscalationEvent
 from shared.path.service import Decider, Service
 from shared.path.transaction.delivery import Commanded, Delivery, Stale
 from shared.path.transaction.journal import JournalRow, delivery_kind, digested
@@ -59,7 +60,13 @@ class Circumstances:
             causation_id=delivery.id,
             traceparent=delivery.traceparent,
         )
-        return identity, wire.write(event, envelope)
+        return identity, self._guided(event, wire.write(event, envelope))
+
+    def _guided(self, event: Event, record: wire.Written) -> wire.Written:
+        """Its Task, where it is of an escalation, with the service's guidance on its reason."""
+        reason = event.escalation.reason if isinstance(event, EscalationEvent) else ""
+        text = self.service.guidance.get(reason)
+        return record if text is None else wire.described(record, "Task", text)
 
     def journal_row(
         self,
