@@ -21,6 +21,7 @@ from services.testing.submitted import (
     collected_at,
     components,
     contained_in,
+    doubtful,
     issued_at,
     members,
     parts,
@@ -214,6 +215,7 @@ def _of_resource(
         issued_at=context.now,
         status=STATUS.get(resource["status"], "unknown"),
         rejected=any(map(rejected, known)),
+        doubtful=any(map(doubtful, known)),
         remarks=stating_a_condition(remark for each in (*written, *known) for remark in remarks(each)),
         components=read,
     )

@@ -8,35 +8,17 @@ is never judged again by cut-offs of our own.
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from services.testing import tables
 from services.testing.figures import figure_in
 from services.testing.laboratory import Code, Component
 from services.testing.phrases import Sense, sense_of
 from shared.events.codes import LOINC, SNOMED
 
+_SYSTEMS = {"SCT": SNOMED, "LN": LOINC}
 CODED: Mapping[tuple[str, str], Sense] = {
-    # SNOMED CT qualifiers, domain 4.6 (unverified)
-    (SNOMED, "10828004"): "positive",
-    (SNOMED, "260373001"): "positive",
-    (SNOMED, "260385009"): "negative",
-    (SNOMED, "260415000"): "negative",
-    (SNOMED, "82334004"): "indeterminate",
-    (SNOMED, "419984006"): "indeterminate",
-    (SNOMED, "125154007"): "unsatisfactory",
-    # LOINC answers (unverified)
-    (LOINC, "LA6576-8"): "positive",
-    (LOINC, "LA11882-0"): "positive",
-    (LOINC, "LA6577-6"): "negative",
-    (LOINC, "LA11883-8"): "negative",
-    (LOINC, "LA11884-6"): "indeterminate",
+    (_SYSTEMS[system], code): sense for code, (system, sense) in tables.VALUES.items() if system in _SYSTEMS
 }
-FLAGS: Mapping[str, Sense] = {
-    "POS": "positive",
-    "DET": "positive",
-    "NEG": "negative",
-    "ND": "negative",
-    "IND": "indeterminate",
-    "E": "indeterminate",
-}
+FLAGS: Mapping[str, Sense] = {code: sense for code, (system, sense) in tables.VALUES.items() if system == "flag"}
 """A, AA, H, HH, N and the like are absent on purpose: laboratories flag any abnormal row (domain 4.6)."""
 
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from services.testing import tables
+from services.testing.checks import CHECKS, concentration_by, finding_by
 from services.testing.medications import IngredientPeriod
 from services.testing.settings import Settings
 from services.testing.specimens import (
@@ -22,6 +23,7 @@ from services.testing.specimens import (
     analyte_of,
     code_of,
     definitive_of,
+    is_check,
     letter_of,
     quantified,
 )
@@ -29,7 +31,7 @@ from services.testing.state import State
 from services.testing.versions import MAINTAINED
 from services.testing.windows import Windows, explained_by, refuted
 from shared.events.envelope import name_id
-from shared.events.testing import AnalyteResult, Condition, ResultOutcome
+from shared.events.testing import AnalyteResult, Condition, ResultFinding, ResultOutcome
 from shared.rules.packing import DAY, instant, unpack_id
 
 USABLE_FOR_BASELINE = ("valid", "dilute")
@@ -58,6 +60,11 @@ class _Circumstances:
     baseline: bool
     day: date
     residual: frozenset[str]
+
+    @property
+    def concentration(self) -> Condition:
+        """What creatinine and specific gravity show with one another."""
+        return concentration_by(self.specimen.checks())
 
     @property
     def in_question(self) -> tuple[str, ...]:
@@ -118,7 +125,7 @@ def _results(by: _Circumstances) -> tuple[AnalyteResult, ...]:
                 code=code,
                 code_system=system,
                 analyte=analyte_of(row.measure),
-                finding=FINDINGS[letter_of(row.measure)],
+                finding=_finding(row.measure, by.concentration),
                 confirmed=definitive_of(row.measure),
                 outcome=outcome,
                 explained_by=explained_by,
@@ -128,21 +135,26 @@ def _results(by: _Circumstances) -> tuple[AnalyteResult, ...]:
     return tuple(results)
 
 
+def _finding(measure: Measure, concentration: Condition) -> ResultFinding:
+    letter = letter_of(measure)
+    return finding_by(CHECKS[letter], concentration) if is_check(measure) and letter in CHECKS else FINDINGS[letter]
+
+
 def _outcome(row: Row, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
     """The outcome, and the ingredient that explains it where one does."""
     measure, condition = row.measure, by.condition
     letter, analyte = letter_of(measure), analyte_of(measure)
     if row.status in VOID:
         rejected = row.status == "cancelled" and condition == "rejected-unsatisfactory"
-        return condition if rejected else "cancelled", None
+        return ("rejected-unsatisfactory" if rejected else "cancelled"), None
     if letter == "w" or row.status == "registered" or not by.graded:
         return "pending", None
     if tables.family_of(analyte) is None:
         return "pending", None
-    if letter == "i":
+    if _finding(measure, by.concentration) == "indeterminate":
         return "indeterminate", None
     if letter == "v" or tables.family_of(analyte) == "validity":
-        return condition, None
+        return ("valid" if condition == "unclear" else condition), None
     if letter == "u":
         return "rejected-unsatisfactory", None
     return _positive(measure, by) if letter == "p" else _negative(measure, by)
@@ -169,7 +181,7 @@ def _positive(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str 
 def _negative(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
     """A specimen that is not valid cannot show an absence."""
     if by.condition != "valid":
-        return by.condition, None
+        return "indeterminate" if by.condition == "unclear" else by.condition, None
     analyte = analyte_of(measure)
     prescribed = _maintenance(analyte, by) if analyte in MAINTAINED else None
     if prescribed is None:

@@ -3,12 +3,13 @@
 Every row is graded, left out by a rule, or on a person's list: a final one that can't be read is indeterminate.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
 
 from services.testing import tables
+from services.testing.checks import condition_by, finding_by, gravest
 from services.testing.contradictions import NO_RESULT
 from services.testing.figures import in_unit
 from services.testing.findings import read
@@ -17,16 +18,15 @@ from services.testing.laboratory import (
     URINE,
     Component,
     LaboratoryReport,
-    Status,
     matrix_of,
     report_id,
     specimen_ids,
     specimen_names,
 )
-from services.testing.measures import measure_of, plain, topic_of
+from services.testing.measures import is_check, measure_of, plain, topic_of
 from services.testing.messages import Observed, ReportResult
 from services.testing.settings import Settings, Validity
-from services.testing.validity import condition_of, is_unclear
+from services.testing.validity import check_of, stated_by, unmapped_check
 from shared.events.testing import Condition, ResultFinding
 
 COMPONENTS_MOST = 300
@@ -47,28 +47,49 @@ class Interpreted(NamedTuple):
     observed: tuple[Observed | None, ...]
 
 
-def interpret(report: LaboratoryReport, program: str, client: str, settings: Settings) -> ReportResult | None:
+def interpret(
+    report: LaboratoryReport,
+    program: str,
+    client: str,
+    settings: Settings,
+    siblings: Iterable[LaboratoryReport] = (),
+) -> ReportResult | None:
     """The report as a command. None where it is no drug test, or may be none: stored as it came, never graded.
 
+    Of one that is none, but is about the specimen of a drug test among its `siblings`, what it says of the specimen.
     Raises TooManyComponents.
     """
-    found = interpreted(report, program, client, settings)
+    found = interpreted(report, program, client, settings, siblings)
     return found and found.command
 
 
-def interpreted(report: LaboratoryReport, program: str, client: str, settings: Settings) -> Interpreted | None:
+def interpreted(
+    report: LaboratoryReport,
+    program: str,
+    client: str,
+    settings: Settings,
+    siblings: Iterable[LaboratoryReport] = (),
+) -> Interpreted | None:
     """Likewise, with what each of its components shows."""
-    if topic_of(report, client, settings) != "drug-test":
+    of_drugs = topic_of(report, client, settings) == "drug-test"
+    if not of_drugs and not _is_of_a_drug_test(report, client, settings, siblings):
         return None
     if len(report.components) > COMPONENTS_MOST:
         raise TooManyComponents
-    as_it_came, report = report, _with_rejection(report)
-    remarks = (Component(codes=(), text=each) for each in report.remarks)
-    measured = _measured((*report.components, *report.same_specimen, *remarks), client, settings)
+    found = Interpreted(report, *_command(_with_rejection(report), program, client, settings))
+    return found if of_drugs else _of_the_specimen(found)
+
+
+def _command(
+    report: LaboratoryReport, program: str, client: str, settings: Settings
+) -> tuple[ReportResult, tuple[Observed | None, ...]]:
     matrix = matrix_of(report)
     limits = settings.validity if matrix == URINE else None
-    condition = condition_of(measured, limits, rejected=report.rejected)
-    observed = tuple(_observe(each, client, settings, condition) for each in report.components)
+    rows = (_observe(each, client, settings, limits) for each in report.components)
+    observed = tuple(_of_refused(each) if each and report.rejected else each for each in rows)
+    results = tuple(each for each in observed if each is not None)
+    stated = _stated(report, client, settings)
+    checks = ((each.analyte, each.check) for each in results if each.check)
     specimen = specimen_ids(program, specimen_names(report, client))
     command = ReportResult(
         report_id=report_id(program, client, report.filler),
@@ -78,13 +99,54 @@ def interpreted(report: LaboratoryReport, program: str, client: str, settings: S
         collected_at=report.collected_at,
         issued_at=report.issued_at,
         status=report.status,
-        condition=condition or "valid",
-        results=tuple(each for each in observed if each is not None),
+        condition=gravest([stated, condition_by(checks)]),
+        results=results,
         extent=report.extent,
         numbers=report.numbers,
         matrix="" if matrix == URINE else matrix[:MATRIX_CHARACTERS_MOST],
+        stated=stated,
     )
-    return Interpreted(as_it_came, command, observed)
+    return command, observed
+
+
+def _of_the_specimen(found: Interpreted) -> Interpreted | None:
+    """Without the rows of another field; None where nothing is left."""
+    rows = zip(found.report.components, found.observed, strict=True)
+    checks = [(sent, row) for sent, row in rows if row and tables.family_of(row.analyte) == "validity"]
+    if not checks and found.command.stated == "valid":
+        return None
+    observed = tuple(row for _, row in checks)
+    report = msgspec.structs.replace(found.report, components=tuple(sent for sent, _ in checks))
+    return Interpreted(report, msgspec.structs.replace(found.command, results=observed), observed)
+
+
+def _of_refused(row: Observed) -> Observed:
+    """A check that was not made of a refused specimen leaves nothing unclear, nor does a code that nobody knows."""
+    if row.check in ("unclear", "unmapped"):
+        return msgspec.structs.replace(row, check="", finding="unsatisfactory")
+    if row.analyte == tables.UNMAPPED and row.finding == "unsatisfactory":
+        return msgspec.structs.replace(row, status="cancelled", cancelled=True)
+    return row
+
+
+def _is_of_a_drug_test(
+    report: LaboratoryReport, client: str, settings: Settings, siblings: Iterable[LaboratoryReport]
+) -> bool:
+    """Whether it shares its specimen with a drug test: how that one is, is often an order of its own."""
+    names = set(specimen_names(report, client))
+    return any(
+        names & set(specimen_names(each, client)) and topic_of(each, client, settings) == "drug-test"
+        for each in siblings
+        if each is not report
+    )
+
+
+def _stated(report: LaboratoryReport, client: str, settings: Settings) -> Condition:
+    """What its laboratory says of the specimen besides its checks."""
+    rows = (each for each in report.components if not is_check(measure_of(each, client, settings), each))
+    stated = stated_by(rows, report.remarks)
+    rejected: Condition = "rejected-unsatisfactory" if report.rejected else "valid"
+    return gravest([stated, rejected, "unclear" if report.doubtful else "valid"])
 
 
 def unread(report: LaboratoryReport, client: str, settings: Settings) -> Iterator[str]:
@@ -100,7 +162,7 @@ def unread(report: LaboratoryReport, client: str, settings: Settings) -> Iterato
 def _means_nothing(component: Component, measure: tables.Measure, limits: Validity | None) -> bool:
     """A cut-off's code, or a method's, needs no finding; a check of the specimen may have a figure or a condition."""
     if measure.kind == "validity":
-        return is_unclear(measure.analyte, component, limits)
+        return check_of(measure.analyte, component, limits) == "unclear"
     return measure.kind not in NO_RESULT
 
 
@@ -114,38 +176,44 @@ def _with_rejection(report: LaboratoryReport) -> LaboratoryReport:
 
 
 def _rejected(component: Component) -> Component:
-    """A row of a refused specimen: not taken back, but without a result."""
+    """A row of a refused specimen: not taken back, but without a result; a condition that it states still counts."""
     if component.status != "cancelled":
         return component
-    final: Status = "final"
-    return Component(codes=component.codes, status=final, text="specimen rejected")
+    final = msgspec.structs.replace(component, status="final")
+    stated = stated_by([final], ()) != "valid"
+    return final if stated else Component(codes=component.codes, status="final", text="specimen rejected")
 
 
-def _measured(components: Sequence[Component], client: str, settings: Settings) -> Iterator[tuple[str, Component]]:
-    """Each component with its analyte."""
-    for component in components:
-        measure = measure_of(component, client, settings).measure
-        if measure is None:
-            yield tables.UNMAPPED, component
-        elif measure.unit and not component.unit:
-            yield measure.analyte, msgspec.structs.replace(component, unit=measure.unit)
-        else:
-            yield measure.analyte, component
-
-
-def _observe(component: Component, client: str, settings: Settings, condition: Condition | None) -> Observed | None:
+def _observe(component: Component, client: str, settings: Settings, limits: Validity | None) -> Observed | None:
     """One component, or None for what is no result and for codes that the program ignores."""
-    code, measure, ignored, _ = measure_of(component, client, settings)
+    measured = measure_of(component, client, settings)
+    code, measure, ignored, _ = measured
     if ignored or (measure is not None and measure.kind in NO_RESULT):
         return None
     found, cancelled = _finding(component), component.status in TAKEN_BACK
     stands = component.status == "promoted" and found is None
     analyte = measure.analyte if measure else tables.UNMAPPED
     definitive = measure is not None and measure.definitive and not _is_incidental(analyte, component, settings)
-    shown = _shown(found, component, measure, condition) if measure else found or "pending"
+    shown = _shown(found, component, measure) if measure else found or "pending"
     status, sub = component.status, component.sub
     figure = measure is not None and measure.kind == "quantitative"
-    return Observed(plain(code.code), code.system, analyte, shown, definitive, cancelled, stands, status, sub, figure)
+    row = Observed(plain(code.code), code.system, analyte, shown, definitive, cancelled, stands, status, sub, figure)
+    return _checking(row, component, measure, limits) if is_check(measured, component) else row
+
+
+def _checking(row: Observed, component: Component, measure: tables.Measure | None, limits: Validity | None) -> Observed:
+    """With what it shows of the specimen; under a code that nobody knows yet it is a check by its name."""
+    analyte = measure.analyte if measure else tables.ANY_CHECK
+    if row.cancelled or row.stands or component.status == "registered":
+        waits = "unsatisfactory" if row.cancelled else "pending"
+        return msgspec.structs.replace(row, analyte=analyte, finding=waits)
+    if measure is not None and measure.unit and not component.unit:
+        component = msgspec.structs.replace(component, unit=measure.unit)
+    check = check_of(analyte, component, limits) if measure else unmapped_check(component)
+    if check == "valid" and component.status == "unknown":
+        check = "unclear"
+    finding = finding_by(check, condition_by([(analyte, check)]))
+    return msgspec.structs.replace(row, analyte=analyte, check=check, finding=finding)
 
 
 def _is_incidental(analyte: str, component: Component, settings: Settings) -> bool:
@@ -168,14 +236,8 @@ def _finding(component: Component) -> ResultFinding | None:
             return read(component)
 
 
-def _shown(
-    found: ResultFinding | None, component: Component, measure: tables.Measure, condition: Condition | None
-) -> ResultFinding:
-    """What this can show: no absence where the specimen's validity is unclear, nothing where the row can't be read."""
+def _shown(found: ResultFinding | None, component: Component, measure: tables.Measure) -> ResultFinding:
+    """What this can show: nothing where the row can't be read."""
     if found is None:
-        found = "pending" if component.status == "promoted" else "indeterminate"
-    if measure.kind == "validity":
-        return {None: "indeterminate", "valid": "valid"}.get(condition, "unsatisfactory")  # type: ignore[return-value]
-    if condition is None and found == "negative":
-        return "indeterminate"
+        return "pending" if component.status == "promoted" else "indeterminate"
     return "indeterminate" if measure.kind == "absence" and found == "positive" else found

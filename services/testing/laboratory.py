@@ -112,14 +112,14 @@ class LaboratoryReport(msgspec.Struct, frozen=True, kw_only=True):
     issued_at: datetime
     status: Status = "final"
     rejected: bool = False
+    doubtful: bool = False
+    """Whether the record of the specimen itself was taken back."""
     extent: Extent = "report"
     components: tuple[Component, ...] = ()
     remarks: tuple[str, ...] = ()
     """Written beside the results: those that do nothing but state the specimen's condition."""
     parent: str = ""
     """The number of the report whose result asked for this one (OBR-29): it is about the same specimen."""
-    same_specimen: tuple[Component, ...] = ()
-    """Rows of other orders of the same message that may say how it is: its validity is often an order of its own."""
     notes: tuple[tuple[str, str], ...] = ()
     """All that HL7 has beside the rows, each with its place."""
     specimen_condition: tuple[Code, ...] = ()

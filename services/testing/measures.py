@@ -4,13 +4,14 @@ A code that no table knows is a question to a person, once for each laboratory a
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from services.testing import tables
 from services.testing.contradictions import drugs_named, graver, is_contradicted
 from services.testing.laboratory import TAKEN_BACK, Code, Component, LaboratoryReport
 from services.testing.settings import WITHOUT_RESULT, Settings
+from services.testing.validity import names_a_check
 from shared.events.codes import LOINC, SNOMED
 
 CODE_CHARACTERS_MOST = 64
@@ -74,17 +75,36 @@ def _unsystematic(component: Component) -> Measured | None:
     return None
 
 
+def is_check(measured: Measured, component: Component) -> bool:
+    """Whether the row checks the specimen: by its code, or by its name where nobody knows the code."""
+    if measured.measure is not None:
+        return measured.measure.kind == "validity"
+    return not measured.ignored and names_a_check(
+        title for each in component.codes for title in (each.display, each.code)
+    )
+
+
 def topic_of(report: LaboratoryReport, client: str, settings: Settings) -> Topic:
-    """By a component, by its panel's code, by the panel's title, or by a drug's name."""
+    """By a component, by its panel's code, by the panel's title, or by a drug's name. A panel that is named after the
+    validity of a specimen is of a drug test: no other asks for it."""
     measured = [measure_of(each, client, settings) for each in report.components]
     known = (*(each.measure for each in measured), *(tables.LOINC.get(each.code) for each in report.panel))
     if any(each is not None and each.kind != "validity" for each in known) or any(each.questioned for each in measured):
         return "drug-test"
     named = (*report.panel, *(code for each in report.components for code in each.codes))
     titles = [title.lower() for each in report.panel for title in (each.display, each.code)]
-    if any(map(_DRUG_TEST.search, titles)) or any(drugs_named(each.display) for each in named):
+    if (
+        any(map(_DRUG_TEST.search, titles))
+        or _is_of_validity(titles, measured)
+        or any(drugs_named(each.display) for each in named)
+    ):
         return "drug-test"
     return "unknown" if any(each.measure is None and not each.ignored for each in measured) else "other"
+
+
+def _is_of_validity(titles: Iterable[str], measured: Iterable[Measured]) -> bool:
+    checks = any(each.measure is not None and each.measure.kind == "validity" for each in measured)
+    return checks and names_a_check(titles, of_no_other_test=True)
 
 
 def questions(report: LaboratoryReport, client: str, settings: Settings) -> Iterator[str]:

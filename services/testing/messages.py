@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from services.testing.checks import Check
 from services.testing.laboratory import Extent, Status
 from services.testing.specimens import Specimen
 from shared.events.envelope import Command
@@ -87,6 +88,8 @@ class Observed(msgspec.Struct, frozen=True, array_like=True):
     """OBX-4: tells apart several rows of one code in one message."""
     quantified: bool = False
     """Whether its code is one of a figure."""
+    check: Check | Literal[""] = ""
+    """Of a row that checks the specimen, what it shows; empty in commands of earlier releases."""
 
 
 class SpecimenReported(StateEvent, frozen=True, kw_only=True):
@@ -120,6 +123,8 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     numbers: tuple[Number, ...] = ()
     matrix: str = ""
     """What was collected, where it was not urine."""
+    stated: Condition | Literal[""] = ""
+    """What it says of the specimen besides its checks, where these show it themselves (`Observed.check`)."""
     again: bool = False
     """Rows that stand already, read again under what their code is now known to mean."""
     received: str = ""

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from services.testing import tables
+from services.testing.checks import LETTERS as CHECK_LETTERS
 from services.testing.messages import Observed, ReportResult
 from services.testing.specimens import (
     LETTERS,
@@ -66,14 +67,16 @@ def _condition_by(
     status: RowStatus, rows: Mapping[RowStatus, Sequence[Measure]], condition: Condition | Literal[""]
 ) -> Condition | Literal[""]:
     """The condition stands and falls with the checks it rests on; without any, all of the report says it."""
-    checked = {each for each, found in rows.items() if any(map(is_check, found))}
+    failed = LETTERS["unsatisfactory"]
+    checked = {each for each, found in rows.items() if any(is_check(row) and letter_of(row) == failed for row in found)}
     return condition if not checked or status in checked else ""
 
 
 def _condition(command: ReportResult) -> Condition | Literal[""]:
     """A report without a measure of validity says nothing of the specimen, unless it was rejected or altered."""
     judged = any(tables.family_of(each.analyte) == "validity" for each in command.results)
-    return command.condition if judged or command.condition != "valid" else ""
+    stated = command.stated if any(each.check for each in command.results) else command.condition
+    return stated or "valid" if judged or stated not in ("", "valid") else ""
 
 
 def _closes(command: ReportResult) -> Closes:
@@ -114,7 +117,7 @@ def _subs(command: ReportResult) -> Iterator[str]:
 
 def _rows(command: ReportResult) -> Iterator[tuple[RowStatus, Measure]]:
     for each, sub in zip(command.results, _subs(command), strict=True):
-        letter = LETTERS[each.finding]
+        letter = CHECK_LETTERS[each.check] if each.check else LETTERS[each.finding]
         row = measure(
             each.code, each.code_system, each.analyte, letter, each.definitive, sub, quantified=each.quantified
         )

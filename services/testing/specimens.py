@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from services.testing import tables
+from services.testing.checks import CHECKS, GRAVITY, Check, condition_by, gravest
 from shared.events.codes import LOINC
 from shared.events.testing import Condition, ReportStatus, ResultFinding, ResultStatus
 
@@ -34,17 +35,7 @@ LETTERS: dict[ResultFinding, str] = {
     "valid": "v",
 }
 FINDINGS: dict[str, ResultFinding] = {letter: found for found, letter in LETTERS.items()}
-GRAVITY = (
-    "",
-    "valid",
-    "rejected-unsatisfactory",
-    "dilute",
-    "temperature-out-of-range",
-    "invalid",
-    "substituted",
-    "adulterated",
-)
-"""Conditions of a specimen, the gravest last."""
+"""Of a drug; what a check shows has letters of its own (`checks`), but where an earlier release stored it."""
 ANY = "any"
 """What a screen, or a class, found: any drug of its metabolite group."""
 OF = "="
@@ -133,16 +124,26 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def condition(self) -> Condition:
-        """The gravest of what was said last and of what rests on a check that stands: one that passes, reported later,
+        """The gravest of what was said last and of what the checks that stand show: one that passes, reported later,
         takes away nothing that another one found."""
+        return _condition(self)
+
+    def checks(self) -> Iterator[tuple[str, Check]]:
+        """What each check that stands shows, with its analyte."""
+        for row in self.rows:
+            if is_check(row.measure) and row.status not in (*VOID, "registered") and letter_of(row.measure) in CHECKS:
+                yield analyte_of(row.measure), CHECKS[letter_of(row.measure)]
+
+    def stated(self) -> Iterator[Condition]:
+        """What the report says that was issued last, and each that an earlier release stored beside its checks."""
         stated = [each for each in self.versions if each.condition]
         last = max(stated, key=lambda each: (each.age, gravity(each)), default=None)
-        standing = (each for each in stated if each is last or self._rests_on_a_check(each))
-        return max(standing, key=gravity).condition or "valid" if last else "valid"
+        yield from (each.condition or "valid" for each in stated if each is last or self._rests_on_a_check(each))
 
     def _rests_on_a_check(self, version: Version) -> bool:
         """Whether a measure of validity that it reported counts; one that waits beside a settled one does not."""
-        checks = {key_of(each) for each in version.measures if is_check(each)}
+        failed = LETTERS["unsatisfactory"]
+        checks = {key_of(each) for each in version.measures if is_check(each) and letter_of(each) == failed}
         return version.status not in VOID and bool(checks if version.status in SETTLED else checks - self.settled)
 
     @property
@@ -213,6 +214,11 @@ def _standing(specimen: Specimen) -> tuple[Row, ...]:
         return tuple(specimen.reported())
     settled = specimen.settled
     return tuple(row for row in specimen.reported() if row.status in SETTLED or key_of(row.measure) not in settled)
+
+
+@lru_cache(maxsize=256)
+def _condition(specimen: Specimen) -> Condition:
+    return gravest([*specimen.stated(), condition_by(specimen.checks())])
 
 
 def measure(

@@ -8,7 +8,7 @@ from services.testing.laboratory import Code, Component
 from services.testing.observations import codes_of, component_of
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import happened, names_a_day
+from shared.edge.fhir.elements import codes_in, happened, names_a_day
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 
@@ -75,7 +75,14 @@ def specimen_number(reference: Json, specimen: Json) -> str:
 
 
 def rejected(specimen: Json) -> bool:
-    return specimen.get("status") == "unsatisfactory"
+    """By its status, or by a condition of table 0493 that says it never came."""
+    conditions = (code for each in specimen.get("condition", ()) for code in codes_in(each))
+    return specimen.get("status") == "unsatisfactory" or "SNR" in conditions
+
+
+def doubtful(specimen: Json) -> bool:
+    """Its record was a mistake, and nobody says what the results are of."""
+    return specimen.get("status") == "entered-in-error"
 
 
 def specimen_type(specimen: Json) -> tuple[Code, ...]:

@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from shared.events.testing import UNMAPPED as UNMAPPED
+from shared.events.testing import Condition
 from shared.platform.tables import Row, by_key
 
 T = TypeVar("T")
@@ -18,6 +19,7 @@ Kind = Literal["presence", "quantitative", "ratio", "absence", "validity", "cuto
 Family = Literal["opioid", "sedative", "alcohol", "stimulant", "cannabinoid", "hallucinogen", "validity"]
 
 AtLimit = Literal["positive", "negative", "indeterminate"]
+ValueSense = Literal["positive", "negative", "indeterminate", "unsatisfactory"]
 METHODS = ("presumptive", "definitive")
 PhraseSense = Literal[
     "positive", "negative", "indeterminate", "unsatisfactory", "limit", "aside", "not", "denied", "doubted"
@@ -75,6 +77,16 @@ def _phrase(row: Row) -> tuple[PhraseSense, Literal["whole", "within"]]:
     return msgspec.convert((row["sense"], row["where"]), tuple[PhraseSense, Literal["whole", "within"]])
 
 
+def _condition(row: Row) -> tuple[Condition, str]:
+    return msgspec.convert(
+        (row["condition"], row["where"]), tuple[Condition, Literal["any", "remark", "check", "temperature"]]
+    )
+
+
+def _value(row: Row) -> tuple[str, ValueSense]:
+    return msgspec.convert((row["system"], row["sense"]), tuple[Literal["SCT", "LN", "flag"], ValueSense])
+
+
 LOINC: dict[str, Measure] = _by_key("loinc.csv", "code", _measure)
 ANALYTES: dict[str, Analyte] = _by_key("analytes.csv", "analyte", _analyte)
 COVERS: dict[str, frozenset[str]] = _by_key("covers.csv", "name", _names("analytes"))
@@ -101,6 +113,11 @@ VALIDITY_TITLES: dict[str, str] = _by_key("validity.csv", "title", lambda row: r
 """Under which names laboratories write what they check of a specimen, where they have no LOINC code for it."""
 PHRASES: dict[str, tuple[PhraseSense, str]] = _by_key("phrases.csv", "phrase", _phrase)
 """What laboratories write, in small letters and without hyphens, and whether it must be the whole field."""
+CONDITIONS: dict[str, tuple[Condition, str]] = _by_key("conditions.csv", "phrase", _condition)
+"""What laboratories write of a specimen, the condition it means, and in what: `any` row or remark, a `remark`, a row
+that is a `check`, or of a `temperature`."""
+VALUES: dict[str, tuple[str, ValueSense]] = _by_key("values.csv", "code", _value)
+"""Public codes of what was found, with their system (SCT, LN, or `flag` of OBX-8 and of an interpretation)."""
 SPOKEN: dict[str, str] = _by_key("spoken.csv", "name", lambda row: row["analyte"])
 """What laboratories write in a title besides the names of the analytes."""
 NO_DRUG_TESTS: frozenset[str] = frozenset(_by_key("no_drug_tests.csv", "code", lambda row: row["name"]))
@@ -123,6 +140,8 @@ UNITS: Mapping[str, Mapping[str, Decimal]] = {
 }
 """What a figure is multiplied by to be in the limits' unit: creatinine in mg/dL (113.12 g/mol), nitrite in mcg/mL,
 temperature in degrees Fahrenheit. A figure in any other unit can't be read."""
+ANY_CHECK = "specimen-validity"
+"""The analyte of a check that is none of the others."""
 LONG_LOOK_BACK = ("hair", "nail", "meconium")
 """They show use within months and not when (hair: up to 90 days, domain 4.1), so that no window counts from them."""
 ADULTERANTS = ("adulterant", "oxidant")

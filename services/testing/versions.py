@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from services.testing import tables
+from services.testing.checks import CHECKS, LETTERS, LEVELS
 from services.testing.specimens import (
     MANY,
     RANK,
@@ -32,8 +33,9 @@ from services.testing.specimens import (
 )
 
 MAINTAINED = {analyte for pair in tables.MAINTENANCE.values() for analyte in pair}
-CONTENT = "wvuinp"
+CONTENT = "w" + "".join(CHECKS) + "unp"
 """Of two rows that differ in nothing but what was found, the one that asks for a person stands."""
+_CONCENTRATION = ("creatinine", "specific-gravity")
 
 
 @dataclass(frozen=True)
@@ -56,20 +58,19 @@ def joined(specimen: Specimen, others: Iterable[Version] = ()) -> Specimen:
     every = [*specimen.versions, *others]
     versions = [_silenced(each, every) for each in every]
     rows = [_now(measured, version, versions) for version in versions for measured in version.measures]
-    remaining = [
-        row
-        for row in _greatest([row for row in rows if row is not None])
-        if not _is_evicted(row, specimen.evicted_until)
-    ]
+    standing = list(_greatest([row for row in rows if row is not None]))
+    remaining = list(_without_evicted(standing, specimen.evicted_until))
     return msgspec.structs.replace(specimen, versions=_packed(remaining, _speaking(versions)))
 
 
 def without_rows_of(specimen: Specimen, again: Iterable[Version]) -> Specimen:
     """Without what the rows of these versions were read as before, under another meaning of their code."""
     meanings = {(each.issued_at, code_of(row)[0]): analyte_of(row) for each in again for row in each.measures}
+    unmapped = LETTERS["unmapped"]
 
     def stands(row: Measure, version: Version) -> bool:
-        return meanings.get((version.issued_at, code_of(row)[0]), analyte_of(row)) == analyte_of(row)
+        meaning = meanings.get((version.issued_at, code_of(row)[0]))
+        return meaning is None or (meaning == analyte_of(row) and not (is_check(row) and letter_of(row) == unmapped))
 
     remaining = (
         msgspec.structs.replace(each, measures=tuple(row for row in each.measures if stands(row, each)))
@@ -78,20 +79,36 @@ def without_rows_of(specimen: Specimen, again: Iterable[Version]) -> Specimen:
     return msgspec.structs.replace(specimen, versions=tuple(remaining))
 
 
+def is_known(specimen: Specimen, known: Specimen) -> bool:
+    """Whether the same stands of it, in whatever order its rows came."""
+    return _unordered(specimen) == _unordered(known)
+
+
+def _unordered(specimen: Specimen) -> tuple[Specimen, list[frozenset[Measure]]]:
+    versions = tuple(msgspec.structs.replace(each, measures=()) for each in specimen.versions)
+    without_rows = msgspec.structs.replace(specimen, versions=versions)
+    return without_rows, [frozenset(each.measures) for each in specimen.versions]
+
+
 def thinned(specimen: Specimen) -> Specimen:
     """Without its plain rows; when they come again they change nothing."""
     return joined(msgspec.structs.replace(specimen, evicted_until=specimen.issued_at))
 
 
-def still_matters(measured: Measure) -> bool:
-    """Whether grading other specimens, or a later list of medications, may need it."""
+def still_matters(measured: Measure, *, beside_a_level: bool) -> bool:
+    """Whether grading other specimens, or a later list of medications, may need it; a check that passes, where another
+    one shows a condition only with it."""
     analyte, letter = analyte_of(measured), letter_of(measured)
-    failed = letter == "u" and is_check(measured)
-    return failed or (letter == "p" and analyte != tables.UNMAPPED) or (letter == "n" and analyte in MAINTAINED)
+    if is_check(measured):
+        return letter != LETTERS["valid"] or (beside_a_level and analyte in _CONCENTRATION)
+    return (letter == "p" and analyte != tables.UNMAPPED) or (letter == "n" and analyte in MAINTAINED)
 
 
-def _is_evicted(row: _Row, until: int) -> bool:
-    return row.version.issued_at <= until and not still_matters(row.measure)
+def _without_evicted(rows: Sequence[_Row], until: int) -> Iterator[_Row]:
+    level = any(is_check(row.measure) and CHECKS.get(letter_of(row.measure)) in LEVELS for row in rows)
+    yield from (
+        row for row in rows if row.version.issued_at > until or still_matters(row.measure, beside_a_level=level)
+    )
 
 
 def _silenced(version: Version, versions: Sequence[Version]) -> Version:
@@ -206,8 +223,14 @@ def _packed(rows: Iterable[_Row], speaking: Iterable[Version]) -> tuple[Version,
     measures: dict[Version, list[Measure]] = {each: [] for each in speaking}
     for row in rows:
         measures.setdefault(msgspec.structs.replace(row.version, measures=()), []).append(row.measure)
-    packed = [msgspec.structs.replace(each, measures=tuple(found)) for each, found in measures.items()]
+    packed = [msgspec.structs.replace(each, measures=_in_order(found)) for each, found in measures.items()]
     return tuple(sorted(packed, key=_place))
+
+
+def _in_order(measures: Sequence[Measure]) -> tuple[Measure, ...]:
+    """As they came, but rows of one code by their OBX-4: they are told apart by it, whichever of them came first."""
+    first = {code: place for place, code in reversed([*enumerate(code_of(each) for each in measures)])}
+    return tuple(sorted(measures, key=lambda each: (first[code_of(each)], sub_of(each), letter_of(each))))
 
 
 def _place(version: Version) -> tuple[int, int, str, int, bool, str, str]:

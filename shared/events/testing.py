@@ -51,6 +51,7 @@ ResultOutcome = Literal[
 
 Condition = Literal[
     "valid",
+    "unclear",
     "dilute",
     "substituted",
     "adulterated",
@@ -58,7 +59,9 @@ Condition = Literal[
     "temperature-out-of-range",
     "rejected-unsatisfactory",
 ]
-"""The specimen's (domain 4.3), as the laboratory states it or as its validity measures show it."""
+"""The specimen's (domain 4.3), as the laboratory states it or as its validity measures show it.
+
+`unclear`: a measure says nothing that can be read, or shows only part: no absence is shown."""
 
 
 NoSpecimen = Literal["refused", "no-show"]

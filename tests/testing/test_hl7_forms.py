@@ -7,7 +7,9 @@ import pytest
 from services.testing.hl7 import Fault, Nak, decode
 from services.testing.hl7.acknowledgement import acknowledge
 from services.testing.interpretation import interpret
+from services.testing.laboratory import specimen_names
 from tests.testing.given import SETTINGS
+from tests.testing.story import in_treatment
 from tests.testing.test_hl7 import MSH, NOON, OBR, OBX, PID, message, only_report, parsed, read, refused
 
 
@@ -114,9 +116,20 @@ def test_a_version_older_than_all_we_read_is_refused_in_its_own_form() -> None:
 def test_specimen_validity_reported_as_an_order_of_its_own_judges_the_drug_screen() -> None:
     validity = OBR.replace("94307-6^Drug screen^LN", "VAL^Specimen validity^L")
     figures = ("OBX|1|NM|2161-8^Creatinine^LN||12|mg/dL|||||F", "OBX|2|NM|2965-2^Gravity^LN||1.002||||||F")
-    screen, _ = read(MSH, PID, OBR, OBX, validity, *figures).groups[0].reports
-    parsed_report = interpret(screen, "demo", "lab", SETTINGS)
-    assert parsed_report is not None and parsed_report.condition == "dilute"
+    reports = read(MSH, PID, OBR, OBX, validity, *figures).groups[0].reports
+    story = in_treatment()
+    story.then(*(each for report in reports if (each := interpret(report, "demo", "lab", SETTINGS))))
+    assert story.state.specimens[-1].condition == "dilute"
+
+
+def test_a_panel_of_another_field_beside_a_drug_test_says_only_how_their_specimen_is() -> None:
+    urinalysis = OBR.replace("94307-6^Drug screen^LN", "UA^Urinalysis^L")
+    rows = ("OBX|1|NM|5803-2^pH^LN||2.5||||||F", "OBX|2|ST|KET^Ketones^L||POSITIVE||||||F")
+    _, urine_strip = reports = read(MSH, PID, OBR, OBX, urinalysis, *rows).groups[0].reports
+    assert interpret(urine_strip, "demo", "lab", SETTINGS) is None
+    command = interpret(urine_strip, "demo", "lab", SETTINGS, reports)
+    assert command is not None
+    assert [(each.analyte, each.check) for each in command.results] == [("ph", "adulterated")]
 
 
 def test_without_a_specimen_number_what_was_collected_at_one_time_is_one_specimen() -> None:
@@ -125,5 +138,6 @@ def test_without_a_specimen_number_what_was_collected_at_one_time_is_one_specime
     orders = OBR, check, OBR.replace("F7", "F8"), check, later, check
     reports = read(MSH.replace("2.5.1", "2.3"), PID, *orders).groups[0].reports
     one, same, other = reports
-    assert one.same_specimen == same.components and len(one.same_specimen) == 1
-    assert other.same_specimen == ()
+    names = [set(specimen_names(each, "lab")) for each in (one, same, other)]
+    assert names[0] & names[1]
+    assert not names[2] & (names[0] | names[1])

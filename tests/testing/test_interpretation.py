@@ -1,6 +1,7 @@
 """What a laboratory's words, codes and figures mean, and what may never be read into them."""
 
 import csv
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.testing import tables
+from services.testing.checks import condition_by
 from services.testing.contradictions import drugs_named
 from services.testing.figures import CONTRADICTED, cutoff_in, figure_in, unit_of
 from services.testing.findings import read
@@ -16,7 +18,7 @@ from services.testing.laboratory import Code, Component, LaboratoryReport, repor
 from services.testing.measures import topic_of
 from services.testing.messages import ReportResult
 from services.testing.phrases import sense_of
-from services.testing.validity import by_figures
+from services.testing.validity import check_of
 from shared.events.codes import INTERPRETATION, LOINC, SNOMED
 from tests.testing.given import SETTINGS
 
@@ -241,6 +243,12 @@ def test_no_free_text_of_the_laboratory_leaves_the_interpretation() -> None:
     assert "Smith" not in repr(interpretation) and interpretation.results[0].finding == "positive"
 
 
+def by_figures(figures: Mapping[str, Decimal]) -> str:
+    """What these show of a specimen together, in the units of the limits."""
+    checks = ((name, Component(codes=(), number=number)) for name, number in figures.items())
+    return condition_by((name, check_of(name, each, SETTINGS.validity)) for name, each in checks)
+
+
 @pytest.mark.parametrize(
     ("creatinine", "gravity", "ph", "condition"),
     [
@@ -259,14 +267,14 @@ def test_no_free_text_of_the_laboratory_leaves_the_interpretation() -> None:
 )
 def test_specimen_validity_by_figures(creatinine: float, gravity: float, ph: float, condition: str) -> None:
     figures = {"creatinine": creatinine, "specific-gravity": gravity, "ph": ph}
-    assert by_figures({name: Decimal(str(each)) for name, each in figures.items()}, SETTINGS.validity) == condition
+    assert by_figures({name: Decimal(str(each)) for name, each in figures.items()}) == condition
 
 
 def test_a_graver_condition_is_not_hidden_by_a_lesser_one() -> None:
     substituted = {"creatinine": Decimal("1.5"), "specific-gravity": Decimal("1.0005")}
     for lesser in ({"ph": Decimal("4.2")}, {"temperature": Decimal(80)}):
-        assert by_figures({**substituted, **lesser}, SETTINGS.validity) == "substituted"
-    assert by_figures({**substituted, "ph": Decimal(2)}, SETTINGS.validity) == "adulterated"
+        assert by_figures({**substituted, **lesser}) == "substituted"
+    assert by_figures({**substituted, "ph": Decimal(2)}) == "adulterated"
 
 
 @pytest.mark.parametrize(
@@ -288,7 +296,7 @@ def test_a_gravity_that_no_urine_has_is_not_read() -> None:
     drug, creatinine = component("14314-9", text="NEG"), component("2161-8", number=Decimal(10))
     for gravity in (Decimal(1002), Decimal(0), Decimal("1.2")):
         command = interpreted(drug, creatinine, component("2965-2", number=gravity))
-        assert command.results[0].finding == "indeterminate"
+        assert command.condition == "unclear"
 
 
 def test_of_a_check_taken_twice_the_worse_figure_counts() -> None:
@@ -300,12 +308,12 @@ def test_of_a_check_taken_twice_the_worse_figure_counts() -> None:
 
 def test_what_was_not_measured_is_not_judged_where_the_rest_is_as_usual() -> None:
     for figures in ({}, {"creatinine": Decimal(80)}, {"specific-gravity": Decimal("1.015")}):
-        assert by_figures(figures, SETTINGS.validity) == "valid"
+        assert by_figures(figures) == "valid"
 
 
 def test_one_low_figure_alone_leaves_the_specimen_unclear() -> None:
     for figures in ({"creatinine": Decimal(1)}, {"specific-gravity": Decimal("1.002")}):
-        assert by_figures(figures, SETTINGS.validity) is None
+        assert by_figures(figures) == "unclear"
 
 
 def test_the_laboratorys_own_event_on_the_specimen_stands() -> None:
@@ -331,7 +339,7 @@ def test_a_figure_below_what_can_be_read_is_below_it() -> None:
 
 def test_a_figure_that_was_taken_back_measures_nothing() -> None:
     drug, gravity = component("14314-9", text="NEG"), component("2965-2", number=Decimal("1.002"))
-    assert interpreted(drug, component("2161-8", text="12", status="cancelled"), gravity).condition == "valid"
+    assert interpreted(drug, component("2161-8", text="12", status="cancelled"), gravity).condition == "unclear"
 
 
 def test_validity_figures_of_a_report_decide_its_condition() -> None:
@@ -388,6 +396,8 @@ TABLES = [
     "matrices.csv",
     "covers.csv",
     "phrases.csv",
+    "conditions.csv",
+    "values.csv",
     "ranges.csv",
     "no_drug_tests.csv",
     "spoken.csv",

@@ -15,7 +15,8 @@ from services.testing.messages import ReportResult
 from services.testing.phrases import sense_of
 from shared.events.codes import LOINC
 from tests.laws import examples
-from tests.testing.given import SETTINGS
+from tests.testing.given import SETTINGS, day
+from tests.testing.story import in_treatment, outcomes
 from tests.testing.test_hl7 import MSH, OBR, PID, only_report
 from tests.testing.test_interpretation import component, interpreted, laboratory_report
 
@@ -151,7 +152,10 @@ def test_creatinine_is_read_in_the_units_that_laboratories_use(figure: str, unit
 )
 def test_a_specimen_whose_validity_is_unclear_shows_no_absence(unclear: Component) -> None:
     command = interpreted(component(SCREEN, text="NEG"), component("14314-9", text="POS"), unclear)
-    assert [each.finding for each in command.results] == ["indeterminate", "positive", "indeterminate"]
+    story = in_treatment()
+    emitted = story.then(command, at=day(9))
+    assert outcomes(emitted) == ["indeterminate", "unexpected-positive-presumptive", "indeterminate"]
+    assert story.escalations == {"result-unclear": 1, "unexpected-positive-presumptive": 2}
 
 
 @pytest.mark.parametrize("text", ["Normal", "Valid", "Acceptable", "Within normal limits", "Not detected", "Passed"])

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from services.testing.checks import condition_by
 from services.testing.findings import read
 from services.testing.interpretation import interpret
 from services.testing.laboratory import Code, Component
-from services.testing.validity import condition_of
+from services.testing.validity import check_of
 from shared.events.codes import LOINC, SNOMED
 from tests.laws import examples
 from tests.testing.given import COCAINE, SETTINGS, day
@@ -90,7 +91,7 @@ def check(analyte: str, number: Decimal | None = None, text: str = "") -> tuple[
 
 def gravity_of(rows: Sequence[tuple[str, Component]]) -> int:
     """None of the graver conditions asks for less than a lesser one: valid, then unclear and recollected, then T3."""
-    condition = condition_of(rows, SETTINGS.validity, rejected=False)
+    condition = condition_by((analyte, check_of(analyte, each, SETTINGS.validity)) for analyte, each in rows)
     return 2 if condition in GRAVE else 0 if condition == "valid" else 1
 
 

@@ -10,7 +10,7 @@ from services.testing.same_specimen import key, keys, of_patient, same, united
 from services.testing.settings import Settings
 from services.testing.specimens import Specimen
 from services.testing.state import State, put, residual
-from services.testing.versions import joined, without_rows_of
+from services.testing.versions import is_known, joined, without_rows_of
 from shared.events.testing import DrugTestEvent
 from shared.rules.decision import Moment, Refused
 from shared.rules.packing import pack_id, unpack_id
@@ -28,7 +28,7 @@ def reported(state: State, result: ReportResult, moment: Moment[Settings]) -> li
         return NOTHING_TO_PROMOTE
     specimen = _with(command, known)
     replaced = _stand_in(command, specimen)
-    if known == [specimen]:
+    if len(known) == 1 and is_known(specimen, known[0]):
         return replaced
     gone = tuple(each.id for each in known if each.id != specimen.id)
     after = put(state, specimen, gone)

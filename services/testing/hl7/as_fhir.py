@@ -139,7 +139,7 @@ def _rank(status: Status | RowStatus, report: LaboratoryReport, letter: str = ""
     standing: RowStatus = "final" if status == "unknown" else status
     level = 2 if standing in SETTLED else 0 if standing == "registered" else 1
     content = CONTENT.index(letter) if letter else 0
-    return f"{level}{_EPOCH + seconds(report.issued_at):011d}{RANK[standing]}{content}"
+    return f"{level}{_EPOCH + seconds(report.issued_at):011d}{RANK[standing]}{content:02d}"
 
 
 def _observation(row: _Row, report: LaboratoryReport, specimen: str, sources: Sequence[str], by: Written) -> Resource:

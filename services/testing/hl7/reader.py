@@ -21,9 +21,8 @@ from services.testing.laboratory import (
     LaboratoryReport,
     SentRow,
     Status,
-    specimen_names,
 )
-from services.testing.validity import may_judge, stating_a_condition
+from services.testing.validity import stating_a_condition
 from shared.events.fhir import base64_text
 from shared.events.testing import Number
 
@@ -144,7 +143,7 @@ class Hl7Reader(Fields):
         content = "\r".join(self.header.separator.join(each) for each in (*heading, *patient.written))
         return Group(
             tuple(self._named(patient.segment)),
-            tuple(_with_same_specimen(reports)),
+            tuple(reports),
             content.encode(self.header.charset, "replace"),
         )
 
@@ -334,14 +333,6 @@ class Hl7Reader(Fields):
         if figure is None:
             return {"text": f"{comparator} {number}{separator or ' '}{second}".strip()}
         return {"comparator": comparator, "number": figure}
-
-
-def _with_same_specimen(reports: Sequence[LaboratoryReport]) -> Iterator[LaboratoryReport]:
-    """Each with what the others say of the specimen that it shares with them."""
-    named = [(frozenset(specimen_names(each, "")), tuple(filter(may_judge, each.components)), each) for each in reports]
-    for names, _, report in named:
-        others = (judging for other, judging, each in named if judging and each is not report and names & other)
-        yield msgspec.structs.replace(report, same_specimen=tuple(chain.from_iterable(others)))
 
 
 def _media_type(kind: str, subtype: str) -> str:

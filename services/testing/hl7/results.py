@@ -74,7 +74,7 @@ class _Read(NamedTuple):
 def _read(group: Group, program: str, sender: Sender, settings: Settings, cause: UUID) -> _Read:
     found, places = list[Interpreted](), list[str]()
     for report in group.reports:
-        drug_test = interpreted(report, program, sender.name, settings)
+        drug_test = interpreted(report, program, sender.name, settings, group.reports)
         if drug_test is None:
             continue
         named = msgspec.structs.replace(drug_test.command, received=key(drug_test.command.report_id))
