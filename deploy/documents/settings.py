@@ -57,6 +57,9 @@ OF_A_SERVICE: Mapping[str, str] = {
     "mllp_lines_a_client": "MLLP connections at once from one address",
     "mllp_first_seconds": "seconds until the first message of an MLLP connection must begin",
     "mllp_idle_seconds": "seconds until the next message of an MLLP connection must be complete",
+    "hl7_message_bytes": "bytes of an HL7 message at most, over MLLP and HTTP (this project's default; testing only)",
+    "hl7_batch_bytes": "bytes of a batch of them at most (this project's default)",
+    "hl7_batch_messages": "messages of a batch at most (this project's default)",
     "deploy": "folder of program.toml, partners.toml, topics.toml, clients.toml, feeds.toml and meetings/; where"
     " somebody is on call of rota.toml and oncall.toml too",
     "keys": "folder of the keys, as `iop up` makes it in its own",

@@ -8,7 +8,8 @@ from services.testing.code_maps import LOOK_SECONDS, CodeMaps
 from services.testing.decide import decide, react
 from services.testing.edge import EDGE
 from services.testing.guidance import GUIDANCE
-from services.testing.hl7.receiver import Hl7Receiver, routes
+from services.testing.hl7.receiver import Hl7Receiver
+from services.testing.hl7.routes import routes
 from services.testing.messages import Commands, Internal
 from services.testing.mllp_tls import ServerFiles
 from services.testing.rereading import Rereading
@@ -70,7 +71,12 @@ def _mllp(running: Running) -> Iterator[Coroutine[Any, Any, None]]:
     """Plain on an address of its own, on loopback; with mutual TLS on another one. Without a port there is none."""
     process, receiver = running.process, _receiver(running)
     limits = mllp.LineLimits(
-        process.mllp_lines, process.mllp_lines_a_client, process.mllp_first_seconds, process.mllp_idle_seconds
+        process.mllp_lines,
+        process.mllp_lines_a_client,
+        process.mllp_first_seconds,
+        process.mllp_idle_seconds,
+        process.hl7_message_bytes,
+        process.hl7_batch_bytes,
     )
     if (port := process.mllp_port) is not None:
         yield mllp.serve(process.mllp_host, port, receiver.receive, limits, process.mllp_socket)

@@ -19,10 +19,11 @@ from shared.platform.clock import ticks
 from shared.platform.settings import ConfigurationError
 
 START, END, RETURN = b"\x0b", b"\x1c", b"\r"
-FRAME_BYTES_MOST = 5 * 1024 * 1024
 BEGINNING_BYTES = 4_096
 """What remains of a frame beyond the limit: enough for MSH, so that it can be answered."""
 READ_BYTES = 65_536
+BATCH = (b"FHS", b"BHS")
+"""How a frame with a batch begins."""
 CLOSE_SECONDS_MOST = 10.0
 TOO_MANY: Final = "too-many-lines"
 WITHDRAWN: Final = "withdrawn"
@@ -31,12 +32,14 @@ WITHDRAWN: Final = "withdrawn"
 @dataclass(frozen=True)
 class LineLimits:
     """Lines (connections) at once, in all and of one address; seconds until the first message begins, and until the
-    next one is complete."""
+    next one is complete; bytes of a frame with a message, and with a batch."""
 
     lines_most: int = 512
     lines_a_client_most: int = 64
     first_seconds_most: float = 30.0
     idle_seconds_most: float = 300.0
+    message_bytes_most: int = 5_242_880
+    batch_bytes_most: int = 20_971_520
 
 
 class Frame(NamedTuple):
@@ -71,16 +74,18 @@ class LineRefused(ConnectionError):
 class Frames:
     """Frames out of a stream, however it is cut. What stands between frames is no message and is dropped."""
 
-    def __init__(self, bytes_most: int = FRAME_BYTES_MOST) -> None:
+    def __init__(self, limits: LineLimits) -> None:
         self._buffer = bytearray()
-        self._most = bytes_most
+        self._limits = limits
         self._inside = False
         self._whole = True
+        self._looked_through = 0
+        """Bytes of the buffer that hold no end: a long frame is looked through once."""
 
     @property
     def began(self) -> bool:
         """Whether a message has begun that is not complete."""
-        return self._inside and self._buffer.lstrip().startswith(b"MSH")
+        return self._inside and self._buffer[:BEGINNING_BYTES].lstrip().startswith((b"MSH", *BATCH))
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """The frames that are complete now."""
@@ -93,16 +98,22 @@ class Frames:
     def _next(self) -> Frame | None:
         if not self._inside and not self._began():
             return None
-        end = self._buffer.find(END)
-        self._whole = self._whole and max(end, len(self._buffer) if end < 0 else 0) <= self._most
+        end = self._buffer.find(END, self._looked_through)
+        self._looked_through = len(self._buffer) if end < 0 else 0
+        self._whole = self._whole and (len(self._buffer) if end < 0 else end) <= self._bytes_most()
         if end < 0:
             if not self._whole:
                 del self._buffer[BEGINNING_BYTES:]
+                self._looked_through = len(self._buffer)
             return None
         frame = Frame(_last_begun(bytes(self._buffer[:end])), self._whole)
         del self._buffer[: end + 1]
         self._inside, self._whole = False, True
         return frame
+
+    def _bytes_most(self) -> int:
+        is_batch = self._buffer[:BEGINNING_BYTES].lstrip().startswith(BATCH)
+        return self._limits.batch_bytes_most if is_batch else self._limits.message_bytes_most
 
     def _began(self) -> bool:
         start = self._buffer.find(START)
@@ -113,7 +124,7 @@ class Frames:
 
 def _last_begun(content: bytes) -> bytes:
     """A sender that broke off begins again without an end; a lone start byte inside a message is none."""
-    again = content.rfind(START + b"MSH")
+    again = max(content.rfind(START + each) for each in (b"MSH", *BATCH))
     return content[again + 1 :] if again >= 0 else content
 
 
@@ -182,7 +193,7 @@ class Listener:
             raise LineRefused(TOO_MANY)
 
     async def _converse(self, line: Line) -> None:
-        frames, closing = Frames(), asyncio.create_task(self._closing.wait())
+        frames, closing = Frames(self._limits), asyncio.create_task(self._closing.wait())
         limits, until = self._limits, ticks() + self._limits.first_seconds_most
         begun = False
         try:

@@ -73,6 +73,7 @@ Text = Annotated[str, Field(min_length=1)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Descriptor = Annotated[int, Field(ge=3)]
 Lines = Annotated[int, Field(ge=1)]
+Bytes = Annotated[int, Field(ge=4_096)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Database = Annotated[
     str,
@@ -152,6 +153,9 @@ class Process(AnyProcess, KafkaEnvironment):
     mllp_lines_a_client: Lines = 64
     mllp_first_seconds: Seconds = 30.0
     mllp_idle_seconds: Seconds = 300.0
+    hl7_message_bytes: Bytes = 5_242_880
+    hl7_batch_bytes: Bytes = 20_971_520
+    hl7_batch_messages: Lines = 2_000
     clock_file: Path | None = None
     log_level: LogLevel = "info"
     """`debug` logs every request, `info` those that were refused."""

@@ -214,7 +214,8 @@ def test_a_figure_is_exact() -> None:
 def test_what_is_refused() -> None:
     assert refused("hello") == ("AR", "", 100)
     assert refused(MSH.replace("ORU^R01^ORU_R01", "ADT^A01"), PID) == ("AR", "MSH^1^9", 200)
-    assert refused(MSH.replace("ORU^R01^ORU_R01", "ORU^R32"), PID) == ("AR", "MSH^1^9", 201)
+    assert refused(MSH.replace("ORU^R01^ORU_R01", "ORU^R31"), PID) == ("AR", "MSH^1^9", 201)
+    assert refused(MSH.replace("ORU^R01^ORU_R01", "OUL^R21"), PID) == ("AR", "MSH^1^9", 201)
     assert refused(MSH.replace("2.5.1", "2.2"), PID) == ("AR", "MSH^1^12", 203)
     assert refused(MSH.replace("|M1|", "||"), PID) == ("AR", "MSH^1^10", 101)
     assert refused(MSH, OBR, OBX) == ("AE", "PID", 101)

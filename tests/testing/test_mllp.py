@@ -11,7 +11,6 @@ import pytest
 from services.testing.mllp import (
     BEGINNING_BYTES,
     END,
-    FRAME_BYTES_MOST,
     RETURN,
     START,
     Frame,
@@ -50,22 +49,22 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
 def test_frames_come_out_however_the_stream_is_cut() -> None:
     stream = b"garbage" + framed(b"one") + b"\r\n  " + framed(b"two") + framed(b"three")
     for size in (1, 2, 5, len(stream)):
-        frames, found = Frames(), list[Frame]()
+        frames, found = Frames(LineLimits()), list[Frame]()
         for start in range(0, len(stream), size):
             found += frames.feed(stream[start : start + size])
         assert [each.content for each in found] == [b"one", b"two", b"three"]
 
 
 def test_a_frame_begun_again_is_the_second_one() -> None:
-    assert Frames().feed(START + b"MSH|broken off" + framed(b"MSH|whole")) == [Frame(b"MSH|whole")]
+    assert Frames(LineLimits()).feed(START + b"MSH|broken off" + framed(b"MSH|whole")) == [Frame(b"MSH|whole")]
 
 
 def test_a_start_byte_inside_a_message_begins_nothing() -> None:
-    assert Frames().feed(framed(b"MSH|a\x0bb")) == [Frame(b"MSH|a\x0bb")]
+    assert Frames(LineLimits()).feed(framed(b"MSH|a\x0bb")) == [Frame(b"MSH|a\x0bb")]
 
 
 def test_of_a_frame_beyond_the_limit_only_the_beginning_is_kept_and_the_next_one_is_whole() -> None:
-    frames = Frames(bytes_most=2 * BEGINNING_BYTES)
+    frames = Frames(LineLimits(message_bytes_most=2 * BEGINNING_BYTES))
     assert frames.feed(START + b"MSH|long" + b"x" * 3 * BEGINNING_BYTES) == []
     assert len(frames._buffer) == BEGINNING_BYTES
     cut, whole = frames.feed(b"x" * 10 + END + RETURN + framed(b"next"))
@@ -110,7 +109,7 @@ async def test_a_message_beyond_the_limit_is_answered_and_so_is_its_neighbour() 
 
     async with listening(receive) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(framed(b"x" * (FRAME_BYTES_MOST + 1)) + framed(b"next"))
+        writer.write(framed(b"x" * (LineLimits().message_bytes_most + 1)) + framed(b"next"))
         assert [await answer(reader), await answer(reader)] == [b"too long", b"taken"]
         writer.close()
 

@@ -1,4 +1,4 @@
-"""HL7 v2.3 to 2.8 ORU^R01: bytes to reports and the identifiers of whom they are about, or why not. Pure.
+"""HL7 v2.3 to 2.8, ORU and OUL: bytes to reports and the identifiers of whom they are about, or why not. Pure.
 
 Free text is passed over, for it may name a person: of NTE only what does nothing but state the specimen's condition
 counts, and it goes no further. Fields are read in the sender's own encoding
@@ -16,6 +16,7 @@ from services.testing.hl7.header import (
     INTERNAL_ERROR,
     REQUIRED_MISSING,
     SEQUENCE_ERROR,
+    SPECIMEN_ORIENTED,
     UNKNOWN_KEY,
     VERSIONS,
     Decoded,
@@ -27,6 +28,7 @@ from services.testing.hl7.header import (
     require_readable,
 )
 from services.testing.hl7.reader import Group, Hl7Reader, Named, Patient
+from services.testing.hl7.specimen_oriented import by_order
 from services.testing.hl7.times import MessageTimes
 from shared.edge.moments import ProgramTime
 
@@ -74,7 +76,9 @@ def parse(decoded: Decoded, time: ProgramTime) -> Message:
     parts = sum(text.count(each) for each in header.separators[:3])
     if text.count("\r") >= SEGMENTS_MOST or parts > PARTS_MOST:
         raise Nak("AR", Fault("", DATA_ERROR))
-    segments = [each.split(header.separator) for each in text.split("\r") if each]
+    segments: Sequence[Segment] = [each.split(header.separator) for each in text.split("\r") if each]
+    if header.text(9) == SPECIMEN_ORIENTED:
+        segments = by_order(segments)
     reader = Hl7Reader(header, MessageTimes(time, header.text(7)))
     patients = _patients(segments, header)
     _require_results(patients, reader)

@@ -31,8 +31,8 @@ REMEDIES = {
     101: "Send what ERR-2 names.",
     102: "Correct what ERR-2 names; without a place: at most 1000 segments, 300 results a report, no NUL.",
     103: "Use a character set of table 0211 that is read here.",
-    200: "Send ORU, event R01.",
-    201: "Send ORU, event R01.",
+    200: "Send ORU, event R01, R30 or R32, or OUL, event R22.",
+    201: "Send ORU, event R01, R30 or R32, or OUL, event R22.",
     203: "Send a version from 2.3 to 2.8.2.",
     204: "Have the sender registered in clients.toml, or correct what ERR-2 names.",
     205: "The number and time of this message belong to another one: send it under a new MSH-10.",
@@ -40,6 +40,13 @@ REMEDIES = {
     207: "Send it again later.",
 }
 """What the sender can do, by the same numbers: ERR-8."""
+REMEDIES_AT = {
+    "FHS": "Send messages between headers and trailers alone.",
+    "BHS": "Send messages between headers and trailers alone, and fewer at once where none was taken.",
+    "BTS": "Compare what was sent: each message is answered by itself, and stands.",
+    "FTS": "Compare what was sent: each message is answered by itself, and stands.",
+}
+"""Of what is wrong with a batch, by its segment."""
 UNREADABLE = Header("|", "^~\\&", ("MSH", "|", "^~\\&"), "utf-8")
 _WHOLE_ERR_SINCE = "2.5"
 """Before this version ERR had one field, code and location together."""
@@ -92,7 +99,6 @@ def _msh(asked: Header, version: str, code: str, now: datetime) -> list[str]:
     component = asked.separators.component
     trigger = asked.text(9, 2)
     event = component.join(["ACK", trigger, "ACK"][: 3 if version > "2.3" else 2] if trigger else ["ACK"])
-    own = uuid5(_ANSWERS, f"{HUB}|{code}|{asked.control_id}|{now.isoformat()}").hex[:20]
     whole = [*asked.fields, *[""] * 19]
     return [
         "MSH",
@@ -104,12 +110,17 @@ def _msh(asked: Header, version: str, code: str, now: datetime) -> list[str]:
         now.strftime("%Y%m%d%H%M%S%z"),
         "",
         event,
-        own,
+        own_id(code, asked, now),
         whole[11] or "P",
         version,
         *[""] * 5,
         whole[18],
     ]
+
+
+def own_id(kind: str, asked: Header, now: datetime) -> str:
+    """The control id of an answer of this kind."""
+    return uuid5(_ANSWERS, f"{HUB}|{kind}|{asked.control_id}|{now.isoformat()}").hex[:20]
 
 
 def _err(fault: Fault, asked: Header, version: str) -> list[str]:
@@ -118,7 +129,8 @@ def _err(fault: Fault, asked: Header, version: str) -> list[str]:
     coded = [str(fault.number), _meaning(fault), "HL70357"]
     if version < _WHOLE_ERR_SINCE:
         return ["ERR", component.join([*(place + [""] * 3)[:3], subcomponent.join(coded)])]
-    remedy = _escaped(REMEDIES.get(fault.number, REMEDIES[207]), asked)
+    of_place = REMEDIES_AT.get(fault.location.split("^")[0])
+    remedy = _escaped(of_place or REMEDIES.get(fault.number, REMEDIES[207]), asked)
     return ["ERR", "", component.join(place), component.join(coded), "E", "", "", "", remedy]
 
 

@@ -20,6 +20,9 @@ CHARSETS = {
     "KS X 1001": "euc_kr",
 }
 """Table 0211. Where none or ASCII is named, UTF-8 is read, and what is no UTF-8 as Latin-1."""
+SPECIMEN_ORIENTED = "OUL"
+EVENTS = {"ORU": ("R01", "R30", "R32"), SPECIMEN_ORIENTED: ("R22",)}
+"""By type: results, those of a point of care whose order is to be placed or was placed before, results by specimen."""
 REQUIRED_MISSING, WRONG_TYPE, WRONG_EVENT, WRONG_VERSION = 101, 200, 201, 203
 SEQUENCE_ERROR, DATA_ERROR, NOT_IN_TABLE = 100, 102, 103
 UNKNOWN_KEY, DUPLICATE_KEY, INTERNAL_ERROR = 204, 205, 207
@@ -142,11 +145,11 @@ def _header(text: str, charset: str) -> Header:
 
 
 def require_kind(header: Header) -> None:
-    """One ORU^R01 of a version read here. Raises Nak with AR."""
+    """Results of a kind and version read here. Raises Nak with AR."""
     for wrong, field, number in (
         (not header.control_id, 10, REQUIRED_MISSING),
-        (header.text(9) != "ORU", 9, WRONG_TYPE),
-        (header.text(9, 2) != "R01", 9, WRONG_EVENT),
+        (header.text(9) not in EVENTS, 9, WRONG_TYPE),
+        (header.text(9, 2) not in EVENTS.get(header.text(9), ()), 9, WRONG_EVENT),
         (header.version not in VERSIONS, 12, WRONG_VERSION),
     ):
         if wrong:

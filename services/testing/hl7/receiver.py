@@ -8,23 +8,19 @@ from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from services.testing import assigning, hl7
-from services.testing.hl7 import Decoded, Fault, Message, Nak
+from services.testing.hl7 import Decoded, Fault, Message, Nak, batches
 from services.testing.hl7.acknowledgement import acknowledge, acknowledgements
+from services.testing.hl7.batches import File
 from services.testing.hl7.results import PatientResult, cause_name, digest_of, listed, results, unmapped
 from services.testing.mllp import Frame
 from services.testing.senders import Laboratory, Sender, sender_of
 from services.testing.worklist import code_task, message_task, reuse_task, value_task
 from shared.edge import admission, large_bodies
 from shared.edge.admission import Reading, ToAPerson
-from shared.edge.body import read_body
-from shared.edge.fhir import Limits
 from shared.edge.moments import ProgramTime
-from shared.edge.outcome import HttpRefusal, refuse
+from shared.edge.outcome import HttpRefusal
 from shared.path.transaction import questions, sealed
 from shared.path.transaction.delivery import Commanded, Identified
 from shared.path.transaction.resources import AcceptedResource
@@ -33,7 +29,6 @@ from shared.platform.documents import Document
 from shared.process import Running
 
 MEDIA_TYPE = "application/hl7-v2"
-MEDIA_TYPES = (MEDIA_TYPE, "application/hl7-v2+er7", "x-application/hl7-v2+er7", "text/plain")
 COSTS = 16
 """As many bytes of a FHIR body are read in the time that one of HL7 may take."""
 REFUSED = f"{MEDIA_TYPE}; status=refused"
@@ -66,6 +61,7 @@ class Answered(NamedTuple):
 
 
 _ACCEPTED = Verdict("AA", (), 200)
+_AWAY = Verdict("AE", (Fault("", hl7.INTERNAL_ERROR),), 503, waiting=True)
 Questions = Mapping[str, tuple[AcceptedResource, ...]]
 """By program, the Tasks of no patient that a message raises."""
 NOTHING_ASKED: Questions = {}
@@ -82,12 +78,42 @@ class Hl7Receiver:
         Whoever asks for none is not asked to send it again: an outage is waited out.
         """
         with tracing.span("edge", route="mllp") as span:
-            answered = await self.answer(frame, None, shown)
+            answered = await self.answer_all(frame, None, shown)
             while answered.verdict.waiting and not answered.acknowledgements:
                 await asyncio.sleep(AGAIN_SECONDS)
-                answered = await self.answer(frame, None, shown)
+                answered = await self.answer_all(frame, None, shown)
             span.ended(failed=answered.status >= 500, status=f"{answered.status // 100}xx")
         return answered.acknowledgements
+
+    async def answer_all(self, frame: Frame, sender: Sender | None, shown: str = "") -> Answered:
+        """A message, or a batch of them: each by itself and in their order. A batch is answered by one."""
+        if not batches.is_batch(frame.content):
+            return await self.answer(frame, sender, shown)
+        now, process = self.running.clock.now(), self.running.process
+        file = await large_bodies.apart(len(frame.content), batches.take_apart, frame.content)
+        if not frame.whole or file.count > process.hl7_batch_messages:
+            answer = batches.refused(frame.content, Fault("BHS", hl7.INTERNAL_ERROR), now)
+            return Answered((answer,), Verdict("AR", (), 400))
+        answered, down = list[Answered](), False
+        for message in (each for batch in file.batches for each in batch.messages):
+            one = Frame(message, len(message) <= process.hl7_message_bytes)
+            found = None if down else await self.answer(one, sender, shown)
+            if found is None or found.verdict.waiting:
+                down, found = True, self._to_be_sent_again(message)
+            answered.append(found)
+        answer = batches.answer(file, [each.acknowledgements for each in answered], now)
+        return Answered((answer,), _worst(file, [each.verdict for each in answered]))
+
+    def _to_be_sent_again(self, message: bytes) -> Answered:
+        """While the database is away no other one of a batch is tried, for each would wait as long.
+
+        Each is answered, whatever it asks: the line does not wait.
+        """
+        try:
+            header = hl7.decode(message).header
+        except Nak:
+            header = None
+        return Answered((acknowledge(header, _AWAY.code, _AWAY.faults, self.running.clock.now()),), _AWAY)
 
     async def answer(self, frame: Frame, sender: Sender | None, shown: str = "") -> Answered:
         """The certificate that was shown, or MSH, names the sender where none is given."""
@@ -231,6 +257,12 @@ class Hl7Receiver:
             )
 
 
+def _worst(file: File, verdicts: Sequence[Verdict]) -> Verdict:
+    """What HTTP says of a batch: 200 where each message was taken, and the batch is as it counts itself."""
+    faults = (*file.faults, *(fault for batch in file.batches for fault in batch.faults))
+    return max((*verdicts, Verdict("AE", faults, 400) if faults else _ACCEPTED), key=lambda each: each.status)
+
+
 def _questions_of(document: Document, sender: Sender, reason: str) -> Questions:
     """The same one to a person of each program."""
     return {
@@ -264,22 +296,3 @@ def _verdict(error: Exception) -> Verdict:
                 "hl7 message failed", place=log.place_of(error), **{"class": "trouble" if trouble else "bug"}
             )
             return Verdict("AE", (Fault("", hl7.INTERNAL_ERROR),), 503, waiting=trouble)
-
-
-def routes(receiver: Hl7Receiver) -> list[Route]:
-    """`POST /hl7`: one message, answered with its ACK; 200 only for AA, 204 where no ACK is asked for."""
-
-    async def handle(request: Request) -> Response:
-        caller = await receiver.running.token_verifier.caller(request.headers.get("authorization"))
-        caller.require("DiagnosticReport", "c")
-        kind = request.headers.get("content-type", "").split(";")[0].strip()
-        if kind not in MEDIA_TYPES:
-            raise refuse(415, "not-supported", "", f"Content-Type must be {MEDIA_TYPE}.")
-        if caller.name not in receiver.known:
-            raise refuse(403, "forbidden", "", "This client is not registered as a laboratory (clients.toml).")
-        body = await read_body(request, Limits().body_bytes_max)
-        sender = Sender(caller.name, receiver.known[caller.name], (caller.program,))
-        answered = await receiver.answer(Frame(body), sender)
-        return Response(b"".join(answered.acknowledgements), answered.status, media_type=MEDIA_TYPE)
-
-    return [Route("/hl7", handle, methods=["POST"])]
