@@ -17,7 +17,7 @@ from services.aftercare.letter.listed import FORMATS, LetterListed, Status
 from services.aftercare.meeting_lists import MeetingListDetailed, MeetingsRequested
 from services.aftercare.meetings.matching import Offer
 from shared.edge.app import statement
-from shared.edge.fhir import Answered, response_bundle, searchset
+from shared.edge.fhir import Answered, encode, response_bundle, searchset
 from shared.edge.outcome import fault, outcome
 from shared.events.aftercare import MeetingListPrepared
 from shared.events.envelope import Event
@@ -34,6 +34,7 @@ from tests.conformance.hapi import Validator
 from tests.events.examples import EXAMPLES, GOLDEN, bundle, golden
 from tests.house.test_rooms import SERVICES
 from tests.shared.rules.partners import ALUMNI, CLINIC, EHR, HOUSE
+from tests.testing.test_as_fhir import MORPHINE, NOTHING_CODED, WRITTEN, resources_of
 
 Json = dict[str, Any]
 FIELDS = ("name", "phone", "area")
@@ -122,6 +123,11 @@ def test_a_letter_has_no_error(validator: Validator, status: Status) -> None:
     binaries = [as_binary(PLAN, each, b"For you") for each in FORMATS]
     for resource in (*letter.write("p1"), *binaries):
         assert validator.errors(written(resource)) == []
+
+
+def test_what_a_laboratory_reports_in_hl7_has_no_error(validator: Validator) -> None:
+    for resource in resources_of(MORPHINE, *WRITTEN, NOTHING_CODED):
+        assert validator.errors(encode(resource).decode()) == []
 
 
 @pytest.mark.parametrize("partner", [ALUMNI, CLINIC, EHR, HOUSE], ids=lambda partner: partner.name)

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from services.testing.findings import read
 from services.testing.hl7.as_fhir import Written, as_fhir
 from services.testing.interpretation import interpreted
+from services.testing.laboratory import LaboratoryReport
 from services.testing.observations import component_of
 from shared.edge.fhir import parse, validate
 from shared.edge.outcome import HttpRefusal
+from shared.path.transaction.resources import AcceptedResource
 from tests.laws import examples
 from tests.service import caller
 from tests.testing import test_hl7 as hl7
@@ -39,6 +41,7 @@ WRITTEN = (
     "OBX|3|ED|PDF^Report^L||LAB^application^pdf^Base64^TWFya2VkLVBkZi1DZXJ0aWZpY2F0ZQ==||||||F",
     f"SPM|1|S1||UR^Urine^HL70487||||||||||{MARK} cup",
 )
+NOTHING_CODED = "OBX|9|SN|^Only a title^L|b|^1^:^128||0-1|strange flag|||X|||20250310|||^^^^Own way^L"
 PDF = b"Marked-Pdf-Certificate"
 
 
@@ -264,19 +267,25 @@ _CODES = st.sampled_from(["14314-9^x^LN", "16226-3^x^LN", "T17^Own test^L", "^On
 _STATUSES = st.sampled_from("FCPXWRIUDQ")
 
 
-def read_again(*rows: str) -> list[tuple[Any, ...]]:
-    """Each row as HL7 reads it beside the same as FHIR reads what is written of it."""
+def received_of(*rows: str) -> tuple[LaboratoryReport, tuple[AcceptedResource, ...]]:
+    """A report, and what is stored of it."""
     report = only_report(hl7.MSH, PID, hl7.OBR, *rows)
     found = interpreted(report, "demo", "lab", SETTINGS)
     assert found is not None
     found = found._replace(command=msgspec.structs.replace(found.command, received="received"))
+    return report, as_fhir(b"MSH", [found], Written("cause", TIME.zone))
+
+
+def resources_of(*rows: str) -> list[Resource]:
+    _, received = received_of(*rows)
+    return [{"resourceType": each.type, "id": each.id, **parse(each.body.encode())} for each in received]
+
+
+def read_again(*rows: str) -> list[tuple[Any, ...]]:
+    """Each row as HL7 reads it beside the same as FHIR reads what is written of it."""
+    report, received = received_of(*rows)
     pairs = []
-    by = Written("cause", TIME.zone)
-    resources = as_fhir(b"MSH", [found], by)
-    for each in resources:
-        body = parse(each.body.encode()) | {"resourceType": each.type, "id": each.id}
-        assert validate(body) == ()
-    written = iter([parse(each.body.encode()) for each in resources if each.type == "Observation"])
+    written = iter([parse(each.body.encode()) for each in received if each.type == "Observation"])
     for component in report.components:
         if component.status == "promoted" and not (component.text or component.values or component.number is not None):
             continue
@@ -293,14 +302,13 @@ def test_what_is_written_is_valid_and_means_the_same_when_it_is_read(rows: list[
     padded = [f"{line}{'|' * (11 - line.count('|'))}{status}" for line, (_, _, status) in zip(lines, rows, strict=True)]
     for sent, again in read_again(*padded, screen):
         assert sent == again
+    assert [issue for each in resources_of(*padded, screen) for issue in validate(each)] == []
 
 
 @given(st.lists(st.tuples(_CODES, st.sampled_from(["", "1", "a"]), _STATUSES), min_size=1, max_size=8))
 @settings(max_examples=examples(100))
 def test_no_two_rows_of_a_report_are_one_resource(rows: list[tuple[str, str, str]]) -> None:
     lines = [f"OBX|{n}|ST|{code}|{sub}|NEGATIVE||||||{status}" for n, (code, sub, status) in enumerate(rows, 1)]
-    report = only_report(hl7.MSH, PID, hl7.OBR, *lines, "OBX|99|ST|16226-3^x^LN||NEGATIVE||||||F")
-    found = interpreted(report, "demo", "lab", SETTINGS)
-    assert found is not None
-    names = [each.name for each in as_fhir(b"MSH", [found], Written("cause", TIME.zone))]
+    _, received = received_of(*lines, "OBX|99|ST|16226-3^x^LN||NEGATIVE||||||F")
+    names = [each.name for each in received]
     assert len(names) == len(set(names))

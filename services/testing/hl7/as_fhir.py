@@ -65,17 +65,11 @@ class _Row(NamedTuple):
     """A row with its name among the patient's resources, and its rank among its versions."""
 
     name: str
+    id: str
     rank: str
     component: Component
-    observed: Observed | None
-
-    @property
-    def prose(self) -> str:
-        """What is no value to anybody who reads values, but a remark."""
-        component = self.component
-        plain_text = component.text and not component.values and component.number is None and component.figure is None
-        unread = plain_text and read(component) is None
-        return component.text if unread and (component.sent.is_prose or self.observed is None) else ""
+    prose: str
+    """What is no value to anybody who reads values, but a remark."""
 
     @property
     def is_promotion(self) -> bool:
@@ -102,7 +96,7 @@ def _report(interpreted: Interpreted, message: str, by: Written) -> Iterator[Acc
     identity, specimen = f"{received}|{'|'.join(sorted(each.name for each in rows))}", f"{received}|specimen"
     rank = _rank(report.status, report)
     yield _accepted(_specimen(report, by), specimen, rank, report.collected_at)
-    results = [_id(each.name) for each in rows]
+    results = [each.id for each in rows]
     yield _accepted(_diagnostic_report(report, _id(specimen), results, by), identity, rank, report.collected_at)
     for row in rows:
         sources, sent = [_id(message)], row.component.sent
@@ -131,7 +125,15 @@ def _rows(interpreted: Interpreted) -> Iterator[_Row]:
         else:
             name, status, letter = next(known)
             rank = _rank(status, report, letter)
-        yield _Row(f"{command.received}|{name}", rank, component, observed)
+        name = f"{command.received}|{name}"
+        yield _Row(name, _id(name), rank, component, _prose(component, observed))
+
+
+def _prose(component: Component, observed: Observed | None) -> str:
+    if not component.text or component.values or not (component.sent.is_prose or observed is None):
+        return ""
+    is_value = component.number is not None or component.figure is not None or read(component) is not None
+    return "" if is_value else component.text
 
 
 def _rank(status: Status | RowStatus, report: LaboratoryReport, letter: str = "") -> str:
