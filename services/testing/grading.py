@@ -130,6 +130,7 @@ def _results(by: _Circumstances) -> tuple[AnalyteResult, ...]:
                 outcome=outcome,
                 explained_by=explained_by,
                 status=row.status,
+                to_confirm=outcome == "unexpected-positive-presumptive" and _looks_alike(row.measure, by),
             )
         )
     return tuple(results)
@@ -173,9 +174,13 @@ def _positive(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str 
         return "baseline", None
     if tables.ANALYTES[analyte].metabolite_group in by.residual:
         return "cannot-show-new-use", None
-    held = any(tables.may_explain(each, analyte) for each in by.in_question)
-    confirmed = definitive_of(measure) and not held
+    confirmed = definitive_of(measure)
     return ("unexpected-positive-confirmed" if confirmed else "unexpected-positive-presumptive"), None
+
+
+def _looks_alike(measure: Measure, by: _Circumstances) -> bool:
+    """Whether a published list says that an immunoassay may take something of that day for it."""
+    return any(tables.may_explain(each, analyte_of(measure)) for each in by.in_question)
 
 
 def _negative(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
@@ -183,23 +188,30 @@ def _negative(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str 
     if by.condition != "valid":
         return "indeterminate" if by.condition == "unclear" else by.condition, None
     analyte = analyte_of(measure)
-    prescribed = _maintenance(analyte, by) if analyte in MAINTAINED else None
-    if prescribed is None:
+    maintaining = _maintaining(analyte, by) if analyte in MAINTAINED else []
+    if not maintaining:
         return "expected-negative", None
+    prescribed = maintaining[0].ingredient
     if by.specimen.matrix:
         return "indeterminate", prescribed
     if by.baseline:
         return "baseline", prescribed
-    return _absence(measure, prescribed, by), prescribed
+    outcome = _absence(measure, prescribed, by)
+    lacks = outcome in ("unexpected-negative-prescribed", "metabolite-absent")
+    if lacks and any(each.depot for each in maintaining):
+        return "indeterminate", prescribed
+    return outcome, prescribed
 
 
-def _maintenance(analyte: str, by: _Circumstances) -> str | None:
-    """The prescribed maintenance medication that should show as this analyte, taken since before that day."""
-    for taken in by.medications:
-        pair, started = tables.MAINTENANCE.get(taken.ingredient, ()), taken.start_on
-        if analyte in pair and taken.covers(by.day) and (started is None or started < by.day.toordinal()):
-            return taken.ingredient
-    return None
+def _maintaining(analyte: str, by: _Circumstances) -> list[IngredientPeriod]:
+    """The prescribed maintenance medications that should show as this analyte, taken since before that day."""
+    return [
+        taken
+        for taken in by.medications
+        if analyte in tables.MAINTENANCE.get(taken.ingredient, ())
+        and taken.covers(by.day)
+        and (taken.start_on is None or taken.start_on < by.day.toordinal())
+    ]
 
 
 def _absence(measure: Measure, ingredient: str, by: _Circumstances) -> ResultOutcome:

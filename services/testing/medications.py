@@ -25,6 +25,8 @@ class IngredientPeriod(msgspec.Struct, frozen=True, array_like=True):
     ingredient: str
     start_on: int | None = None
     end_on: int | None = None
+    depot: bool = False
+    """Whether somebody gave it for weeks: what a test shows of it says nothing of whether it is taken."""
 
     def covers(self, day: date) -> bool:
         ordinal = day.toordinal()
@@ -39,9 +41,11 @@ def reconciled(
 ) -> tuple[tuple[IngredientPeriod, ...], tuple[IngredientPeriod, ...]]:
     """What explains results, and what asks for a review beside them, after the whole list of this day.
 
-    What is no longer in it was taken until that day. More than fits counts as uncoded, so that a person is asked.
+    What is no longer in it was taken until that day. More than fits counts as uncoded, so that a person is asked; what
+    a maintenance medication's absence is known by goes last.
     """
     now, in_question = _taken(listed)
+    now = tuple(sorted(now, key=lambda each: each.ingredient not in tables.MAINTENANCE))
     day = on.toordinal()
     remaining = (now + _until(known, now, day))[:MEDICATIONS_MOST]
     overflow = (IngredientPeriod(UNCODED, each.start_on, each.end_on) for each in now[MEDICATIONS_MOST:])
@@ -62,7 +66,8 @@ def _taken(medications: tuple[Medication, ...]) -> tuple[tuple[IngredientPeriod,
 def _period(ingredient: str, medication: Medication) -> IngredientPeriod:
     start = medication.start_on.toordinal() if medication.start_on else None
     end = medication.end_on.toordinal() if medication.end_on else None
-    return IngredientPeriod(ingredient[:CODE_CHARACTERS_MOST], start, end)
+    depot = ingredient in tables.MAINTENANCE and tables.is_depot(medication.rxnorm, medication.route)
+    return IngredientPeriod(ingredient[:CODE_CHARACTERS_MOST], start, end, depot)
 
 
 def _until(
@@ -71,7 +76,7 @@ def _until(
     """What an earlier list held and this one doesn't, ended on the day of this one; forgotten when long past."""
     starts = {(each.ingredient, each.start_on) for each in now}
     ended = (
-        IngredientPeriod(each.ingredient, each.start_on, day if each.end_on is None else min(each.end_on, day))
+        msgspec.structs.replace(each, end_on=day if each.end_on is None else min(each.end_on, day))
         for each in before
         if (each.ingredient, each.start_on) not in starts
     )

@@ -105,6 +105,10 @@ INGREDIENTS: dict[str, Ingredient] = _by_key(
     "ingredients.csv", "rxnorm", lambda row: Ingredient(row["rxnorm"], row["name"], _names("explains")(row))
 )
 PRODUCTS: dict[str, tuple[str, ...]] = _by_key("products.csv", "rxnorm", lambda row: tuple(row["ingredients"].split()))
+DEPOTS: frozenset[str] = frozenset(_by_key("depots.csv", "rxnorm", lambda row: row["form"]))
+"""Products that somebody gives for weeks or months at once: an injection that forms a depot, an implant."""
+DEPOT_ROUTES = ("implant", "intramuscular", "subcutaneous")
+"""Routes of MedicationsRecorded by which a maintenance medication is given as a depot."""
 ORDINARY: frozenset[str] = frozenset(_by_key("ordinary.csv", "rxnorm", lambda row: row["name"]))
 """Ingredients that no cross-reactivity list cited in these tables names: beside a positive they ask for nothing."""
 CROSS_REACTIVE: dict[str, frozenset[str]] = _by_key("cross_reactive.csv", "rxnorm", _names("metabolite_groups"))
@@ -169,6 +173,11 @@ def meant(meaning: str) -> Measure | None:
 def ingredients_of(rxnorm: str) -> tuple[str, ...]:
     """The known ingredients of an RxNorm code (an ingredient's own code or a product's); none where it is unknown."""
     return (rxnorm,) if is_known(rxnorm) else PRODUCTS.get(rxnorm, ())
+
+
+def is_depot(rxnorm: str, route: str | None) -> bool:
+    """Whether the product or the route says that it was given as a depot; either is enough not to accuse anybody."""
+    return rxnorm in DEPOTS or route in DEPOT_ROUTES
 
 
 def is_known(ingredient: str) -> bool:

@@ -110,6 +110,8 @@ class AnalyteResult(msgspec.Struct, frozen=True, array_like=True):
     """The row's own; None where it is the report's."""
     derived_from: str | None = None
     """The Observation that holds the row as its laboratory sent it, figure and unit: on no topic."""
+    to_confirm: bool = False
+    """Whether the patient takes something that an immunoassay may take for it: only a definitive method tells."""
 
     def own_code(self) -> Resource:
         """The laboratory's. What is no code but a text may say anything: it stays in the Task that asks what it means,
@@ -176,6 +178,8 @@ class DrugTestEvent(Event, frozen=True, kw_only=True):
         status = "preliminary" if self.status == "partial" else self.status
         if result.finding in INTERPRETATION:
             meaning.insert(0, fhir.concept(codes.INTERPRETATION, INTERPRETATION[result.finding]))
+        if result.to_confirm:
+            meaning.append(fhir.concept(codes.OUTCOME, "confirmation-advised"))
         coded = [result.own_code(), fhir.coding(codes.ANALYTE, result.analyte)]
         return fhir.without_nothing(
             {

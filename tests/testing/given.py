@@ -74,8 +74,10 @@ def discharged(at: datetime) -> EpisodeDischarged:
     )
 
 
-def medications(at: datetime, *rxnorm: str, since: date | None = date(2025, 1, 1)) -> MedicationsRecorded:
-    taken = tuple(Medication(name_id(NAMES, each), each, since) for each in rxnorm)
+def medications(
+    at: datetime, *rxnorm: str, since: date | None = date(2025, 1, 1), route: str | None = None
+) -> MedicationsRecorded:
+    taken = tuple(Medication(name_id(NAMES, each), each, since, route=route) for each in rxnorm)
     return MedicationsRecorded(list_id=name_id(NAMES, f"list{at}"), recorded_at=at, medications=taken)
 
 

@@ -153,18 +153,23 @@ def test_a_medication_beside_negatives_asks_for_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weekly", "outcome"),
+    ("weekly", "outcome", "to_confirm"),
     [
-        (report("weekly", 7, AMPHETAMINE_CONFIRMED="positive"), "unexpected-positive-presumptive"),
-        (report("weekly", 7, COCAINE_CONFIRMED="positive"), "unexpected-positive-confirmed"),
+        (report("weekly", 7, AMPHETAMINES="positive"), "unexpected-positive-presumptive", True),
+        (report("weekly", 7, AMPHETAMINE_CONFIRMED="positive"), "unexpected-positive-confirmed", False),
+        (report("weekly", 7, COCAINE="positive"), "unexpected-positive-presumptive", False),
+        (report("weekly", 7, COCAINE_CONFIRMED="positive"), "unexpected-positive-confirmed", False),
     ],
 )
-def test_only_a_medication_that_may_explain_this_group_holds_the_outcome_at_presumptive(
-    weekly: ReportResult, outcome: str
+def test_what_an_immunoassay_may_take_for_it_changes_no_outcome_and_asks_for_a_definitive_method(
+    weekly: ReportResult, outcome: str, to_confirm: bool
 ) -> None:
     story = Story(medications(day(-1), BUPROPION), admitted(), BASELINE)
-    assert outcomes(story.then(weekly)) == [outcome]
+    (resulted,) = only(story.then(weekly), DrugTestResulted)
+    assert [(each.outcome, each.to_confirm) for each in resulted.results] == [(outcome, to_confirm)]
     assert story.escalations == {outcome: 2, "medical-review": 1}
+    advised = "confirmation-advised" in str(resulted.write("patient"))
+    assert advised == to_confirm
 
 
 def test_one_review_for_each_ingredient_not_for_each_result() -> None:
