@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from services.attendance.calendar import OPEN, Calendar
 from services.attendance.record import Episode, Session, minute_of
+from shared.rules.calendar import OPEN, Calendar
 
 
 def sessions_between(

@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from services.attendance.calendar import OPEN, Calendar
 from services.attendance.group_plan import Groups, require_apart
 from services.attendance.record import MINUTES_MOST
 from shared.events.attendance import MODALITIES, SESSION_KINDS
 from shared.events.intake import TOPICS
+from shared.rules.calendar import OPEN, Calendar
 from shared.rules.escalation import Times
 from shared.rules.numbers import DaysOrNone, Hours, HoursOrNone, MinutesOrNone, Weekday
 from shared.rules.payers import Payer, require_payers

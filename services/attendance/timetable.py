@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.attendance.calendar import Calendar
 from services.attendance.group_plan import GroupPlan
 from services.attendance.settings import Settings
+from shared.rules.calendar import Calendar
 from shared.rules.decision import Moment
 
 BOOK_AHEAD_DAYS = 13

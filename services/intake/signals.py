@@ -27,7 +27,7 @@ SIGNALS_MOST = 60
 """Of one stay: five a week for three months. Beyond, the oldest leave, and a person hears of it."""
 ESCALATIONS_MOST = 80
 MISS = COMBINING[0]
-EVIDENCE = {"Appointment/": "A", "DiagnosticReport/": "D"}
+EVIDENCE = {"Appointment/": "A", "DiagnosticReport/": "D", "ServiceRequest/": "S"}
 
 Key = tuple[int, int, str]
 """A signal as it is stored: its kind's place in `COMBINING`, clinical time in seconds, evidence."""

@@ -6,11 +6,12 @@ from typing import Any
 from services.testing import examining, mllp, mllp_tls
 from services.testing.code_maps import LOOK_SECONDS, CodeMaps
 from services.testing.decide import decide, react
+from services.testing.drawing import Lots
 from services.testing.edge import EDGE
 from services.testing.guidance import GUIDANCE
 from services.testing.hl7.receiver import Hl7Receiver
 from services.testing.hl7.routes import routes
-from services.testing.messages import Commands, Internal
+from services.testing.messages import REPORTS, Commands, Internal, RandomDayAsked
 from services.testing.mllp_tls import ServerFiles
 from services.testing.rereading import Rereading
 from services.testing.senders import laboratories
@@ -38,11 +39,13 @@ def assemble(keys: Keys) -> ServiceAssembly:
                 due=due,
                 lives=lives,
                 upcast=UPCAST,
+                reports=REPORTS,
             )
         },
         commands=Commands,
         internal=Internal,
         keys=keys,
+        lookups={RandomDayAsked: Lots(keys).answer},
         guidance=GUIDANCE,
     )
     return ServiceAssembly(

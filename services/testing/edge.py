@@ -1,4 +1,5 @@
-"""Foreign FHIR as commands: reports with their Observations and Specimen, a lone Observation as a report of one; Tasks.
+"""Foreign FHIR as commands: reports with their Observations and Specimen, a lone Observation as a report of one;
+orders and what became of their collection; Tasks.
 
 Everything a laboratory sends is stored as received. What is emitted of it has its own id, made from the laboratory's
 number, so that a correction meets what it corrects.
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from services.testing import placing
 from services.testing.assigning import asks_whose, assigned, received
 from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, unread
 from services.testing.interpretation import interpret as interpreted
@@ -38,20 +40,22 @@ from services.testing.worklist import COMPARE, MAP_CODE, READ_VALUE, code_task, 
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
-from shared.edge.fhir.elements import codes_in
+from shared.edge.fhir.elements import codes_in, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.edge.search import AUDITS, DOCUMENTS, FINDINGS, IDENTIFIED, TASKS, WITHOUT_STATUS
-from shared.events.codes import OUTCOME
-from shared.events.envelope import Command
+from shared.edge.search import AUDITS, DOCUMENTS, FINDINGS, IDENTIFIED, PARAMETERS, TASKS, WITHOUT_STATUS
+from shared.events.codes import ORDER_NUMBER, OUTCOME
+from shared.events.envelope import Command, is_id
 from shared.events.testing import Number
 from shared.path.transaction.resources import AcceptedResource
+from shared.rules.packing import pack_id
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
 _SENT = ResourceSupport((*_READ, "create", "update"), IDENTIFIED, conditional_create=True, conditional_update=True)
 REPORTED = ("DiagnosticReport", "Observation", "Specimen")
 TAKES: dict[str, ResourceSupport] = {
     **dict.fromkeys(REPORTED, _SENT),
+    "ServiceRequest": ResourceSupport((*_READ, "create", "update"), PARAMETERS),
     "Task": ResourceSupport((*_READ, "update", "patch"), TASKS),
     "DetectedIssue": ResourceSupport(_READ, FINDINGS),
     "DocumentReference": ResourceSupport(_READ, DOCUMENTS),
@@ -83,6 +87,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
     commands: list[Command] = []
     stored: list[AcceptedResource] = []
     notes = _Notes()
+    alone = not placing.beside_a_report(entries)
     grouped = {name for each in entries for name in (*results(each.resource), *members(each.resource))}
     for entry in entries:
         match entry.type:
@@ -91,15 +96,28 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
                 stored.extend(received(asked))
             case "Task":
                 commands.append(escalation_command(entry, context))
+            case placing.ORDER:
+                commands.append(placing.placed(entry, context))
+            case "Specimen" if alone:
+                commands.extend(placing.collections(entry, context))
             case "DiagnosticReport":
                 commands.extend(_commands(_of_report(entry, submitted), entry, submitted, notes))
             case "Observation" if f"Observation/{entry.id}" not in grouped:
                 commands.extend(_commands(_of_observation(entry, submitted), entry, submitted, notes))
             case _:
                 pass
-    as_received = [each for each in entries if each.type != "Task" or asks_whose(_stored(each, context))]
+    as_received = [each for each in entries if _is_stored_as_received(each, context)]
     accepted = tuple(_accepted(each, notes.tags, context) for each in as_received)
     return Interpretation(tuple(commands), accepted, tuple(stored), tuple(_questions(notes, context)))
+
+
+def _is_stored_as_received(entry: BundleEntry, context: Context) -> bool:
+    """An order is read as the hub has emitted it."""
+    match entry.type:
+        case "Task":
+            return asks_whose(_stored(entry, context))
+        case other:
+            return other != placing.ORDER
 
 
 def _questions(notes: _Notes, context: Context) -> Iterator[AcceptedResource]:
@@ -246,19 +264,25 @@ def _numbered(resource: Json) -> Json | None:
 
 
 def _numbers(resource: Json) -> Iterator[Number]:
-    """Its identifiers with a value, as FILL or PLAC where they say so."""
+    """Its identifiers with a value, as FILL or PLAC where they say so, and the orders that it is based on."""
     for each in resource.get("identifier", ()):
         if each.get("value"):
             kind = next((code for code in codes_in(each.get("type")) if code in ("FILL", "PLAC")), "")
             yield Number(kind, str(each["value"]), str(each.get("system", "")))
+    for each in resource.get("basedOn", ()):
+        if (order := target(each, placing.ORDER)) is not None and is_id(order):
+            yield Number("PLAC", pack_id(order), ORDER_NUMBER)
+        elif value := each.get("identifier", {}).get("value"):
+            yield Number("PLAC", str(value), str(each["identifier"].get("system", "")))
 
 
 EDGE = Edge(
     takes=TAKES,
     interpret=interpret,
-    order=("Specimen", "Observation", "DiagnosticReport", "Task"),
+    order=("ServiceRequest", "Specimen", "Observation", "DiagnosticReport", "Task"),
     unknown_patient="waiting",
     questions=frozenset({MAP_CODE, READ_VALUE, COMPARE}),
     code_lines={MAP_CODE: line_of},
     context=CONTEXT,
+    context_beside=frozenset({"DiagnosticReport", "Observation"}),
 )

@@ -35,6 +35,10 @@ OWNERS: dict[str, str] = {
     "recollection-needed": "case-manager",
     "laboratory-code-unmapped": "case-manager",
     "result-unclear": "case-manager",
+    "collection-refused": "primary-therapist",
+    "collection-missed": "primary-therapist",
+    "collection-unknown": "case-manager",
+    "result-overdue": "case-manager",
 }
 REASONS = tuple(OWNERS)
 SIGNALS = (
@@ -48,7 +52,13 @@ SIGNALS = (
     "unmapped-code",
     "result-unclear",
     "specimen-altered",
+    "collection-refused",
+    "collection-missed",
+    "collection-unknown",
+    "result-overdue",
 )
+OF_ORDERS = frozenset({"collection-refused", "collection-missed", "collection-unknown", "result-overdue"})
+"""Signals about an ordered test: its ServiceRequest is behind them, no report."""
 STORED_SIGNALS_MOST = 12
 """Signals of an open escalation that the state holds, more than an event shows: when the newest are corrected, the
 older ones still hold it up. Three months of weekly positives that nobody resolved."""
@@ -81,7 +91,7 @@ class PackedEscalation(msgspec.Struct, frozen=True, array_like=True):
     """When it was handed over since it was asked, and to whom ("" for anybody of the role)."""
 
 
-_EVIDENCE = "DiagnosticReport/"
+_EVIDENCE, _ORDER = "DiagnosticReport/", "ServiceRequest/"
 
 
 def packed_after(packed: tuple[PackedEscalation, ...], event: EscalationEvent) -> tuple[PackedEscalation, ...]:
@@ -126,7 +136,7 @@ def _packed(each: Open) -> PackedEscalation:
         acknowledge_by=seconds(escalation.acknowledge_by),
         act_by=seconds(escalation.act_by),
         signals=tuple(
-            (SIGNALS.index(signal.code), seconds(signal.at), pack_id(signal.evidence.removeprefix(_EVIDENCE)))
+            (SIGNALS.index(signal.code), seconds(signal.at), pack_id(signal.evidence.partition("/")[2]))
             for signal in escalation.signals[-STORED_SIGNALS_MOST:]
         ),
         accepted=each.accepted,
@@ -155,11 +165,20 @@ def _unpacked(each: PackedEscalation) -> Open:
         acknowledge_by=instant(each.acknowledge_by),
         act_by=instant(each.act_by),
         signals=tuple(
-            Signal(SIGNALS[code], instant(at), evidence_of(unpack_id(report))) for code, at, report in each.signals
+            Signal(SIGNALS[code], instant(at), _evidence(SIGNALS[code], unpack_id(behind)))
+            for code, at, behind in each.signals
         ),
         handed_over=None if each.handed_over is None else HandedOver(instant(each.handed_over[0]), each.handed_over[1]),
     )
     return Open(escalation, each.accepted, each.overdue, each.accepted_by, each.acted)
+
+
+def _evidence(code: str, identity: str) -> str:
+    return order_evidence_of(identity) if code in OF_ORDERS else evidence_of(identity)
+
+
+def order_evidence_of(order_id: str) -> str:
+    return f"{_ORDER}{order_id}"
 
 
 def evidence_of(report_id: str) -> str:

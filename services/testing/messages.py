@@ -1,24 +1,41 @@
 """Every message of testing: the commands it decides, the events it consumes and emits."""
 
-from datetime import datetime
-from typing import Literal
+from datetime import date, datetime
+from typing import ClassVar, Literal
 
 import msgspec
 
 from services.testing.checks import Check
 from services.testing.laboratory import Extent, Status
+from services.testing.ordered import Kind, Orders
 from services.testing.specimens import Specimen
-from shared.events.envelope import Command
+from shared.events.drug_test_order import (
+    CollectionMissed,
+    CollectionRefused,
+    CollectionWithdrawn,
+    DrugTestCancelled,
+    DrugTestOrdered,
+    DrugTestOrderEvent,
+    ResultOverdue,
+    SpecimenCollected,
+)
+from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationEvent, SignalsCorrected
 from shared.events.intake import (
     CareTeamChanged,
+    DeathWithdrawn,
     DischargeWithdrawn,
     EpisodeAdmitted,
     EpisodeDischarged,
+    EpisodePaused,
+    EpisodeResumed,
+    EpisodeStepped,
     MedicationsRecorded,
+    PatientDied,
     PatientIdentified,
+    StageAdvanced,
 )
-from shared.events.internal import RetentionBegan, StateEvent, TimePassed
+from shared.events.internal import Lookup, RetentionBegan, StateEvent, TimePassed
 from shared.events.testing import (
     Condition,
     DrugTestCorrected,
@@ -38,17 +55,29 @@ from shared.rules.escalation import (
 )
 
 __all__ = [
+    "REPORTS",
     "AcknowledgeEscalation",
     "ActOnEscalation",
+    "CancelDrugTest",
     "CareTeamChanged",
+    "CollectionMissed",
+    "CollectionRefused",
+    "CollectionWithdrawn",
     "Commands",
     "Consumes",
+    "DeathWithdrawn",
     "DischargeWithdrawn",
+    "DrugTestCancelled",
     "DrugTestCorrected",
+    "DrugTestOrderEvent",
+    "DrugTestOrdered",
     "DrugTestResulted",
     "Emits",
     "EpisodeAdmitted",
     "EpisodeDischarged",
+    "EpisodePaused",
+    "EpisodeResumed",
+    "EpisodeStepped",
     "EscalationCommand",
     "EscalationEvent",
     "ExpectedResultsContinued",
@@ -56,14 +85,23 @@ __all__ = [
     "Internal",
     "MedicationsRecorded",
     "Observed",
+    "OrderDrugTest",
+    "OrdersChanged",
+    "PatientDied",
     "PatientIdentified",
+    "RandomDayAsked",
+    "RandomDayDrawn",
     "ReopenEscalation",
+    "ReportCollection",
     "ReportResult",
     "ResolveEscalation",
     "ResultMatched",
+    "ResultOverdue",
     "RetentionBegan",
     "SignalsCorrected",
+    "SpecimenCollected",
     "SpecimenReported",
+    "StageAdvanced",
     "TimePassed",
 ]
 
@@ -131,8 +169,62 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     """What its rows are named by among the patient's resources, where they are stored as they came (`row_id`)."""
 
 
-Commands = ReportResult | EscalationCommand | ReopenEscalation
-Internal = TimePassed | RetentionBegan | SpecimenReported
+class OrderDrugTest(Command, frozen=True, kw_only=True, tag=True):
+    """A clinician orders a test, or puts one that stands in another window. `numbers` are those by which whoever placed
+    it names it, and a laboratory may.
+    """
+
+    order_id: str
+    opens_at: datetime
+    closes_at: datetime
+    numbers: tuple[str, ...] = ()
+
+
+class CancelDrugTest(Command, frozen=True, kw_only=True, tag=True):
+    """The test is not asked for any more; `in_error`: it never was."""
+
+    order_id: str
+    in_error: bool = False
+
+
+class ReportCollection(Command, frozen=True, kw_only=True, tag=True):
+    """The program says what became of the collection of an ordered test: the Specimen of this id was given, refused or
+    nobody came, at that time; None takes back what was said under this id."""
+
+    order_id: str
+    collection_id: str
+    kind: Kind | None
+    at: datetime
+
+
+class OrdersChanged(StateEvent, frozen=True, kw_only=True):
+    """What is ordered of the patient, as it is known now."""
+
+    orders: Orders
+
+
+class RandomDayAsked(Lookup, frozen=True, kw_only=True, tag=True):
+    """Whether the random test of this patient and ordinal, drawn among `days`, is on `day` or was before it."""
+
+    lane: ClassVar[str] = "lookup:random-day"
+    patient: str
+    ordinal: int
+    day: date
+    days: tuple[date, ...]
+
+
+class RandomDayDrawn(Event, frozen=True, kw_only=True, tag=True):
+    """The answer: whether it is to be given notice of for `day` now. Which day it will be otherwise, nobody is told."""
+
+    ordinal: int
+    day: date
+    is_due: bool
+
+
+Commands = ReportResult | OrderDrugTest | CancelDrugTest | ReportCollection | EscalationCommand | ReopenEscalation
+Internal = TimePassed | RetentionBegan | SpecimenReported | OrdersChanged | RandomDayAsked | RandomDayDrawn
+REPORTS: tuple[type[Command], ...] = (ReportCollection,)
+"""By which a program shows that it reports collections."""
 Consumes = (
     PatientIdentified
     | CareTeamChanged
@@ -140,6 +232,13 @@ Consumes = (
     | EpisodeAdmitted
     | EpisodeDischarged
     | DischargeWithdrawn
+    | StageAdvanced
+    | EpisodeStepped
+    | EpisodePaused
+    | EpisodeResumed
+    | PatientDied
+    | DeathWithdrawn
+    | RandomDayDrawn
     | TimePassed
 )
 Emits = (
@@ -151,4 +250,7 @@ Emits = (
     | SignalsCorrected
     | RetentionBegan
     | SpecimenReported
+    | DrugTestOrderEvent
+    | OrdersChanged
+    | RandomDayAsked
 )

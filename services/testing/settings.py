@@ -5,6 +5,8 @@ from typing import Annotated
 import msgspec
 
 from services.testing import tables
+from services.testing.schedule import Schedule
+from shared.rules.calendar import OPEN, Calendar
 from shared.rules.escalation import Times
 from shared.rules.numbers import Count, Days, DaysOrNone, Measured, MinutesOrNone
 from shared.rules.staff import Staff
@@ -54,6 +56,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     validity: Validity
     retention_days: DaysOrNone
     """How long an ended episode stays in the state, after its last open item."""
+    schedule: Schedule
+    calendar: Calendar = OPEN
+    """Days on which the program is closed, as for its sessions, and those that replace them."""
     local_codes: dict[str, str] = {}
     """A laboratory's own codes, `client|code` or `code`: the LOINC code they stand for, an analyte with its method
     (`xylazine definitive`) or, of a check of the specimen, its unit (`creatinine mg/dL`), or one of WITHOUT_RESULT."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from services.testing import ordered
 from services.testing.escalation_packing import PackedEscalation, packed_after, packed_with, unpack_escalations
 from services.testing.medications import IngredientPeriod, reconciled
 from services.testing.messages import (
@@ -16,6 +17,7 @@ from services.testing.messages import (
     EpisodeAdmitted,
     EpisodeDischarged,
     MedicationsRecorded,
+    OrdersChanged,
     RetentionBegan,
     SpecimenReported,
     TimePassed,
@@ -62,6 +64,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     specimens that could show use."""
     packed_escalations: tuple[PackedEscalation, ...] = ()
     team: Team = ()
+    orders: ordered.Orders = ordered.Orders()
 
     @property
     def escalations(self) -> tuple[escalation.Open, ...]:
@@ -99,6 +102,8 @@ def evolve(state: State, event: Event | Command) -> State:
         case SignalsCorrected():
             now_open = packed_with(state.packed_escalations, event)
             return msgspec.structs.replace(state, packed_escalations=now_open)
+        case OrdersChanged(orders=orders):
+            return _within_limit(msgspec.structs.replace(state, orders=orders))
         case CareTeamChanged(members=members):
             return msgspec.structs.replace(state, team=members)
         case TimePassed():
@@ -122,9 +127,16 @@ def _ended(episode: Episode, event: EpisodeDischarged, still_open: Sequence[Pack
 
 
 def due(state: State) -> datetime | None:
-    """The next escalation to become overdue, or the day an ended episode leaves the state."""
+    """The next escalation to become overdue, the next look at an ordered test, or the day an ended episode leaves the
+    state."""
+    looks = ordered.due(state.orders) if in_treatment(state) else None
     overdue, leaves = escalation.due(state.escalations), _leaves_at(state)
-    return min((each for each in (overdue, leaves) if each is not None), default=None)
+    return min((each for each in (overdue, leaves, looks) if each is not None), default=None)
+
+
+def in_treatment(state: State) -> bool:
+    """Whether a stay is open: only then a test is ordered, and waited for."""
+    return state.episode is not None and state.episode.discharged_at is None
 
 
 def lives(state: State) -> bool:

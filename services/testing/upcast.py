@@ -74,5 +74,5 @@ UPCAST: dict[int, Callable[[Any], Any]] = {
 }
 """Version 4 only adds, at the ends: what the end of a stay closed. Version 5 likewise what a specimen is,
 version 6 what was done about an open escalation, version 7 who looks after the patient,
-version 8 by what the rows of a report are named among the patient's resources, letters for what a check shows, and
-whether a medication is a depot."""
+version 8 by what the rows of a report are named among the patient's resources, letters for what a check shows,
+whether a medication is a depot, and what is ordered."""

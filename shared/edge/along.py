@@ -30,12 +30,13 @@ def apart(entries: tuple[BundleEntry, ...], asked: Sequence[BundleEntry], edge: 
 
     Raises HttpRefusal for a second Patient.
     """
-    ordinals = frozenset(ordinal for ordinal, each in enumerate(entries) if each.type in edge.context)
+    types = edge.context_of(entries)
+    ordinals = frozenset(ordinal for ordinal, each in enumerate(entries) if each.type in types)
     if not ordinals:
         return Along(entries, (), ordinals)
     named = _named(asked, edge, caller)
-    context = {f"{each.type}/{each.id}": each for each in entries if each.type in edge.context}
-    rest = tuple(each for each in entries if each.type not in edge.context)
+    context = {f"{each.type}/{each.id}": each for each in entries if each.type in types}
+    rest = tuple(each for each in entries if each.type not in types)
     for entry in rest:
         _point_outside(entry, context, named)
     return Along(rest, named, ordinals)

@@ -110,6 +110,8 @@ class Edge:
     code_lines: Mapping[str, CodeLine] = field(default_factory=dict)
     """By the code of a Task in `questions` that asks what a code means: the line of the map that its completion is."""
     context: frozenset[str] = frozenset()
+    context_beside: frozenset[str] = frozenset()
+    """Types beside which another one that it accepts is context: without one of them that means something by itself."""
     time_asks_a_person: Callable[[BundleEntry, Context], bool] = lambda _entry, _context: False
     minutes: Callable[[Sequence[BundleEntry], Context], Minutes] | None = None
     forms: Callable[[Sequence[BundleEntry]], frozenset[str]] | None = None
@@ -121,6 +123,12 @@ class Edge:
     """Likewise those that show what the consent gate knows of a patient."""
     definitions: Mapping[tuple[str, str], Json] = field(default_factory=dict)
     """By type and id, what the service's resources speak of: about nobody, so any valid token reads it."""
+
+    def context_of(self, entries: Sequence[BundleEntry]) -> frozenset[str]:
+        """The types that are context in this submission."""
+        if any(each.type in self.context_beside for each in entries):
+            return self.context
+        return self.context - self.takes.keys()
 
     def read(self, entries: Sequence[BundleEntry], context: Context) -> Interpretation:
         """What these mean here, once every time in them came through its door. Raises HttpRefusal."""

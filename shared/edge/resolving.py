@@ -90,10 +90,11 @@ async def stored(connection: Connection, program: str, names: Sequence[Name]) ->
 
 async def resolve(connection: Connection, keys: Keys, edge: Edge, submission: Submission, caller: Caller) -> Resolved:
     """Ids, references and the patient of a submission. Raises HttpRefusal; nothing is guessed."""
+    types = edge.context_of(submission.entries)
     sought = {
         id(entry): conditional.of(entry)
         for entry in submission.entries
-        if entry.if_none_exist is not None and entry.type not in edge.context
+        if entry.if_none_exist is not None and entry.type not in types
     }
     resolving = _Resolving(connection, keys, edge, submission, caller, sought)
     stored = await resolving.stored()
@@ -193,10 +194,11 @@ class _Resolving:
     async def stored(self) -> dict[Name, StoredResource]:
         """What each PUT replaces, before anything else is looked at. There is no update-as-create: ids are the hub's to
         give."""
+        types = self.edge.context_of(self.submission.entries)
         updates = [
             entry
             for entry in self.submission.entries
-            if entry.method == "PUT" and entry.id is not None and entry.type not in self.edge.context
+            if entry.method == "PUT" and entry.id is not None and entry.type not in types
         ]
         if not updates:
             return {}

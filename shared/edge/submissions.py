@@ -286,7 +286,8 @@ class Submissions:
         """Each entry is of a type this service accepts, and within the token's scopes. A type it does not know may come
         along with one that it accepts."""
         takes = self.edge.takes
-        entries = [each for each in submission.entries if each.type not in self.edge.context] or submission.entries
+        types = self.edge.context_of(submission.entries)
+        entries = [each for each in submission.entries if each.type not in types] or submission.entries
         any_type = "any-type" in self.edge.also
         carried = any_type and any(each.method == "POST" and each.type in takes for each in entries)
         for entry in entries:

@@ -66,6 +66,8 @@ PAYER = f"{HUB}/NamingSystem/payer"
 VERSION = f"{HUB}/NamingSystem/version"
 REFERRAL_NUMBER = f"{HUB}/NamingSystem/referral"
 """How a referral is called towards its partner."""
+ORDER_NUMBER = f"{HUB}/NamingSystem/drug-test-order"
+"""By which a laboratory names an ordered test (OBR-2, `basedOn`): short enough for any field of HL7."""
 
 LOINC = "http://loinc.org"
 PLAN_OF_CARE_NOTE = "18776-5"

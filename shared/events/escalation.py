@@ -33,6 +33,7 @@ COMBINING = (
     "prescribed-medication-absent",
     "specimen-not-valid",
     "specimen-altered",
+    "collection-refused",
 )
 """Signals that mean more together (domain 5.2): a state names them by their places, which never change. What a result
 that cannot show new use raises is none of them."""

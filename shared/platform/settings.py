@@ -28,6 +28,8 @@ P = TypeVar("P", bound=BaseSettings)
 _IDENTIFIER = re.compile(r"[^\s|]+\|[^|]+")
 _OF_ALL_SERVICES = ("timezone", "ahead_minutes", "escalation")
 _OF_SOME_SERVICES = {"payers": ("intake", "attendance")}
+_LENT = {"testing": {"calendar": "attendance"}}
+"""Which tables of another service a service reads too: the days on which the program is closed stand once."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -270,15 +272,17 @@ def load(deploy: Path, service: str, type_: type[T]) -> dict[str, T]:
     for program, its in programs(deploy).items():
         with configuration(f"{deploy / 'program.toml'}: program.{program} ({service})"):
             values = numbers(msgspec.convert(its.get(service, {}), type=dict[str, Any]))
-            shared = numbers({name: its[name] for name in _shared_with(service)}) | {"staff": _staff(program, its)}
+            shared = numbers(_shared_with(service, its)) | {"staff": _staff(program, its)}
             require_zone(shared["timezone"])
             loaded[program] = _converted({**shared, **values}, type_)
     return loaded
 
 
-def _shared_with(service: str) -> tuple[str, ...]:
-    """What the program has for this service beside its own table."""
-    return (*_OF_ALL_SERVICES, *(name for name, services in _OF_SOME_SERVICES.items() if service in services))
+def _shared_with(service: str, its: Mapping[str, Any]) -> dict[str, Any]:
+    """What the program has for this service beside its own table. Raises KeyError where it is missing."""
+    names = (*_OF_ALL_SERVICES, *(name for name, services in _OF_SOME_SERVICES.items() if service in services))
+    lent = {name: its.get(lender, {}).get(name, {}) for name, lender in _LENT.get(service, {}).items()}
+    return {name: its[name] for name in names} | lent
 
 
 def _converted(values: Mapping[str, object], type_: type[T]) -> T:
@@ -318,7 +322,7 @@ Sourced = Mapping[str, Number]
 def sourced(deploy: Path, service: str) -> dict[str, Sourced]:
     """Per program, each number that the service decides with: by its name, below a table `table.name`."""
     return {
-        program: _sourced({**its.get(service, {}), **{name: its[name] for name in _shared_with(service)}})
+        program: _sourced({**its.get(service, {}), **_shared_with(service, its)})
         for program, its in programs(deploy).items()
     }
 

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from services.attendance.calendar import Calendar
 from services.attendance.decide.marks import OFF_FOR_ALL
 from services.attendance.group_plan import Meeting
 from services.attendance.group_sessions import (
@@ -28,6 +27,7 @@ from services.attendance.messages import (
     SessionScheduled,
 )
 from services.attendance.timetable import MeetingChange, minute
+from shared.rules.calendar import Calendar
 from shared.rules.decision import Refused
 from tests.attendance.given import FRIDAY, GRACE, MONDAY, WEDNESDAY, evening
 from tests.attendance.groups import ANNA, BEN, CARA, EVENING, GroupWithMembers, with_groups

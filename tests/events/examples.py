@@ -14,6 +14,7 @@ from shared.events import (
     aftercare,
     aftercare_plan,
     attendance,
+    drug_test_order,
     emergency,
     escalation,
     intake,
@@ -134,6 +135,14 @@ _RESULTS = (
     testing.AnalyteResult(named("creatinine"), "2161-8", LOINC, "creatinine", "valid", False, "valid"),
     testing.AnalyteResult(named("local"), "LAB-77", "", "unmapped", "pending", False, "pending"),
 )
+_ORDER: dict[str, Any] = {
+    "order_id": named("drug test"),
+    "specimen_id": named("its specimen"),
+    "number": "WopvDgAAAAAAAAAAAAAAAA",
+    "opens_at": MONDAY,
+    "closes_at": datetime(2025, 3, 4, 14, 0, tzinfo=UTC),
+    "random": True,
+}
 _REPORT: dict[str, Any] = {
     "report_id": named("report"),
     "specimen_id": named("specimen"),
@@ -490,6 +499,13 @@ EXAMPLES: tuple[Event, ...] = (
         until=NEXT_MONDAY,
         counted_at=NEXT_MONDAY,
     ),
+    drug_test_order.DrugTestOrdered(**_ORDER),
+    drug_test_order.DrugTestCancelled(**_ORDER, in_error=True),
+    drug_test_order.SpecimenCollected(**_ORDER, collected_at=TWO_HOURS_LATER, resulted=True),
+    drug_test_order.CollectionRefused(**_ORDER, refused_at=TWO_HOURS_LATER),
+    drug_test_order.CollectionMissed(**_ORDER),
+    drug_test_order.CollectionWithdrawn(**_ORDER),
+    drug_test_order.ResultOverdue(**_ORDER, collected_at=TWO_HOURS_LATER, due_at=NEXT_MONDAY),
     aftercare.AftercarePlanned(
         plan_id=named("aftercare"),
         episode_id=named("episode"),

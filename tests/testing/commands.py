@@ -11,7 +11,7 @@ from tests.reopening import reopenings
 from tests.story import PatientStory
 from tests.testing.given import NAMES, day
 from tests.testing.story import Story
-from tests.testing.test_laws import REPORTS
+from tests.testing.test_laws import CANCELLED, COLLECTIONS, PLACED, REPORTS
 from tests.testing.test_laws import STORIES as HAPPENED
 
 
@@ -30,6 +30,9 @@ def _escalations(story: Story) -> some.SearchStrategy[str]:
 STORIES = HAPPENED.map(_lived)
 COMMANDS: dict[type[Command], Callable[[Story], some.SearchStrategy[Command]]] = {
     w.ReportResult: lambda story: REPORTS,
+    w.OrderDrugTest: lambda story: PLACED,
+    w.CancelDrugTest: lambda story: CANCELLED,
+    w.ReportCollection: lambda story: COLLECTIONS,
     w.AcknowledgeEscalation: lambda story: some.builds(w.AcknowledgeEscalation, escalation_id=_escalations(story)),
     w.ActOnEscalation: lambda story: some.builds(
         w.ActOnEscalation, escalation_id=_escalations(story), act=some.sampled_from(sorted(ACTS))

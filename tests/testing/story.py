@@ -1,23 +1,40 @@
 """A patient's story as testing decides it: each thing happens when it says it did."""
 
+import asyncio
+import hashlib
+import hmac
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
 from services.testing.decide import decide, react
+from services.testing.drawing import Lots
+from services.testing.messages import RandomDayAsked
 from services.testing.settings import Settings
 from services.testing.state import State, due, evolve
 from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationEvent
 from shared.events.internal import StateEvent
 from shared.events.testing import DrugTestEvent
+from shared.platform.keys import Keys
 from tests.story import Decisions, PatientStory, only
 from tests.testing.given import ADMISSION, LONG_AGO, PATIENT, SETTINGS, TIME_PASSED, admitted, report
 
 BASELINE = report("baseline", 0, FENTANYL="negative", COCAINE="negative")
 
 
+class FixedKeys:
+    """Lots that are the same in every run."""
+
+    def derive(self, purpose: bytes, of: bytes) -> bytes:
+        return hmac.new(b"a fixed seed", purpose + of, hashlib.sha256).digest()
+
+
+LOTS = Lots(cast(Keys, FixedKeys()))
+
+
 class Story(PatientStory[State, Settings]):
-    """Nothing is refused in it: ask for a `refusal`."""
+    """Nothing is refused in it: ask for a `refusal`. What its lane answers comes at once."""
 
     decisions = Decisions(react, decide, evolve, due, TIME_PASSED)
     patient = PATIENT
@@ -31,6 +48,14 @@ class Story(PatientStory[State, Settings]):
         emitted = super().then(*happened, at=at)
         assert self.refused is None, self.refused
         return [each for each in emitted if not isinstance(each, StateEvent)]
+
+    def _step(self, happened: Event | Command, at: datetime | None) -> list[Event]:
+        emitted = super()._step(happened, at)
+        asked = only(emitted, RandomDayAsked)
+        answers = [asyncio.run(LOTS.answer("demo", each)) for each in asked]
+        answered = [event for each in answers for event in super(Story, self)._step(each, self.now)]
+        self.emitted = [*(each for each in emitted if not isinstance(each, RandomDayAsked)), *answered]
+        return self.emitted
 
     def happens_at(self, happened: Event | Command) -> datetime:
         for name in ("issued_at", "recorded_at", "admitted_at", "discharged_at"):

@@ -10,9 +10,16 @@ from services.testing import tables
 from services.testing.decide import decide, react
 from services.testing.messages import (
     AcknowledgeEscalation,
+    CancelDrugTest,
+    EpisodePaused,
+    EpisodeResumed,
     MedicationsRecorded,
     Observed,
+    OrderDrugTest,
+    PatientDied,
     PatientIdentified,
+    RandomDayDrawn,
+    ReportCollection,
     ReportResult,
     ResolveEscalation,
 )
@@ -20,11 +27,11 @@ from services.testing.state import State, due, evolve
 from shared.events.codes import LOINC
 from shared.events.envelope import Command, Event, name_id
 from shared.events.intake import Medication
-from shared.events.internal import StateEvent
+from shared.events.internal import Lookup, StateEvent
 from shared.path.service import STATE_BYTES_MOST
 from shared.rules.decision import Refused
 from tests.laws import examples
-from tests.testing.given import NAMES, TIME_PASSED, admitted, day, discharged, moment
+from tests.testing.given import EPISODE, NAMES, TIME_PASSED, admitted, day, discharged, moment
 
 KNOWN = sorted(code for code, each in tables.LOINC.items() if each.kind not in ("cutoff", "panel", "method"))
 FINDINGS = ("positive", "negative", "indeterminate", "unsatisfactory", "pending", "valid")
@@ -91,12 +98,54 @@ MEDICATIONS = st.builds(
 EPISODES = st.builds(
     lambda at, which: admitted(day(at), name_id(NAMES, f"episode {which}")), st.integers(0, 3), st.integers(0, 1)
 )
+ORDER_IDS = st.integers(0, 2).map(lambda which: name_id(NAMES, f"order {which}"))
+PLACED = st.builds(
+    lambda order, opens, hours, number: OrderDrugTest(
+        order_id=order,
+        opens_at=day(opens),
+        closes_at=day(opens) + timedelta(hours=hours),
+        numbers=tuple(number),
+    ),
+    ORDER_IDS,
+    DAYS,
+    st.integers(1, 48),
+    st.lists(st.sampled_from(["1", "2"]), max_size=1),
+)
+CANCELLED = st.builds(CancelDrugTest, order_id=ORDER_IDS, in_error=st.booleans())
+COLLECTIONS = st.builds(
+    lambda order, specimen, kind, at: ReportCollection(
+        order_id=order, collection_id=name_id(NAMES, f"specimen {specimen}"), kind=kind, at=day(at)
+    ),
+    ORDER_IDS,
+    st.integers(0, 3),
+    st.sampled_from(["collected", "refused", "missed", None]),
+    DAYS,
+)
+STAYS = st.builds(
+    lambda kind, at: kind(episode_id=EPISODE, level="2.1", referral_id=EPISODE, admitted_at=day(0), at=day(at)),
+    st.sampled_from([EpisodePaused, EpisodeResumed]),
+    DAYS,
+) | st.builds(lambda at: PatientDied(died_at=day(at), reported_at=day(at)), DAYS)
+ORDERED = (
+    PLACED
+    | CANCELLED
+    | COLLECTIONS
+    | STAYS
+    | st.builds(
+        RandomDayDrawn,
+        ordinal=st.integers(0, 2),
+        day=st.dates(date(2025, 3, 1), date(2025, 8, 1)),
+        is_due=st.booleans(),
+    )
+)
 HAPPENED: st.SearchStrategy[Event | Command] = st.one_of(
     REPORTS,
     REPORTS,
     REPORTS,
     MEDICATIONS,
     EPISODES,
+    ORDERED,
+    ORDERED,
     st.just(admitted()),
     st.just(discharged(day(84))),
     st.just(TIME_PASSED),
@@ -137,11 +186,11 @@ def test_total_small_and_read_back_as_written(story: list[Event | Command]) -> N
         assert msgspec.json.decode(body, type=State) == state
         due(state)
         for event in emitted:
-            assert isinstance(event, StateEvent) or event.write("patient")
+            assert isinstance(event, StateEvent | Lookup) or event.write("patient")
 
 
 @settings(deadline=None, max_examples=examples(100))
-@given(STORIES, REPORTS | MEDICATIONS | EPISODES | st.just(discharged(day(84))))
+@given(STORIES, REPORTS | MEDICATIONS | EPISODES | ORDERED | st.just(discharged(day(84))))
 def test_deaf_to_repeats(story: list[Event | Command], last: Event | Command) -> None:
     state, _ = step(live(story), last, 100)
     again, emitted = step(state, last, 101)

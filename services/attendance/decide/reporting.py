@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from services.attendance.calendar import OPEN
 from services.attendance.hours import sessions_between
 from services.attendance.messages import RequestAdded
 from services.attendance.record import Episode, Session, minute_of, sessions_named, where_it_went
@@ -10,6 +9,7 @@ from services.attendance.requests import late_question
 from services.attendance.settings import Settings
 from services.attendance.state import State
 from shared.events.envelope import name_id
+from shared.rules.calendar import OPEN
 from shared.rules.decision import Moment, Refused
 
 NOT_ADMITTED = Refused("transient", "This patient is not admitted yet: try again after Retry-After.", "appointment")

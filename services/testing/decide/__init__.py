@@ -6,6 +6,7 @@ It grades what is known before and after, and emits the difference.
 from collections.abc import Sequence
 from typing import assert_never
 
+from services.testing.decide import ordering
 from services.testing.decide.episode import discharged, reopened, resumed
 from services.testing.decide.regrading import ADMITTED, regrade
 from services.testing.decide.reports import reported
@@ -13,19 +14,29 @@ from services.testing.grading import grade
 from services.testing.messages import (
     AcknowledgeEscalation,
     ActOnEscalation,
+    CancelDrugTest,
     CareTeamChanged,
     Commands,
     Consumes,
+    DeathWithdrawn,
     DischargeWithdrawn,
     Emits,
     EpisodeAdmitted,
     EpisodeDischarged,
+    EpisodePaused,
+    EpisodeResumed,
+    EpisodeStepped,
     HandOverEscalation,
     MedicationsRecorded,
+    OrderDrugTest,
+    PatientDied,
     PatientIdentified,
+    RandomDayDrawn,
     ReopenEscalation,
+    ReportCollection,
     ReportResult,
     ResolveEscalation,
+    StageAdvanced,
     TimePassed,
 )
 from services.testing.settings import Settings
@@ -39,7 +50,7 @@ __all__ = ["decide", "react"]
 
 def react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
     """What testing emits after an event. Consumed again, it emits nothing new."""
-    return assigned(_react(state, event, moment), state.team)
+    return assigned(ordering.followed(state, event, _react(state, event, moment), moment), state.team)
 
 
 def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[Emits]:
@@ -55,6 +66,10 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[
             return discharged(state, event, moment)
         case DischargeWithdrawn():
             return resumed(state, event, moment)
+        case StageAdvanced() | EpisodeStepped() | EpisodePaused() | EpisodeResumed() | PatientDied() | DeathWithdrawn():
+            return []
+        case RandomDayDrawn():
+            return []
         case TimePassed():
             return escalation.emit_overdue(state.escalations, moment.now)
         case _:
@@ -64,7 +79,9 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[
 def decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
     """What testing emits on a command, or why it cannot be."""
     decided = _decide(state, command, moment)
-    return decided if isinstance(decided, Refused) else assigned(decided, state.team)
+    if isinstance(decided, Refused):
+        return decided
+    return assigned(ordering.followed(state, command, decided, moment), state.team)
 
 
 def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequence[Emits] | Refused:
@@ -73,6 +90,12 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
             return reported(state, command, moment)
         case AcknowledgeEscalation() | ActOnEscalation() | HandOverEscalation() | ResolveEscalation():
             return escalation.decide_escalation(state.escalations, command, moment)
+        case OrderDrugTest():
+            return ordering.placed(state, command, moment)
+        case CancelDrugTest():
+            return ordering.cancelled(state, command, moment)
+        case ReportCollection():
+            return ordering.collected(state, command, moment)
         case ReopenEscalation():
             return reopened(state, command, moment)
         case _:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from services.testing.escalation_packing import unpack_escalations
 from services.testing.grading import grade
 from services.testing.messages import DischargeWithdrawn, Emits, EpisodeDischarged, ReopenEscalation, RetentionBegan
+from services.testing.order_causes import order_causes
 from services.testing.settings import Settings
 from services.testing.state import State
-from services.testing.triggers import causes, triggers
+from services.testing.triggers import Cause, causes, triggers
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 from shared.rules.packing import seconds
@@ -34,11 +35,7 @@ def resumed(state: State, event: DischargeWithdrawn, moment: Moment[Settings]) -
         for each in unpack_escalations(episode.closed)
         for signal in each.escalation.signals
     }
-    still = [
-        each
-        for each in causes(grade(state, moment.settings), moment.settings)
-        if (each.reason, each.signal.evidence) in asked
-    ]
+    still = [each for each in _standing(state, moment) if (each.reason, each.signal.evidence) in asked]
     return [*escalation.raise_or_update(state.escalations, triggers(still), moment, moment.settings.escalation)]
 
 
@@ -50,7 +47,12 @@ def reopened(state: State, command: ReopenEscalation, moment: Moment[Settings]) 
     shown = {(each.code, each.evidence) for each in asked.signals}
     stands = [
         each.signal
-        for each in causes(grade(state, moment.settings), moment.settings)
+        for each in _standing(state, moment)
         if each.reason == asked.reason and (each.signal.code, each.signal.evidence) in shown
     ]
     return escalation.reopen(state.escalations, command, stands, moment)
+
+
+def _standing(state: State, moment: Moment[Settings]) -> list[Cause]:
+    """Everything that asks for a person now."""
+    return causes(grade(state, moment.settings), moment.settings) + order_causes(state.orders)

@@ -42,9 +42,9 @@ def regrade(before: State, new: Mapping[str, Graded], reason: str, moment: Momen
         if graded.graded and (key not in old or not old[key].graded or _as_read(graded) != _as_read(old[key])):
             emitted.append(_result_event(graded, old.get(key), moment.patient))
     stood, stands = causes(old, moment.settings), causes(new, moment.settings)
-    emitted += _escalate(before, stood, stands, reason, moment)
+    emitted += escalate(before.escalations, stood, stands, reason, moment)
     emitted += _praised(old, new, reason, moment)
-    return emitted if reason == ADMITTED else [*emitted, *_signals_corrected(stood, stands)]
+    return emitted if reason == ADMITTED else [*emitted, *signals_corrected(stood, stands)]
 
 
 def _result_event(graded: Graded, before: Graded | None, patient: str) -> Emits:
@@ -98,12 +98,12 @@ def _found(graded: Graded) -> dict[str, Any]:
     }
 
 
-def _escalate(
-    state: State, before: list[Cause], after: list[Cause], reason: str, moment: Moment[Settings]
+def escalate(
+    still_open: tuple[Open, ...], before: list[Cause], after: list[Cause], reason: str, moment: Moment[Settings]
 ) -> list[EscalationEvent]:
     """Update what was confirmed, withdraw what no longer stands, raise what is new; what stood and stands is silent."""
-    emitted = _confirmed(state.escalations, before, after, moment)
-    still_open = reduce(escalation.evolve, emitted, state.escalations)
+    emitted = _confirmed(still_open, before, after, moment)
+    still_open = reduce(escalation.evolve, emitted, still_open)
     withdrawn = _withdraw(still_open, before, after, reason, moment)
     still_open = reduce(escalation.evolve, withdrawn, still_open)
     fresh = [each for each in after if not any(_covers(known, each) for known in before)]
@@ -174,7 +174,7 @@ def _withdraw(
     return emitted
 
 
-def _signals_corrected(before: list[Cause], after: list[Cause]) -> list[SignalsCorrected]:
+def signals_corrected(before: list[Cause], after: list[Cause]) -> list[SignalsCorrected]:
     """Emitted once more for whoever combines signals: those that a person has answered are retracted nowhere, and of
     one whose time is known better now nothing else is emitted."""
     stood, stand = _combining(before), _combining(after)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from services.attendance.calendar import REASONS, Calendar
 from services.attendance.decide.sessions import closed_for
 from services.attendance.hours import sessions_between
 from services.attendance.messages import (
@@ -28,6 +27,7 @@ from shared.events.attendance import Coding
 from shared.events.envelope import name_id
 from shared.events.intake import DischargeWithdrawn, TemplateSlot
 from shared.platform.settings import ConfigurationError, load
+from shared.rules.calendar import REASONS, Calendar
 from tests.attendance.given import (
     ADMISSION,
     EPISODE,

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.attendance import projection, spans
-from services.attendance.calendar import Calendar
 from services.attendance.messages import (
     AcknowledgeEscalation,
     CallOffSession,
@@ -27,6 +26,7 @@ from shared.events.envelope import Event
 from shared.events.escalation import EscalationEvent, EscalationRaised, EscalationResolved, EscalationUpdated
 from shared.events.intake import EpisodePaused, EpisodeResumed
 from shared.events.listed import schedule_id, slot_id
+from shared.rules.calendar import Calendar
 from tests.attendance.decide.test_ehr_booking import named
 from tests.attendance.decide.test_guests import make_up as guest_seat
 from tests.attendance.decide.test_make_ups import THURSDAY, came, make_up

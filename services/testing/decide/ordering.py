@@ -1,0 +1,236 @@
+"""A test is ordered, drawn, moved or cancelled; its specimen is given, refused or does not come; its result is late.
+
+What follows of all that happens for what is ordered: computed anew, and the difference is emitted.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from functools import partial, reduce
+
+from msgspec.structs import replace
+
+from services.testing.decide import random_tests, waiting
+from services.testing.decide.order_events import changes
+from services.testing.decide.regrading import escalate, signals_corrected
+from services.testing.laboratory import REPORTS as NUMBERS
+from services.testing.messages import (
+    CancelDrugTest,
+    Commands,
+    Consumes,
+    DeathWithdrawn,
+    DischargeWithdrawn,
+    Emits,
+    EpisodeAdmitted,
+    EpisodeDischarged,
+    EpisodePaused,
+    EpisodeResumed,
+    EpisodeStepped,
+    OrderDrugTest,
+    OrdersChanged,
+    PatientDied,
+    RandomDayAsked,
+    RandomDayDrawn,
+    ReportCollection,
+    ReportResult,
+    SpecimenReported,
+    StageAdvanced,
+    TimePassed,
+)
+from services.testing.order_causes import order_causes
+from services.testing.ordered import KINDS, Evidence, OrderedTest, Orders, of_specimen, reported
+from services.testing.same_specimen import keys, of_patient, same
+from services.testing.settings import Settings
+from services.testing.specimens import Specimen
+from services.testing.state import State, evolve, in_treatment
+from shared.events.envelope import name_id
+from shared.rules.decision import Moment, Refused
+from shared.rules.packing import DAY, pack_id, seconds
+
+_NUMBER_CHARACTERS = 8
+NOT_IN_TREATMENT = Refused("business-rule", "A test is ordered of a patient whose stay is open.", "ServiceRequest")
+UNKNOWN_ORDER = Refused("not-found", "No ordered test has this id, or it lies too far back.", "ServiceRequest.id")
+
+
+def followed(
+    before: State, cause: Consumes | Commands, emitted: Sequence[Emits], moment: Moment[Settings]
+) -> Sequence[Emits]:
+    """What was emitted, and what follows from it and its cause for what is ordered of the patient."""
+    if not _concerns(before, cause):
+        return emitted
+    state = reduce(evolve, emitted, evolve(before, cause))
+    if isinstance(cause, ReportResult):
+        return [*emitted, *_emitted(state, _with_result(state, cause, emitted, moment), cause, moment)]
+    orders, asks = _after(state, cause, before, moment)
+    return [*emitted, *_emitted(state, orders, cause, moment), *asks]
+
+
+def placed(state: State, command: OrderDrugTest, moment: Moment[Settings]) -> list[Emits] | Refused:
+    """In another window nothing that was concluded of the first one stands."""
+    if not in_treatment(state):
+        return NOT_IN_TREATMENT
+    packed, numbers = pack_id(command.order_id), tuple(number_key(each) for each in command.numbers)
+    opens_at, closes_at = seconds(command.opens_at), seconds(command.closes_at)
+    known = state.orders.test(packed)
+    if known is None:
+        test = OrderedTest(packed, opens_at, closes_at, min(opens_at, seconds(moment.now)), numbers=numbers)
+    elif (known.opens_at, known.closes_at) == (opens_at, closes_at):
+        test = replace(known, cancelled="", numbers=numbers or known.numbers)
+    else:
+        test = replace(known, opens_at=opens_at, closes_at=closes_at, cancelled="", silent=False, asked=False)
+    orders = state.orders.with_test(waiting.waits(test, moment.settings.schedule))
+    for specimen in state.specimens if known is None else ():
+        orders = _belonging(orders, specimen, (), moment)
+    return _emitted(state, orders, command, moment)
+
+
+def cancelled(state: State, command: CancelDrugTest, moment: Moment[Settings]) -> list[Emits] | Refused:
+    known = state.orders.test(pack_id(command.order_id))
+    if known is None:
+        return UNKNOWN_ORDER
+    test = replace(known, cancelled="entered-in-error" if command.in_error else "revoked")
+    return _emitted(state, state.orders.with_test(waiting.waits(test, moment.settings.schedule)), command, moment)
+
+
+def collected(state: State, command: ReportCollection, moment: Moment[Settings]) -> list[Emits] | Refused:
+    """What was reported last of a collection of this id stands."""
+    known, identity = state.orders.test(pack_id(command.order_id)), pack_id(command.collection_id)
+    if known is None:
+        return UNKNOWN_ORDER
+    test = known.without_evidence([identity])
+    if command.kind is not None:
+        test = test.with_evidence(Evidence(identity, KINDS.index(command.kind), seconds(command.at)))
+    return _emitted(state, state.orders.with_test(waiting.waits(test, moment.settings.schedule)), command, moment)
+
+
+def number_key(number: str) -> str:
+    """A short digest of the number of an order: the state holds no number."""
+    return pack_id(name_id(NUMBERS, f"order|{number}"))[:_NUMBER_CHARACTERS]
+
+
+def _concerns(state: State, cause: Consumes | Commands) -> bool:
+    """Most reports are of patients of whom nothing is ordered."""
+    match cause:
+        case OrderDrugTest() | CancelDrugTest() | ReportCollection():
+            return False
+        case ReportResult() | TimePassed():
+            return state.orders != Orders()
+        case _:
+            return True
+
+
+def _after(
+    state: State, cause: Consumes | Commands, before: State, moment: Moment[Settings]
+) -> tuple[Orders, Sequence[RandomDayAsked]]:
+    """What is ordered after this, and what is to be looked up for it."""
+    match cause:
+        case TimePassed(reported_at=reported_at):
+            reported = moment.now if reported_at is None else reported_at
+            orders = _each(state.orders, lambda test: waiting.looked_at(test, seconds(reported), moment))
+            return random_tests.asked(state, orders, moment)
+        case RandomDayDrawn():
+            return random_tests.ordered_by(state, cause, moment), []
+        case _:
+            return _course(state, cause, before, moment), []
+
+
+def _course(state: State, cause: Consumes | Commands, before: State, moment: Moment[Settings]) -> Orders:
+    """How the stay goes on, as far as it matters for what is ordered."""
+    orders = state.orders
+    match cause:
+        case EpisodeAdmitted(episode_id=episode_id, stage=stage) if not _is_known(before, episode_id):
+            return random_tests.begun(replace(orders, stage=stage), seconds(cause.admitted_at), moment)
+        case StageAdvanced(stage=stage) | EpisodeStepped(stage=stage) if stage:
+            return replace(orders, stage=stage)
+        case EpisodePaused(at=at):
+            return replace(_ended(orders, seconds(at)), paused=True)
+        case PatientDied():
+            return replace(_ended(orders, seconds(cause.died_at or cause.reported_at)), died=True)
+        case EpisodeDischarged(episode_id=episode_id) if _is_known(state, episode_id):
+            return _ended(orders, seconds(cause.discharged_at))
+        case EpisodeResumed():
+            return random_tests.looking(replace(orders, paused=False), moment)
+        case DeathWithdrawn():
+            return random_tests.looking(replace(orders, died=False), moment)
+        case DischargeWithdrawn():
+            return random_tests.looking(orders, moment)
+        case _:
+            return orders
+
+
+def _with_result(state: State, command: ReportResult, emitted: Sequence[Emits], moment: Moment[Settings]) -> Orders:
+    """The specimen as it stands now, with the tests that it belongs to; what turned out to be it is it."""
+    named = {name for each in command.numbers if each.kind == "PLAC" for name in (each.value, number_key(each.value))}
+    gone = {identity for each in emitted if isinstance(each, SpecimenReported) for identity in each.gone}
+    orders = state.orders
+    for specimen in same(state.specimens, keys(of_patient(command, moment.patient))):
+        orders = _each(orders, partial(_renamed, gone, specimen.id))
+        orders = _belonging(orders, specimen, named, moment)
+    return orders
+
+
+def _renamed(gone: Collection[str], now: str, test: OrderedTest) -> OrderedTest:
+    theirs = [each for each in test.evidence if each.id in gone]
+    renamed = test.without_evidence(gone)
+    for each in theirs:
+        renamed = renamed.with_evidence(replace(each, id=now))
+    return renamed
+
+
+def _belonging(orders: Orders, specimen: Specimen, named: Collection[str], moment: Moment[Settings]) -> Orders:
+    """What was taken back belongs to none."""
+    theirs = [] if specimen.voided else [each.id for each in of_specimen(orders, specimen, named)]
+
+    def changed(test: OrderedTest) -> OrderedTest:
+        found = test.without_evidence([specimen.id])
+        found = found.with_evidence(reported(specimen)) if test.id in theirs else found
+        return test if found == test else waiting.waits(found, moment.settings.schedule)
+
+    return _each(orders, changed)
+
+
+def _is_known(state: State, episode_id: str) -> bool:
+    return state.episode is not None and state.episode.id == episode_id
+
+
+def _ended(orders: Orders, since: int) -> Orders:
+    """Nothing more is asked of the patient from then on; what they did not do since was not theirs to do."""
+
+    def ended(test: OrderedTest) -> OrderedTest:
+        open_then = test.closes_at > since and test.outcome in ("awaited", "missed")
+        return replace(test, cancelled="revoked", look_at=0) if open_then else test
+
+    return _each(orders, ended)
+
+
+def _each(orders: Orders, change: Callable[[OrderedTest], OrderedTest]) -> Orders:
+    return replace(orders, tests=tuple(change(each) for each in orders.tests))
+
+
+def _emitted(state: State, orders: Orders, cause: Consumes | Commands, moment: Moment[Settings]) -> list[Emits]:
+    """The difference: what became of each test, what is taken back, what asks for a person."""
+    before, orders = _remembered(state.orders, moment), _remembered(orders, moment)
+    if orders == state.orders:
+        return []
+    changed = [event for each in orders.tests for event in changes(before.test(each.id), each)]
+    stood, stands = order_causes(before), order_causes(orders)
+    asked = escalate(state.escalations, stood, stands, _reason(cause), moment)
+    return [*changed, *asked, *signals_corrected(stood, stands), OrdersChanged(orders=orders)]
+
+
+def _reason(cause: Consumes | Commands) -> str:
+    """Why an earlier conclusion may be withdrawn."""
+    match cause:
+        case ReportCollection():
+            return "collection-reported"
+        case ReportResult():
+            return "result-reported"
+        case OrderDrugTest():
+            return "test-moved"
+        case _:
+            return "test-cancelled"
+
+
+def _remembered(orders: Orders, moment: Moment[Settings]) -> Orders:
+    """Without the tests that lie too far back, unless something of them is waited for."""
+    since = seconds(moment.now) - moment.settings.schedule.remembered_days * DAY
+    tests = tuple(each for each in orders.tests if each.closes_at > since or (each.look_at and each.awaits_result))
+    return orders if len(tests) == len(orders.tests) else replace(orders, tests=tests)

@@ -1,0 +1,166 @@
+"""FHIR in about ordered tests: a ServiceRequest orders, moves or cancels one; a Specimen that names it says what became
+of its collection. Pure.
+
+Beside a report a ServiceRequest is context: it says what the report is about, and orders nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from services.testing import tables
+from services.testing.messages import CancelDrugTest, OrderDrugTest, ReportCollection
+from services.testing.ordered import Kind
+from services.testing.schedule import Schedule
+from shared.edge.contract import Context
+from shared.edge.fhir import BundleEntry
+from shared.edge.fhir.elements import codes_in, codings, happened, planned, planned_until, target
+from shared.edge.json import Json
+from shared.edge.outcome import HttpRefusal, refuse
+from shared.events import codes
+from shared.events.codes import LOINC
+from shared.events.drug_test_order import NO_SHOW, REFUSED
+from shared.events.envelope import Command
+
+ORDER = "ServiceRequest"
+DRUG_TEST = "drug-test"
+WINDOW_HOURS_MOST = 168
+AHEAD_DAYS_MOST = 366
+NUMBERS_MOST = 4
+_ORDERS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
+_NOT_GIVEN: dict[str, Kind] = {REFUSED: "refused", NO_SHOW: "missed"}
+
+
+def is_order(entry: BundleEntry) -> bool:
+    return entry.type == ORDER
+
+
+def placed(entry: BundleEntry, context: Context) -> Command:
+    """What it asks for by its status. Raises HttpRefusal 422."""
+    request, place = entry.resource, entry.place
+    match request["status"]:
+        case "active":
+            return _ordered(entry, context)
+        case "revoked" | "entered-in-error" if entry.method == "PUT":
+            in_error = request["status"] == "entered-in-error"
+            return CancelDrugTest(order_id=str(entry.id), in_error=in_error)
+        case _:
+            text = "Must be active; of an order that stands also revoked or entered-in-error."
+            raise refuse(422, "business-rule", f"{place}.status", text)
+
+
+def _ordered(entry: BundleEntry, context: Context) -> OrderDrugTest:
+    request, place = entry.resource, entry.place
+    if request.get("intent") not in _ORDERS:
+        raise refuse(
+            422, "business-rule", f"{place}.intent", "Must be an order: nothing is done on a proposal or plan."
+        )
+    if request.get("doNotPerform"):
+        raise refuse(422, "not-supported", f"{place}.doNotPerform", "Must be false: to cancel an order, revoke it.")
+    if not _is_drug_test(request):
+        text = f"Must be {DRUG_TEST} ({codes.TASK}), or a LOINC code of a drug test that the hub knows."
+        raise refuse(422, "code-invalid", f"{place}.code", text)
+    opens_at, closes_at = _window(request, place, context)
+    _require_possible(opens_at, closes_at, place, context)
+    numbers = tuple(dict.fromkeys(_numbers(request)))[:NUMBERS_MOST]
+    return OrderDrugTest(order_id=str(entry.id), opens_at=opens_at, closes_at=closes_at, numbers=numbers)
+
+
+def _is_drug_test(request: Json) -> bool:
+    coded = [(each.get("system"), each.get("code")) for each in codings(request.get("code"))]
+    return any(each == (codes.TASK, DRUG_TEST) or (each[0] == LOINC and each[1] in tables.LOINC) for each in coded)
+
+
+def _window(request: Json, place: str, context: Context) -> tuple[datetime, datetime]:
+    """A day is the whole local day; an instant opens the program's window; without either it opens now."""
+    schedule: Schedule = context.settings.schedule
+    window, period = timedelta(hours=schedule.window_hours), request.get("occurrencePeriod", {})
+    text, where = request.get("occurrenceDateTime"), f"{place}.occurrence"
+    if text is not None:
+        opens_at = planned(text, where, context.time)
+        return opens_at, opens_at + window if "T" in text else planned_until(text, where, context.time)
+    if not period:
+        return context.now, context.now + window
+    opens_at = planned(period["start"], f"{where}.start", context.time) if "start" in period else context.now
+    until = period.get("end")
+    return opens_at, opens_at + window if until is None else planned_until(until, f"{where}.end", context.time)
+
+
+def _require_possible(opens_at: datetime, closes_at: datetime, place: str, context: Context) -> None:
+    """Raises HttpRefusal 422."""
+    days = context.settings.schedule.remembered_days
+    if not timedelta(0) < closes_at - opens_at <= timedelta(hours=WINDOW_HOURS_MOST):
+        text = f"The window must close after it opens, at most {WINDOW_HOURS_MOST} h later."
+    elif closes_at <= context.now - timedelta(days=days):
+        text = f"Must not lie further back than {days} days (schedule.remembered_days of program.toml)."
+    elif opens_at > context.now + timedelta(days=AHEAD_DAYS_MOST):
+        text = f"Must not lie further ahead than {AHEAD_DAYS_MOST} days."
+    else:
+        return
+    raise refuse(422, "business-rule", f"{place}.occurrence", text)
+
+
+def _numbers(request: Json) -> Iterator[str]:
+    """By which the laboratory's result may name it, without the hub's own: that is its id."""
+    for each in request.get("identifier", ()):
+        if each.get("value") and each.get("system") != codes.ORDER_NUMBER:
+            yield str(each["value"])
+
+
+def collections(entry: BundleEntry, context: Context) -> Iterator[ReportCollection]:
+    """Of each ordered test that the Specimen names, what became of it; of one that it names no more, nothing. Raises
+    HttpRefusal 422."""
+    stored = context.stored.get((entry.type, str(entry.id)))
+    former = _requests(stored.body) if stored is not None else []
+    named = _requests(entry.resource)
+    for each in (name for name in former if name not in named):
+        yield ReportCollection(order_id=each, collection_id=str(entry.id), kind=None, at=context.now)
+    if not named:
+        return
+    kind, at = _kind(entry), _at(entry, context)
+    for each in named:
+        yield ReportCollection(order_id=each, collection_id=str(entry.id), kind=kind, at=at)
+
+
+def _requests(specimen: Json) -> list[str]:
+    found = (target(each, ORDER) for each in specimen.get("request", ()))
+    return list(dict.fromkeys(each for each in found if each is not None))
+
+
+def _kind(entry: BundleEntry) -> Kind | None:
+    specimen = entry.resource
+    match specimen.get("status", "available"):
+        case "available" | "unsatisfactory":
+            return "collected"
+        case "entered-in-error":
+            return None
+        case _:
+            return _not_given(specimen, entry.place)
+
+
+def _not_given(specimen: Json, place: str) -> Kind:
+    stated = {code for each in specimen.get("condition", ()) for code in codes_in(each, codes.OUTCOME)}
+    found = [kind for code, kind in _NOT_GIVEN.items() if code in stated]
+    if len(found) != 1:
+        text = f"Of an ordered test without a specimen, must be one of {', '.join(_NOT_GIVEN)} ({codes.OUTCOME})."
+        raise refuse(422, "code-invalid", f"{place}.condition", text)
+    return found[0]
+
+
+def _at(entry: BundleEntry, context: Context) -> datetime:
+    """When it was given, or refused; of one that nobody gave, now where nothing is stated."""
+    collection, where = entry.resource.get("collection", {}), f"{entry.place}.collection.collected"
+    text = collection.get("collectedDateTime", collection.get("collectedPeriod", {}).get("start"))
+    if text is not None:
+        return happened(text, where, context.time)
+    if entry.resource.get("status", "available") in ("available", "unsatisfactory"):
+        raise _no_time(where)
+    return context.now
+
+
+def _no_time(where: str) -> HttpRefusal:
+    return refuse(422, "required", where, "A specimen of an ordered test needs the time at which it was collected.")
+
+
+def beside_a_report(entries: Sequence[BundleEntry]) -> bool:
+    """Whether these are a laboratory's: what comes with a report is about it."""
+    return any(each.type in ("DiagnosticReport", "Observation") for each in entries)
