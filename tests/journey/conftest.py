@@ -89,7 +89,7 @@ def hub_data(
     folder = tmp_path_factory.mktemp("journey")
     settings = with_a_second_program(folder / "settings")
     pager.on_call(settings)
-    with start_hub(folder / "hub", partners.environment(), "--settings", str(settings)) as data:
+    with start_hub(folder / "hub", partners.environment(), "--mllp-tls", "--settings", str(settings)) as data:
         yield data
 
 
