@@ -394,6 +394,7 @@ TABLES = [
     "cross_reactive.csv",
     "validity.csv",
     "matrices.csv",
+    "depots.csv",
     "covers.csv",
     "phrases.csv",
     "conditions.csv",
@@ -411,6 +412,13 @@ def test_every_line_of_every_table_names_its_source_and_stands_once(name: str) -
     assert all(row["source"].strip() for row in rows)
     keys = [next(iter(row.values())) for row in rows]
     assert len(keys) == len(set(keys))
+
+
+def test_the_most_prescribed_medicines_ask_for_nothing_and_those_that_look_alike_are_none_of_them() -> None:
+    assert len(tables.ORDINARY) >= 150
+    looks_alike = ("42347", "6185", "10737", "51272", "3289")  # bupropion, labetalol, trazodone, quetiapine, ...
+    assert set(looks_alike) <= set(tables.CROSS_REACTIVE) and not set(looks_alike) & tables.ORDINARY
+    assert tables.ingredients_of("10831") == ("10831",)
 
 
 def test_the_tables_know_one_another() -> None:
