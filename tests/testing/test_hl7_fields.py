@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.testing.hl7.acknowledgement import acknowledge
 from services.testing.hl7.fields import Fields
-from services.testing.hl7.header import decode
+from services.testing.hl7.header import Fault, decode
 from tests.laws import examples
-from tests.testing.test_hl7 import MSH, OBR, OBX, PID, only_report, refused
+from tests.testing.test_hl7 import MSH, NOON, OBR, OBX, PID, only_report, refused
 
 ENCODINGS = (r"^~\&", r"^~\&#", "^~\\", "^~", "^", "", "$%!*")
 WRITTEN = st.text('A1 "^~&$%*|', max_size=12)
@@ -36,9 +37,13 @@ def test_a_field_is_read_as_the_package_reads_it(encoding: str, written: str) ->
         assert fields.text(ours, number) == (repetitions[0][0].strip() if repetitions else "")
 
 
-@pytest.mark.parametrize("encoding", ["^^\\&", "^~\\^", "^~\\~", "|~\\&"])
-def test_separators_that_cannot_be_told_apart_are_refused(encoding: str) -> None:
-    assert refused(MSH.replace(r"^~\&", encoding), PID, OBR, OBX)[:1] == ("AR",)
+@pytest.mark.parametrize("encoding", ["^^\\&", "^~\\^", "^~\\~", "|~\\&", "e~\\&", "1^~&"])
+def test_separators_that_cannot_be_told_apart_are_refused_in_the_standards_own(encoding: str) -> None:
+    sent = MSH.replace(r"^~\&", encoding)
+    assert refused(sent, PID, OBR, OBX)[:1] == ("AR",)
+    answer = acknowledge(decode(sent.encode()).header, "AR", [Fault("MSH^1^2", 100)], NOON).decode()
+    assert answer.startswith("MSH|^~\\&|")
+    assert "ERR||MSH^1^2|100^Segment sequence error^HL70357|" in answer
 
 
 def test_separators_of_a_senders_own_are_read() -> None:

@@ -6,6 +6,7 @@ only, or not at all (HL7 2.9.2 and 2.9.3, table 0155). Each is given after the c
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -84,6 +85,8 @@ def _wants(mode: str, code: str) -> bool:
 def acknowledge(header: Header | None, code: str, faults: Sequence[Fault], now: datetime) -> bytes:
     """One answer. Sender and receiver change places; of the message nothing else is said back but its control id."""
     asked = header or UNREADABLE
+    if not (asked.encoding and asked.is_separable):
+        asked = replace(asked, encoding=UNREADABLE.encoding)
     version = asked.version or "2.5.1"
     meanings = ["; ".join(_meaning(each) for each in faults)] if version < _WHOLE_ERR_SINCE else []
     segments = [

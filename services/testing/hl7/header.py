@@ -76,6 +76,12 @@ class Header:
         return Separators(self.separator, *own, *"^~\\&"[len(own) :])
 
     @property
+    def is_separable(self) -> bool:
+        """Whether its separators can be told apart, from each other and from what they separate."""
+        separating = [each for name, each in self.separators._asdict().items() if name != "escape"]
+        return len(set(separating)) == len(separating) and not any(map(str.isalnum, self.separators))
+
+    @property
     def control_id(self) -> str:
         return self.fields[10] if len(self.fields) > 10 else ""
 
@@ -159,8 +165,7 @@ def require_kind(header: Header) -> None:
 def require_readable(text: str, header: Header) -> None:
     """One message, without NUL (nothing here can store it), in a character set read here, and of separators that can
     be told apart. Raises Nak with AR."""
-    separating = [each for name, each in header.separators._asdict().items() if name != "escape"]
-    if len(set(separating)) < len(separating):
+    if not header.is_separable:
         raise Nak("AR", Fault("MSH^1^2", SEQUENCE_ERROR))
     if "\x00" in text:
         raise Nak("AR", Fault("", DATA_ERROR))
