@@ -14,7 +14,7 @@ from services.testing import placing
 from services.testing.assigning import asks_whose, assigned, received
 from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, unread
 from services.testing.interpretation import interpret as interpreted
-from services.testing.laboratory import Component, LaboratoryReport, Status
+from services.testing.laboratory import NO_NUMBER, Component, LaboratoryReport, Status, with_authorities
 from services.testing.measures import topic_of
 from services.testing.messages import ReportResult
 from services.testing.observations import REPORT, STATUS, codes_of, report_of, tagged
@@ -186,7 +186,6 @@ def _of_report(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
     read = tuple(component for each in found for component in components(each, submitted, contained))
     return msgspec.structs.replace(
         _of_resource(entry, specimens, (report, *here), read, submitted),
-        number=_number(report),
         status=status,
         extent="report" if len(here) == len(results(report)) else "message",
     )
@@ -223,7 +222,8 @@ def _of_resource(
     resource, context = entry.resource, submitted.context
     reference, specimen = next(iter(specimens), ({}, {}))
     known = [each for _, each in specimens]
-    report = LaboratoryReport(
+    own = LaboratoryReport(
+        number=_number(resource) if entry.type == "DiagnosticReport" else NO_NUMBER,
         filler=_filler(resource, f"{entry.type}/{entry.id}"),
         specimen=specimen_number(reference, specimen),
         specimen_type=tuple(code for each in known for code in specimen_type(each)),
@@ -237,6 +237,7 @@ def _of_resource(
         remarks=stating_a_condition(remark for each in (*written, *known) for remark in remarks(each)),
         components=read,
     )
+    report = with_authorities(own, context.caller.client.assigning_authorities)
     if topic_of(report, context.caller.name, context.settings) != "drug-test":
         return report
     collected, to_minute = collected_at(resource, specimen, submitted, entry.place)
@@ -246,21 +247,15 @@ def _of_resource(
 
 def _filler(resource: Json, otherwise: str) -> str:
     """The laboratory's own name for it: its number with the system, else the resource itself."""
-    chosen = _numbered(resource)
-    return otherwise if chosen is None else f"{chosen.get('system', '')}|{chosen['value']}"
+    number = _number(resource)
+    return f"{number.system}|{number.value}" if number.value else otherwise
 
 
-def _number(report: Json) -> str:
-    """The bare number, as HL7 has it in OBR-3."""
-    chosen = _numbered(report)
-    return "" if chosen is None else str(chosen["value"])
-
-
-def _numbered(resource: Json) -> Json | None:
-    """An identifier of type FILL, else the first one."""
-    named = [each for each in resource.get("identifier", ()) if each.get("value")]
-    filler = next((each for each in named if "FILL" in codes_in(each.get("type"))), None)
-    return filler or next(iter(named), None)
+def _number(resource: Json) -> Number:
+    """An identifier of type FILL, else the first one: as HL7 has it in OBR-3."""
+    named = list(_numbers(resource))
+    filler = next((each for each in named if each.kind == "FILL"), None)
+    return filler or next((each for each in named if each.kind != "PLAC"), NO_NUMBER)
 
 
 def _numbers(resource: Json) -> Iterator[Number]:

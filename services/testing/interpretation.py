@@ -20,6 +20,7 @@ from services.testing.laboratory import (
     LaboratoryReport,
     matrix_of,
     report_id,
+    report_name,
     specimen_ids,
     specimen_names,
 )
@@ -92,7 +93,7 @@ def _command(
     checks = ((each.analyte, each.check) for each in results if each.check)
     specimen = specimen_ids(program, specimen_names(report, client))
     command = ReportResult(
-        report_id=report_id(program, client, report.filler),
+        report_id=report_id(program, client, report_name(report)),
         specimen_id=specimen[0],
         same_as=specimen[1:],
         to_minute=report.to_minute,

@@ -4,7 +4,7 @@ It may hold free text, so it is never stored, logged or emitted: what goes on is
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
@@ -15,7 +15,7 @@ import msgspec
 from services.testing import tables
 from services.testing.figures import Figure, figure_in
 from services.testing.tables import AtLimit
-from shared.events.codes import HUB
+from shared.events.codes import HUB, LOINC
 from shared.events.envelope import name_id
 from shared.events.testing import Number
 
@@ -24,6 +24,8 @@ Status = Literal[
 ]
 """HL7 table 0085 and FHIR's status, in one list. `promoted` is HL7's U: what was preliminary is final, unchanged and
 not sent again. `registered` covers codes without a result yet (I, S, O, N). `unknown` goes to a person."""
+
+NO_NUMBER = Number("", "")
 
 Extent = Literal["report", "message", "component"]
 """How much of a report is sent: all of it; what an HL7 message changes (its statuses are of each component, and what it
@@ -93,17 +95,17 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LaboratoryReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One OBR group or DiagnosticReport. `filler` names it, unique per client.
+    """One OBR group or DiagnosticReport. `filler` names it, unique per client, where it has no number.
 
     `number` and `specimen` are the laboratory's numbers of the report and of the specimen, as both HL7 and FHIR have
-    them; `specimen_type` is what was collected, where it is said.
+    them, with who assigned them; `specimen_type` is what was collected, where it is said.
     """
 
     filler: str
-    number: str = ""
+    number: Number = NO_NUMBER
     numbers: tuple[Number, ...] = ()
     """By which it is found again: its own at the laboratory, and the order's."""
-    specimen: str = ""
+    specimen: Number = NO_NUMBER
     specimen_type: tuple[Code, ...] = ()
     panel: tuple[Code, ...] = ()
     collected_at: datetime
@@ -118,7 +120,7 @@ class LaboratoryReport(msgspec.Struct, frozen=True, kw_only=True):
     components: tuple[Component, ...] = ()
     remarks: tuple[str, ...] = ()
     """Written beside the results: those that do nothing but state the specimen's condition."""
-    parent: str = ""
+    parent: Number = NO_NUMBER
     """The number of the report whose result asked for this one (OBR-29): it is about the same specimen."""
     notes: tuple[tuple[str, str], ...] = ()
     """All that HL7 has beside the rows, each with its place."""
@@ -126,20 +128,50 @@ class LaboratoryReport(msgspec.Struct, frozen=True, kw_only=True):
     """As the laboratory states it in codes (SPM-21, SPM-24)."""
 
 
-def report_id(program: str, client: str, filler: str) -> str:
+def with_authorities(report: LaboratoryReport, authorities: Mapping[str, str]) -> LaboratoryReport:
+    """Its numbers under the systems that its client is registered with (`assigning_authorities`), in whatever form and
+    by whatever way they came; any other is one of the client's own, as one without any authority is."""
+    return msgspec.structs.replace(
+        report,
+        number=_assigned(report.number, authorities),
+        specimen=_assigned(report.specimen, authorities),
+        parent=_assigned(report.parent, authorities),
+    )
+
+
+def _assigned(number: Number, authorities: Mapping[str, str]) -> Number:
+    named = (number.assigner, number.system, number.system.removeprefix("urn:oid:"))
+    known = next((authorities[each] for each in named if each in authorities), "")
+    return Number(number.kind, number.value, known or (number.system if number.system in authorities.values() else ""))
+
+
+def report_name(report: LaboratoryReport) -> str:
+    """Its number with the panel's code: many laboratories give one number to all panels of a specimen."""
+    if not report.number.value:
+        return report.filler
+    panel = [each.code for each in report.panel]
+    public = (each.code for each in report.panel if each.system == LOINC)
+    return f"{_numbered(report.number)}|{next(public, ''.join(panel[:1]))}"
+
+
+def _numbered(number: Number) -> str:
+    return f"{number.system}|{number.value}" if number.system else number.value
+
+
+def report_id(program: str, client: str, name: str) -> str:
     """The same report gets the same id, however and however often it is sent: a correction meets what it corrects."""
-    return name_id(REPORTS, f"{program}|{client}|{filler}")
+    return name_id(REPORTS, f"{program}|{client}|{name}")
 
 
 def specimen_names(report: LaboratoryReport, client: str) -> tuple[str, ...]:
     """What names its specimen within a program: reports that share one are about the same.
 
-    A laboratory's number, of the specimen or of the report, with the type; and the minute of collection with the type,
-    whoever tells of it. A day alone names nothing: then the report's own name is left.
+    A laboratory's number, of the specimen or of the report, with who assigned it and the type; and the minute of
+    collection with the type, whoever tells of it. A day alone names nothing: then the report's own name is left.
     """
     kind = matrix_of(report)
-    numbers = dict.fromkeys(each for each in (report.specimen, report.number, report.parent) if each)
-    names = [f"{client}|number:{each}|{kind}" for each in numbers]
+    numbers = (_numbered(each) for each in (report.specimen, report.number, report.parent) if each.value)
+    names = [f"{client}|number:{each}|{kind}" for each in dict.fromkeys(numbers)]
     if report.to_minute:
         minute = report.collected_at.astimezone(UTC).replace(second=0, microsecond=0)
         names.append(f"minute:{minute.isoformat()}|{kind}")

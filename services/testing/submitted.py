@@ -11,6 +11,7 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import codes_in, happened, names_a_day
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
+from shared.events.testing import Number
 
 
 @dataclass
@@ -68,10 +69,12 @@ def contained_in(resource: Json) -> Mapping[str, Json]:
     return {f"#{each.get('id')}": each for each in resource.get("contained", ())}
 
 
-def specimen_number(reference: Json, specimen: Json) -> str:
+def specimen_number(reference: Json, specimen: Json) -> Number:
     named = [specimen.get("accessionIdentifier", {}), *specimen.get("identifier", ()), reference.get("identifier", {})]
     chosen = next((each for each in named if each.get("value")), None)
-    return str(reference.get("reference", "") if chosen is None else chosen["value"])
+    if chosen is None:
+        return Number("", str(reference.get("reference", "")))
+    return Number("", str(chosen["value"]), str(chosen.get("system", "")))
 
 
 def rejected(specimen: Json) -> bool:

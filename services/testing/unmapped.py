@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from uuid import UUID, uuid5
 
-from services.testing.laboratory import REPORTS, LaboratoryReport
+from services.testing.laboratory import REPORTS, LaboratoryReport, report_name
 from services.testing.measures import questioned
 from services.testing.settings import Settings
 
@@ -21,7 +21,7 @@ def waiting_by_code(
     found: dict[str, tuple[UUID, ...]] = {}
     for report in reports:
         for code, component in questioned(report, client, settings):
-            name = f"{program}|{client}|{report.filler}|{code}|{component.sub}"
+            name = f"{program}|{client}|{report_name(report)}|{code}|{component.sub}"
             found[code] = (*found.get(code, ()), uuid5(REPORTS, f"{name}|{alike[name]}"))
             alike[name] += 1
     return found

@@ -11,6 +11,7 @@ from services.testing.findings import read as found_by
 from services.testing.hl7 import VERSIONS, Fault, Message, Nak, Named, decode, parse
 from services.testing.hl7.acknowledgement import acknowledge
 from services.testing.interpretation import interpret
+from services.testing.laboratory import report_name
 from shared.edge.moments import ProgramTime
 from tests.testing.given import SETTINGS
 
@@ -53,7 +54,7 @@ def test_a_whole_message() -> None:
     (group,) = read(MSH, PID, OBR, OBX).groups
     assert group.named == (Named("IOPDEMO", "2.16.840.1.1", "A123"), Named("OTHER", "", "77"))
     (report,) = group.reports
-    assert report.filler == "F7^TOXLAB^|94307-6"
+    assert report_name(report) == "F7|94307-6"
     assert report.collected_at == datetime(2025, 3, 9, 12, 30, tzinfo=UTC)
     assert report.issued_at == datetime(2025, 3, 10, 15, 0, tzinfo=UTC)
     assert report.status == "final"
@@ -100,19 +101,19 @@ def test_escapes_in_values_are_undone() -> None:
 def test_several_patients_and_several_orders() -> None:
     second = PID.replace("A123", "B456")
     message = read(MSH, PID, OBR, OBX, OBR.replace("F7", "F8"), OBX, second, OBR.replace("F7", "F9"), OBX)
-    assert [[each.filler for each in group.reports] for group in message.groups] == [
-        ["F7^TOXLAB^|94307-6", "F8^TOXLAB^|94307-6"],
-        ["F9^TOXLAB^|94307-6"],
+    assert [[report_name(each) for each in group.reports] for group in message.groups] == [
+        ["F7|94307-6", "F8|94307-6"],
+        ["F9|94307-6"],
     ]
 
 
 def test_one_number_for_two_panels_makes_two_reports() -> None:
     message = read(MSH, PID, OBR, OBX, OBR.replace("94307-6", "90890-5"), OBX)
-    assert len({each.filler for each in message.groups[0].reports}) == 2
+    assert len({report_name(each) for each in message.groups[0].reports}) == 2
 
 
 def test_without_any_number_the_message_names_its_report() -> None:
-    assert only_report(MSH, PID, OBR.replace("P7^EHR|F7^TOXLAB", "|"), OBX).filler == "message M1 1|94307-6"
+    assert report_name(only_report(MSH, PID, OBR.replace("P7^EHR|F7^TOXLAB", "|"), OBX)) == "message M1 1|94307-6"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_the_specimens_own_collection_time_goes_first() -> None:
     specimen = "SPM|1|S9&TOXLAB^S9F&TOXLAB||UR|||||||||||||202503090800-0400^202503090805-0400"
     report = only_report(MSH, PID, OBR, OBX, specimen)
     assert report.collected_at == datetime(2025, 3, 9, 12, 0, tzinfo=UTC)
-    assert report.specimen == "S9F"
+    assert (report.specimen.value, report.specimen.assigner) == ("S9F", "TOXLAB")
 
 
 def test_a_rejected_specimen() -> None:

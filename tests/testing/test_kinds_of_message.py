@@ -29,7 +29,7 @@ def test_a_specimen_ahead_of_its_orders_means_what_it_means_behind_them() -> Non
     by_specimen = read(OUL, PID, SPM, SAC, OBR, ORC, OBX, OTHER_OBR, OTHER_OBX, OTHER_SPM, OBR, OBX)
     by_order = read(ORU, PID, OBR, OBX, SPM, OTHER_OBR, OTHER_OBX, SPM, OBR, OBX, OTHER_SPM)
     assert by_specimen.groups == by_order.groups
-    assert [each.specimen for each in by_specimen.groups[0].reports] == ["S9F", "S9F", "S8F"]
+    assert [each.specimen.value for each in by_specimen.groups[0].reports] == ["S9F", "S9F", "S8F"]
 
 
 def test_rows_of_the_specimen_itself_are_of_its_first_order_and_are_counted_as_they_came() -> None:
@@ -57,4 +57,4 @@ def test_a_specimen_without_an_order_is_refused_for_nobody_would_read_it(segment
 def test_several_patients_keep_their_own_specimens() -> None:
     second = PID.replace("A123", "B456")
     found = read(OUL, PID, SPM, OBR, OBX, second, OTHER_SPM, OTHER_OBR, OTHER_OBX)
-    assert [[each.specimen for each in group.reports] for group in found.groups] == [["S9F"], ["S8F"]]
+    assert [[each.specimen.value for each in group.reports] for group in found.groups] == [["S9F"], ["S8F"]]

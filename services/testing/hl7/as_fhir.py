@@ -21,6 +21,7 @@ from services.testing.versions import CONTENT
 from shared.edge.fhir import encode
 from shared.events import codes, fhir
 from shared.events.envelope import Resource, name_id
+from shared.events.testing import Number
 from shared.path.transaction.resources import NO_SUBJECT, AcceptedResource
 from shared.rules.packing import seconds
 
@@ -177,12 +178,16 @@ def _value(component: Component) -> Resource:
 def _specimen(report: LaboratoryReport, by: Written) -> Resource:
     return {
         "resourceType": "Specimen",
-        "accessionIdentifier": {"value": report.specimen} if report.specimen else None,
+        "accessionIdentifier": _numbered(report.specimen) if report.specimen.value else None,
         "status": "unsatisfactory" if report.rejected else "available",
         "type": _concept(report.specimen_type) if report.specimen_type else None,
         "collection": {"collectedDateTime": _when(report, by)},
         "condition": [_concept([each]) for each in report.specimen_condition],
     }
+
+
+def _numbered(number: Number) -> Mapping[str, object]:
+    return fhir.without_nothing({"system": number.system or None, "value": number.value})
 
 
 def _diagnostic_report(report: LaboratoryReport, specimen: str, results: Sequence[str], by: Written) -> Resource:

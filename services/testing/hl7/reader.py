@@ -15,6 +15,7 @@ from services.testing.hl7.fields import Fields, Segment
 from services.testing.hl7.header import REQUIRED_MISSING, Fault, Nak
 from services.testing.hl7.times import MessageTimes, names_a_minute
 from services.testing.laboratory import (
+    NO_NUMBER,
     Attachment,
     Code,
     Component,
@@ -137,8 +138,8 @@ class Hl7Reader(Fields):
     times: MessageTimes
 
     def group(self, patient: Patient, heading: Sequence[Segment] = ()) -> Group:
-        numbers = {number for each in patient.orders if (number := self.specimen_number(each))}
-        only = next(iter(numbers)) if len(numbers) == 1 else ""
+        numbers = {number for each in patient.orders if (number := self.specimen_number(each)).value}
+        only = next(iter(numbers)) if len(numbers) == 1 else NO_NUMBER
         reports = [self._report(each, place, only) for place, each in enumerate(patient.orders, 1)]
         content = "\r".join(self.header.separator.join(each) for each in (*heading, *patient.written))
         return Group(
@@ -156,12 +157,17 @@ class Hl7Reader(Fields):
                 namespace, universal = authority[0], authority[1] if len(authority) > 1 else ""
                 yield Named(self.unescaped(namespace).strip(), universal.strip(), value)
 
-    def specimen_number(self, order: Order) -> str:
+    def specimen_number(self, order: Order) -> Number:
         """SPM-2: the filler's part, else the placer's."""
         for components in self.repetitions(order.specimen, 2):
-            numbers = [each.split(self.header.separators.subcomponent)[0] for each in components]
-            return next((each for each in reversed(numbers) if each), "")
-        return ""
+            numbers = (self._entity(each) for each in reversed(components))
+            return next((each for each in numbers if each.value), NO_NUMBER)
+        return NO_NUMBER
+
+    def _entity(self, text: str) -> Number:
+        """An identifier as subcomponents: its value, and who assigned it."""
+        value, namespace, universal = (*self._subcomponents(text), "", "", "")[:3]
+        return Number("FILL", value, universal, namespace) if value else NO_NUMBER
 
     def is_without_result(self, order: Order) -> bool:
         """Whether an order without observations says something: cancelled, not done yet, or its specimen refused."""
@@ -171,7 +177,7 @@ class Hl7Reader(Fields):
         """Where there are several specimens, any of them: nobody knows which one a row is of."""
         return any(bool(self.text(each, 21)) or self.text(each, 24) == "SNR" for each in order.specimens)
 
-    def _report(self, order: Order, place: int, only_specimen: str) -> LaboratoryReport:
+    def _report(self, order: Order, place: int, only_specimen: Number) -> LaboratoryReport:
         status = _status([self._observation_status(each) for each in order.observations], self.text(order.segment, 25))
         sent_at = self.times.happened(self.header.text(7), "MSH^1^7")
         issued_at = self.times.happened(self.text(order.segment, 22), f"OBR^{place}^22") or sent_at
@@ -181,9 +187,9 @@ class Hl7Reader(Fields):
             raise Nak("AE", Fault(f"OBR^{place}^7", REQUIRED_MISSING))
         return LaboratoryReport(
             filler=self._filler(order.segment, place),
-            number=self.text(order.segment, 3),
+            number=self._number(order.segment, 3, "FILL"),
             numbers=tuple(self._numbers(order.segment)),
-            specimen=self.specimen_number(order) or only_specimen,
+            specimen=own if (own := self.specimen_number(order)).value else only_specimen,
             specimen_type=self._specimen_type(order),
             parent=self._parent(order.segment),
             remarks=stating_a_condition(self._remarks(order)),
@@ -205,12 +211,12 @@ class Hl7Reader(Fields):
         source = self._subcomponents(self.text(order.segment, 15))
         return stated or (Code(source[0], "", " ".join(source[1:2])),) * any(source)
 
-    def _parent(self, order: Segment) -> str:
+    def _parent(self, order: Segment) -> Number:
         """OBR-29: the filler's number of the report whose result (OBR-26) asked for this one.
 
         Without OBR-26 it may be the standing order of every week.
         """
-        return self._subcomponents(self.text(order, 29, 2))[0] if self.text(order, 26) else ""
+        return self._entity(self.text(order, 29, 2)) if self.text(order, 26) else NO_NUMBER
 
     def _subcomponents(self, text: str) -> list[str]:
         return [each.strip() for each in text.split(self.header.separators.subcomponent)]
@@ -237,18 +243,20 @@ class Hl7Reader(Fields):
         return *self.codes(specimen, 21), *self.codes(specimen, 24)
 
     def _filler(self, order: Segment, place: int) -> str:
-        """OBR-3 (else OBR-2) with the panel's code: many laboratories give one number to all panels of a specimen."""
-        number = "^".join(self.text(order, 3, each) for each in (1, 2, 3)) if self.text(order, 3) else ""
+        """Of an order without OBR-3: its OBR-2, else its place in the message, with the panel's code."""
         placer = "^".join(self.text(order, 2, each) for each in (1, 2, 3)) if self.text(order, 2) else ""
-        own = number or placer or f"message {self.header.control_id} {place}"
+        own = placer or f"message {self.header.control_id} {place}"
         return f"{own}|{self.text(order, 4)}"
+
+    def _number(self, order: Segment, number: int, kind: str) -> Number:
+        value, namespace, universal = (self.text(order, number, each) for each in (1, 2, 3))
+        return Number(kind, value, universal, namespace) if value else NO_NUMBER
 
     def _numbers(self, order: Segment) -> Iterator[Number]:
         """OBR-3 of the filler, OBR-2 of the placer, with who assigned them."""
-        for field_number, kind in ((3, "FILL"), (2, "PLAC")):
-            value, namespace, universal = (self.text(order, field_number, each) for each in (1, 2, 3))
-            if value:
-                yield Number(kind, value, _urn(universal), namespace)
+        for number in (self._number(order, 3, "FILL"), self._number(order, 2, "PLAC")):
+            if number.value:
+                yield msgspec.structs.replace(number, system=_urn(number.system))
 
     def _collected_at(self, order: Order, place: int) -> tuple[datetime | None, bool]:
         """SPM-17, else OBR-7, else the first OBX-14 that names a day; and whether it names a minute."""

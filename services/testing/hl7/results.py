@@ -12,6 +12,7 @@ import msgspec
 from services.testing.hl7 import DATA_ERROR, REQUIRED_MISSING, Fault, Group, Message, Nak
 from services.testing.hl7.as_fhir import Written, as_fhir
 from services.testing.interpretation import Interpreted, TooManyComponents, interpreted, unread
+from services.testing.laboratory import with_authorities
 from services.testing.messages import ReportResult
 from services.testing.same_specimen import key
 from services.testing.senders import Sender, identifiers
@@ -73,8 +74,9 @@ class _Read(NamedTuple):
 
 def _read(group: Group, program: str, sender: Sender, settings: Settings, cause: UUID) -> _Read:
     found, places = list[Interpreted](), list[str]()
-    for report in group.reports:
-        drug_test = interpreted(report, program, sender.name, settings, group.reports)
+    reports = [with_authorities(each, sender.laboratory.assigning_authorities) for each in group.reports]
+    for report in reports:
+        drug_test = interpreted(report, program, sender.name, settings, reports)
         if drug_test is None:
             continue
         named = msgspec.structs.replace(drug_test.command, received=key(drug_test.command.report_id))
@@ -93,7 +95,8 @@ def cause_name(message: Message, sender: Sender) -> str:
 
 def unmapped(message: Message, sender: Sender, program: str, settings: Settings) -> Mapping[str, tuple[UUID, ...]]:
     """The codes of the message that no table of this program knows, with the results that wait for their meaning."""
-    reports = (report for group in message.groups for report in group.reports)
+    authorities = sender.laboratory.assigning_authorities
+    reports = (with_authorities(report, authorities) for group in message.groups for report in group.reports)
     return waiting_by_code(reports, program, sender.name, settings)
 
 
