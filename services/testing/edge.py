@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from services.testing import placing
-from services.testing.assigning import asks_whose, assigned, received
+from services.testing.assigning import WHOSE, asks_whose, assigned, received
 from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, unread
 from services.testing.interpretation import interpret as interpreted
 from services.testing.laboratory import NO_NUMBER, Component, LaboratoryReport, Status, with_authorities
@@ -36,11 +36,21 @@ from services.testing.submitted import (
 )
 from services.testing.unmapped import waiting_by_code
 from services.testing.validity import stating_a_condition
-from services.testing.worklist import COMPARE, MAP_CODE, READ_VALUE, code_task, line_of, value_task
+from services.testing.worklist import (
+    CHECK_MESSAGE,
+    CHECK_TIME,
+    MAP_CODE,
+    READ_VALUE,
+    code_task,
+    line_of,
+    sought,
+    value_task,
+)
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport
 from shared.edge.fhir.elements import codes_in, target
+from shared.edge.finding import FIND
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.edge.search import AUDITS, DOCUMENTS, FINDINGS, IDENTIFIED, PARAMETERS, TASKS, WITHOUT_STATUS
@@ -276,7 +286,9 @@ EDGE = Edge(
     interpret=interpret,
     order=("ServiceRequest", "Specimen", "Observation", "DiagnosticReport", "Task"),
     unknown_patient="waiting",
-    questions=frozenset({MAP_CODE, READ_VALUE, COMPARE}),
+    questions=frozenset({FIND, WHOSE, MAP_CODE, READ_VALUE, CHECK_TIME, CHECK_MESSAGE}),
+    assigns=frozenset({FIND, WHOSE}),
+    sought=sought,
     code_lines={MAP_CODE: line_of},
     context=CONTEXT,
     context_beside=frozenset({"DiagnosticReport", "Observation"}),

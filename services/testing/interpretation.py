@@ -104,6 +104,7 @@ def _command(
         results=results,
         extent=report.extent,
         numbers=report.numbers,
+        panel=next((plain(each.code) for each in report.panel if each.code), ""),
         matrix="" if matrix == URINE else matrix[:MATRIX_CHARACTERS_MOST],
         stated=stated,
     )

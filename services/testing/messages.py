@@ -163,6 +163,8 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     """What was collected, where it was not urine."""
     stated: Condition | Literal[""] = ""
     """What it says of the specimen besides its checks, where these show it themselves (`Observed.check`)."""
+    panel: str = ""
+    """The code of what was ordered, as the laboratory gives it."""
     again: bool = False
     """Rows that stand already, read again under what their code is now known to mean."""
     received: str = ""

@@ -21,7 +21,7 @@ from services.testing.hl7.results import PatientResult, results
 from services.testing.messages import Observed, ReportResult
 from services.testing.senders import Sender
 from services.testing.settings import WITHOUT_RESULT, Settings
-from services.testing.worklist import MAP_CODE, Answer, answer_in, answered, value_task
+from services.testing.worklist import MAP_CODE, Answer, answer_in, answered, is_of_time, time_task, value_task
 from shared.edge import admission, received
 from shared.edge.admission import OnePatient, Reading
 from shared.edge.clients import Caller
@@ -84,7 +84,8 @@ class Rereading:
         """What can't be read even now (a report without any time) is a person's to read, with the place in question."""
         running, places = self.receiver.running, [each for issue in refused.issues for each in issue.expression]
         now = running.clock.now()
-        task = value_task(program, answer.laboratory, places, now, str(identity))
+        ask = time_task if is_of_time(places) else value_task
+        task = ask(program, answer.laboratory, places, now, str(identity))
         async with running.inbox.pool.acquire() as connection, connection.transaction():
             await resources.add(connection, [task], program, now)
 

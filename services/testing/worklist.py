@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from services.testing.measures import meaning_of
+from services.testing.messages import ReportResult
 from services.testing.settings import MEANINGS, Settings, is_understood
 from shared.edge import questions, work_item
 from shared.edge.contract import Context
@@ -21,17 +23,20 @@ from shared.edge.work_item import INSTANT
 from shared.events import codes, fhir
 from shared.events.codes import HUB
 from shared.path.transaction.code_maps import MappedCode
+from shared.path.transaction.delivery import Commanded
 from shared.path.transaction.questions import OPEN, Question
 from shared.path.transaction.resources import AcceptedResource
 
 MAP_CODE = "map-code"
 READ_VALUE = "read-value"
-COMPARE = "compare-messages"
-CHECK = "check-message"
+CHECK_TIME = "check-time"
+CHECK_MESSAGE = "check-message"
 _LABORATORY = "laboratory"
 _DOCUMENT = "document"
 _CODE = "laboratory-code"
 _PLACES = "places"
+_PANEL = "panel"
+_COLLECTED = "collected-on"
 _READ_AS = "read-as"
 
 
@@ -44,14 +49,14 @@ def code_task(program: str, client: str, code: str, now: datetime, results: tupl
 
 def reuse_task(program: str, client: str, document_id: str, now: datetime) -> AcceptedResource:
     """A message that bears the number and the time of an earlier one and says something else: its bytes by their id."""
-    name = f"{HUB}/{COMPARE}|{program}|{client}|{document_id}"
-    return _task(name, COMPARE, "message-number-reused", {_LABORATORY: client, _DOCUMENT: document_id}, now)
+    name = f"{HUB}/{CHECK_MESSAGE}|{program}|{client}|{document_id}"
+    return _task(name, CHECK_MESSAGE, "message-number-reused", {_LABORATORY: client, _DOCUMENT: document_id}, now)
 
 
 def message_task(program: str, client: str, document_id: str, reason: str, now: datetime) -> AcceptedResource:
     """A message of which nothing is decided and its sender hears nothing: its bytes by their id."""
-    name = f"{HUB}/{CHECK}|{program}|{client}|{document_id}"
-    return _task(name, CHECK, reason, {_LABORATORY: client, _DOCUMENT: document_id}, now)
+    name = f"{HUB}/{CHECK_MESSAGE}|{program}|{client}|{document_id}"
+    return _task(name, CHECK_MESSAGE, reason, {_LABORATORY: client, _DOCUMENT: document_id}, now)
 
 
 def value_task(
@@ -59,10 +64,40 @@ def value_task(
 ) -> AcceptedResource:
     """Where values stand that no phrase and no rule for figures covers, never what they are: in the document of this
     id, or in resources as received."""
+    return _places_task(READ_VALUE, "value-not-read", program, client, places, now, document_id)
+
+
+def time_task(program: str, client: str, places: Sequence[str], now: datetime, document_id: str) -> AcceptedResource:
+    """Where the time of a result should stand that can't be graded without one: in the document of this id."""
+    return _places_task(CHECK_TIME, "time-not-read", program, client, places, now, document_id)
+
+
+def is_of_time(places: Sequence[str]) -> bool:
+    """Whether what can't be read is when a result was collected or issued."""
+    return any(name in place for place in places for name in ("effective", "issued", "collected"))
+
+
+def _places_task(
+    code: str, reason: str, program: str, client: str, places: Sequence[str], now: datetime, document_id: str
+) -> AcceptedResource:
     stated = " ".join(places)
-    name = f"{HUB}/{READ_VALUE}|{program}|{client}|{document_id}|{stated}"
+    name = f"{HUB}/{code}|{program}|{client}|{document_id}|{stated}"
     document = {_DOCUMENT: document_id} if document_id else {}
-    return _task(name, READ_VALUE, "value-not-read", {_LABORATORY: client, **document, _PLACES: stated}, now)
+    return _task(name, code, reason, {_LABORATORY: client, **document, _PLACES: stated}, now)
+
+
+def sought(fact: Commanded, settings: Settings) -> list[fhir.Element]:
+    """What is known of a result for nobody known, without any identifier: who sent it, which panels, of which days."""
+    zone = ZoneInfo(settings.timezone)
+    reports = [each for each in fact.commands if isinstance(each, ReportResult)]
+    panels = dict.fromkeys(each.panel for each in reports if each.panel)
+    days = sorted({each.collected_at.astimezone(zone).date() for each in reports})
+    return [
+        *(_text(_LABORATORY, fact.producer) for _ in reports[:1]),
+        *(_text(_DOCUMENT, str(fact.id)) for _ in reports[:1]),
+        *(_text(_PANEL, each) for each in panels),
+        *({"type": fhir.concept(codes.INPUT, _COLLECTED), "valueDate": each.isoformat()} for each in days),
+    ]
 
 
 class Answer(NamedTuple):
@@ -154,6 +189,10 @@ def _is_reading(output: Json) -> bool:
     return fhir.code_of(dict(output["type"])) == _READ_AS
 
 
+def _text(kind: str, text: str) -> fhir.Element:
+    return {"type": fhir.concept(codes.INPUT, kind), "valueString": text}
+
+
 def _task(name: str, code: str, reason: str, inputs: dict[str, str], now: datetime) -> AcceptedResource:
-    stated = [{"type": fhir.concept(codes.INPUT, kind), "valueString": text} for kind, text in inputs.items()]
+    stated = [_text(kind, text) for kind, text in inputs.items()]
     return work_item.task(uuid5(NAMESPACE_URL, name), code, reason, stated, now, confidential=False)

@@ -56,13 +56,14 @@ class Reading:
     """What was received, as one program reads it.
 
     `delivery` is decided once its patient is known, by one of the `digests`; `listed` can be read while it waits;
-    `question` makes the Task that asks a person whose it is.
+    `question` makes the Task that asks a person whose it is of several, `missing` the one that asks who its patient is.
     """
 
     delivery: Commanded
     digests: tuple[Digest, ...]
     listed: tuple[AcceptedResource, ...] = ()
     question: Callable[[], AcceptedResource] | None = None
+    missing: AcceptedResource | None = None
 
 
 @dataclass(frozen=True)
@@ -99,19 +100,32 @@ async def whose(connection: Connection, readings: Sequence[Reading]) -> Subject:
 
 
 async def wait(pool: Pool, readings: Sequence[Reading]) -> Waiting | Identified:
-    """Under every program it may be for, each with its own reading of it. Raises HttpRefusal."""
+    """Under every program it may be for, each with its own reading of it, and where nobody answered by hand before.
+    Raises HttpRefusal."""
     try:
         async with pool.acquire() as connection, connection.transaction():
             await _store_document(connection, readings[0].delivery.document, unmatched=True)
-            for reading in sorted(readings, key=_program):
+            for reading in sorted(await _unanswered(connection, readings), key=_program):
                 named = [each for each in reading.delivery.accepted if each.name and each not in reading.listed]
                 fact = replace(reading.delivery, accepted=(*reading.listed, *named))
                 if not await waiting.wait(connection, fact, {fact.program: reading.digests}):
                     raise _IdentifiedMeanwhile
+                if reading.missing is not None:
+                    await resources.add(connection, [reading.missing], fact.program, fact.at)
             await questions.add(connection, [each.delivery for each in readings])
     except _IdentifiedMeanwhile:
         return Identified()
     return Waiting()
+
+
+async def _unanswered(connection: Connection, readings: Sequence[Reading]) -> list[Reading]:
+    """Those that wait: a person may have named the patient in one program, or discarded it in this one."""
+    identity = str(readings[0].delivery.id)
+    await questions.lock(connection, [identity])
+    answers = await questions.statuses(connection, identity)
+    if "completed" in answers.values():
+        return []
+    return [each for each in readings if answers.get(each.delivery.program) != "cancelled"]
 
 
 async def ask(pool: Pool, readings: Sequence[Reading], several: Several) -> ToAPerson:

@@ -11,8 +11,10 @@ from shared.edge.json import Json, MutableJson
 from shared.edge.moments import ProgramTime
 from shared.edge.outcome import Issue
 from shared.events.envelope import Command
+from shared.events.fhir import Element
 from shared.path.transaction.code_maps import MappedCode
 from shared.path.transaction.consent_ledger import LedgerSnapshot
+from shared.path.transaction.delivery import Commanded
 from shared.path.transaction.resources import AcceptedResource, Name
 
 
@@ -80,6 +82,9 @@ StateView = Callable[[object, Context, datetime], MutableJson]
 """What a service shows of one patient's state, as it is at that instant, or as it was in the time that holds it."""
 LedgerView = Callable[[LedgerSnapshot, Context, datetime], MutableJson]
 """What a service shows of one patient's consents, as the gate would read them at that instant."""
+Sought = Callable[[Commanded, Any], Sequence[Element]]
+"""What a Task says of a fact whose patient nobody knows, by the program's settings: nothing where nothing is decided by
+it, and never an identifier."""
 CodeLine = Callable[[Json, BundleEntry, Context], MappedCode | None]
 """What a Task as stored, and as it was answered, says of a laboratory's code; None while it is not completed."""
 UnknownPatient = Literal["refused", "waiting", "created"]
@@ -109,6 +114,9 @@ class Edge:
     questions: frozenset[str] = frozenset()
     code_lines: Mapping[str, CodeLine] = field(default_factory=dict)
     """By the code of a Task in `questions` that asks what a code means: the line of the map that its completion is."""
+    assigns: frozenset[str] = frozenset()
+    """Of those in `questions` the codes of Tasks whose completion names a patient, and is a command about them."""
+    sought: Sought | None = None
     context: frozenset[str] = frozenset()
     context_beside: frozenset[str] = frozenset()
     """Types beside which another one that it accepts is context: without one of them that means something by itself."""

@@ -5,22 +5,23 @@ other Tasks are commands about a patient. Who answered what is an AuditEvent; of
 other sender learns which.
 """
 
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from shared.edge import fhir, several
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import has_code
+from shared.edge.fhir.elements import code_in, has_code
 from shared.edge.json import Json, MutableJson
 from shared.edge.outcome import refuse
 from shared.edge.staff import is_proved, known_member
 from shared.edge.work_item import INSTANT
 from shared.events import audit, codes
 from shared.events.audit import Who
-from shared.events.codes import INPUT, TASK
+from shared.events.codes import DISCARD_REASONS, INPUT, REASON, TASK
+from shared.events.envelope import is_id
 from shared.events.fhir import code_of, coding, concept
-from shared.path.transaction import code_maps, questions, resources
+from shared.path.transaction import code_maps, questions, resources, waiting
 from shared.path.transaction.questions import OPEN
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform.db import Connection
@@ -42,9 +43,10 @@ async def answered(
     async with connection.transaction():
         row = await questions.locked(connection, context.program, str(entry.id))
         stored = fhir.parse(row["body"].encode()) if row is not None else {}
-        if row is None or not any(
-            has_code(stored.get("code"), TASK, code) for code in (several.COMPARE, *edge.questions)
-        ):
+        asked = next(
+            (each for each in (several.COMPARE, *edge.questions) if has_code(stored.get("code"), TASK, each)), ""
+        )
+        if row is None or not asked or (asked in edge.assigns and entry.resource["status"] == "completed"):
             return None
         _require_answer(entry, stored)
         if entry.resource["status"] == stored["status"]:
@@ -53,8 +55,11 @@ async def answered(
         if line is not None:
             await code_maps.put(connection, [line])
             stored = {**stored, "output": [meaning(line.meaning)]}
+        if entry.resource["status"] == "cancelled":
+            stored = {**stored, **_discarded(entry, required=asked in edge.assigns)}
+            await _discard(connection, context.program, str(entry.id))
         version = await _settled(connection, entry, stored, context)
-        done = _record(entry, stored, version, context, service)
+        done = record(entry, stored, version, context, service)
         await resources.add(connection, [done], context.program, context.now)
         return version
 
@@ -97,12 +102,30 @@ async def _settled(connection: Connection, entry: BundleEntry, stored: Json, con
     return version
 
 
+def _discarded(entry: BundleEntry, *, required: bool) -> MutableJson:
+    """Why a person wants nothing done about it, by code. Raises HttpRefusal."""
+    stated = entry.resource.get("statusReason")
+    found = code_in(stated, REASON)
+    if found in DISCARD_REASONS:
+        return {"statusReason": concept(REASON, found)}
+    if stated or required:
+        text = f"Must say why it is discarded: one of {', '.join(sorted(DISCARD_REASONS))} ({REASON})."
+        raise refuse(422, "code-invalid", f"{entry.place}.statusReason", text)
+    return {}
+
+
+async def _discard(connection: Connection, program: str, identity: str) -> None:
+    """Of a fact that waits for its patient: it waits no more, and the same sent again is not decided either."""
+    if is_id(identity):
+        await waiting.discard(connection, program, UUID(identity))
+
+
 def answering(entry: BundleEntry, context: Context) -> str:
     """The member of staff who answers: whose token it is, else whom `Task.owner` names; empty for a client alone."""
     return context.caller.person or known_member(entry.resource.get("owner") or {}, context) or ""
 
 
-def _record(entry: BundleEntry, stored: Json, version: int, context: Context, service: str) -> AcceptedResource:
+def record(entry: BundleEntry, stored: Json, version: int, context: Context, service: str) -> AcceptedResource:
     """An AuditEvent: who gave which Task which status."""
     caller: Caller = context.caller
     identity = str(uuid5(NAMESPACE_URL, f"{codes.HUB}/{context.program}/Task/{entry.id}/{version}"))
@@ -110,7 +133,7 @@ def _record(entry: BundleEntry, stored: Json, version: int, context: Context, se
         identity,
         context.now,
         service=service,
-        patient="",
+        patient=context.patient,
         who=Who(caller.name, answering(entry, context), proved=is_proved(context)),
         task=str(entry.id),
         step=coding(TASK, code_of(dict(stored["code"]))),

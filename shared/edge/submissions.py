@@ -16,6 +16,7 @@ from shared.edge import (
     conflicts,
     escalations,
     fhir,
+    finding,
     forms,
     large_bodies,
     partner_tasks,
@@ -47,7 +48,7 @@ from shared.path.transaction.delivery import (
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.resources import AcceptedResource, Name
 from shared.platform import db, tracing
-from shared.platform.db import Connection
+from shared.platform.db import Connection, Row
 from shared.platform.keys import Keys
 from shared.rules.decision import Refused
 
@@ -121,6 +122,8 @@ class Submissions:
         async with self.inbox.pool.acquire() as connection:
             if (done := await self._question(connection, submission, caller)) is not None:
                 return done
+            if (asked := await finding.answered(connection, submission.entries, caller.program)) is not None:
+                return await self._found(connection, submission, asked, caller)
             if self.edge.forms and all(each.type == forms.QUESTIONNAIRE for each in submission.entries):
                 return await self._forms_alone(connection, submission, caller)
             resolved = await self._resolved(connection, submission, caller)
@@ -139,7 +142,7 @@ class Submissions:
         creates = conditional.creates(fresh)
         delivery = self._delivery(submission, meant, context, fresh)
         delivery = replace(delivery, binds=resolved.binds, puts=puts, creates=creates)
-        if meant.questions:
+        if meant.questions or (resolved.patient is None and meant.commands):
             every = [*fresh, *unchanged]
             delivery = replace(delivery, document=received.document(submission, resolved, every, context, self._keys))
         match await self._admitted(delivery, resolved, context):
@@ -246,6 +249,25 @@ class Submissions:
             return None
         return Done((answering.answered(entry, {(entry.type, str(entry.id)): version}),), incomplete=False)
 
+    async def _found(self, connection: Connection, submission: Submission, asked: Row, caller: Caller) -> Done:
+        """A person names the patient of a fact that waited: it is decided as theirs, and waits no more."""
+        (entry,) = submission.entries
+        if asked["patient"] and entry.resource["status"] != asked["status"]:
+            raise finding.conflict(asked, entry.place)
+        try:
+            resolved = await self._resolved(connection, submission, caller)
+        except HttpRefusal as refused:
+            raise finding.conflict(asked, entry.place) if asked["patient"] else refused from refused
+        (entry,), context = resolved.entries, self._context(caller, resolved, ())
+        delivery = await finding.delivery(connection, self.inbox.service, asked, resolved.patient, context, entry)
+        answer: Committed | Incomplete = Committed()
+        if delivery is not None:
+            expects = tuple(_expected(entry))
+            subject = OnePatient(caller.program, str(resolved.patient))
+            admitted = await self.admit(subject, [Reading(replace(delivery, expects=expects), ())])
+            answer = admitted.answer if isinstance(admitted, Stored) else answer
+        return answering.done(resolved, answer, {}, {}, caller)
+
     async def admit(self, subject: Subject, readings: Sequence[Reading]) -> Stored | Waiting | ToAPerson | Identified:
         """One patient, or another key: it is decided. Nobody known: it waits. Several: a person is asked. Raises
         HttpRefusal."""
@@ -261,11 +283,17 @@ class Submissions:
                     (delivery,) = [each.delivery for each in readings]
                     return await self._deliver(replace(delivery, kind=kind, key=key, traceparent=tracing.present()))
                 case Unknown():
-                    return await admission.wait(self.inbox.pool, readings)
+                    return await admission.wait(self.inbox.pool, [self._missed(each) for each in readings])
                 case Several():
                     return await admission.ask(self.inbox.pool, readings, subject)
                 case _:
                     assert_never(subject)
+
+    def _missed(self, reading: Reading) -> Reading:
+        """With the Task that asks who its patient is."""
+        fact = reading.delivery
+        missing = finding.task(fact, self.edge, self.inbox.settings[fact.program])
+        return dataclasses.replace(reading, missing=missing)
 
     async def _deliver(self, delivery: Commanded) -> Stored | Identified:
         """Queue the commands and wait for their commit. Raises HttpRefusal for any other answer."""

@@ -203,6 +203,10 @@ SIGNING_REASONS = frozenset(
 )
 """Why a level is signed that differs from the recommended one, or that an evaluation or a finding speaks against
 (REASON, in `Task.output`). `medically-cleared` answers the evaluation that a hold asks for (domain 2.8 R4)."""
+DISCARD_REASONS = frozenset(
+    {"duplicate", "no-drug-test", "not-of-this-program", "sent-again", "test-message", "wrong-patient"}
+)
+"""Why nothing is done about what a laboratory sent, as a person says (REASON, in `Task.statusReason`)."""
 SEND_AGAIN_REASONS = frozenset({"details-changed", "not-received", "partner-asks", "patient-asks"})
 """Why a person has a partner sent another referral soon (REASON, in `ServiceRequest.reasonCode`)."""
 

@@ -75,7 +75,10 @@ async def test_a_crash_before_the_commit_leaves_neither_bytes_nor_what_waits(
 ) -> None:
     await breaks_once(monkeypatch, resources, "add", testing)
     assert await testing.count("documents WHERE unmatched") == 1
-    assert await testing.count("resources WHERE patient = ''") == 1
+    assert await testing.select("SELECT type FROM resources WHERE patient = '' ORDER BY type") == [
+        ("DiagnosticReport",),
+        ("Task",),
+    ]
 
 
 async def test_a_crash_before_the_commit_leaves_neither_bytes_nor_a_question(

@@ -133,7 +133,7 @@ async def test_a_result_without_any_time_is_listed_when_its_code_is_mapped(testi
     await testing.post(without_time | about | {"valueString": "POSITIVE"})
     await mapped(testing, T17=FENTANYL)
     (task,) = await testing.tasks()
-    assert (await reasons(testing), task["code"]["coding"][0]["code"]) == ([], "read-value")
+    assert (await reasons(testing), task["code"]["coding"][0]["code"]) == ([], "check-time")
     assert "effective" in task["input"][-1]["valueString"]
 
 

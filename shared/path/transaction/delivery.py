@@ -72,7 +72,8 @@ class Commanded(Origin, frozen=True, kw_only=True):
     """Commands from an edge, all or none. One that is `repeatable` is known by its id: the same again gets the same
     answer, another content (`digest`) under it is refused. `document` is what was received, stored with it; `binds` are
     identifiers of its patient, bound with it; `puts` are the updates in it, `creates` what it creates on a condition;
-    `questions` are work items of no patient, each stored once with it, also where it is parked."""
+    `questions` are work items of no patient, each stored once with it, also where it is parked. `fact` is what waited
+    for its patient until now, where it is that: another one who names the patient comes too late."""
 
     commands: tuple[Command, ...]
     accepted: tuple[AcceptedResource, ...] = ()
@@ -84,6 +85,7 @@ class Commanded(Origin, frozen=True, kw_only=True):
     puts: tuple[Put, ...] = ()
     creates: tuple[Create, ...] = ()
     questions: tuple[AcceptedResource, ...] = ()
+    fact: UUID | None = None
 
     @property
     def updates(self) -> frozenset[Name] | None:

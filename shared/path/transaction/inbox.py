@@ -53,6 +53,7 @@ from shared.platform.listening import Listening
 from shared.rules.decision import Refused
 
 _RepeatedAnswer = Committed | Incomplete
+ANSWERED = Refused("conflict", "Somebody answered this Task before.", "Task.status")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -131,7 +132,9 @@ class Inbox:
         Raises BoundMeanwhile, CreatedMeanwhile."""
         fresh, answered = await self._deduplicate(connection, deliveries, by_owners)
         locked = await store.lock(connection, kind, _programs([bare(each) for each in fresh]))
-        decided = await self._with_followers(connection, fresh)
+        late = await waiting.gone(connection, fresh)
+        answered |= {id(each): ANSWERED for each in late}
+        decided = await self._with_followers(connection, [each for each in fresh if id(each) not in answered])
         await consent_ledger.apply(connection, decided)
         listening_since = self._listening.since
         batch = await self._decide(connection, decided, locked, now, listening_since, kind)
@@ -148,6 +151,7 @@ class Inbox:
         await puts.remember(connection, [(each, answered[id(each)]) for each, _ in of_edges])
         done = [each.outbox_id for each in deliveries if isinstance(each, Internal) and each.outbox_id is not None]
         await store.delete(connection, INTERNAL_LANE, done)
+        await waiting.end(connection, stored)
         await questions.add(connection, [bare(each) for each in stored])
         _count(self.service.name, batch)
         return [answered.get(id(delivery), Committed()) for delivery in deliveries], batch.lanes

@@ -22,6 +22,9 @@ RESULTS, SINCE = "results", "since"
 OPEN = ("requested", "accepted", "in-progress")
 _ROW = """SELECT body, version FROM resources WHERE type = 'Task' AND id = $1 AND program = $2 AND length(patient) = 0
     FOR UPDATE"""
+_LOCK = """SELECT id, program, body FROM resources WHERE type = 'Task' AND id = ANY($1::text[]) AND length(patient) = 0
+    ORDER BY id, program FOR UPDATE"""
+_STATUSES = "SELECT program, status FROM resources WHERE type = 'Task' AND id = $1"
 _WAIT = """INSERT INTO waiting_results (program, task, result, at) SELECT $1, $2, r, $4 FROM unnest($3::uuid[]) AS r
     ON CONFLICT DO NOTHING RETURNING result"""
 _WAIT_NO_MORE = "DELETE FROM waiting_results WHERE task = $1 AND program = $2"
@@ -78,6 +81,24 @@ async def raise_all(connection: Connection, raised: Iterable[tuple[str, Accepted
 async def locked(connection: Connection, program: str, identity: str) -> Row | None:
     """A Task of no patient, which nobody else answers or counts until the transaction ends."""
     return await connection.fetchrow(_ROW, identity, program)
+
+
+async def lock(connection: Connection, identities: Sequence[str]) -> dict[tuple[str, str], fhir.Element]:
+    """Likewise many, in every program: by program and id."""
+    rows = await connection.fetch(_LOCK, identities)
+    return {(row["program"], row["id"]): _task(row["body"]) for row in rows}
+
+
+async def statuses(connection: Connection, identity: str) -> dict[str, str]:
+    """By program, how the Task of this id stands, of a patient too."""
+    return {row["program"]: row["status"] for row in await connection.fetch(_STATUSES, identity)}
+
+
+def found(task: fhir.Element, patient: str, now: datetime) -> AcceptedResource:
+    """The Task that asked for the patient, completed with them: it is theirs from now on."""
+    of_patient = {"for": fhir.reference("Patient", patient), "lastModified": now.replace(microsecond=0)}
+    body = msgspec.json.encode({**task, "status": "completed", **of_patient}).decode()
+    return AcceptedResource("Task", str(task["id"]), body, "completed", now)
 
 
 async def of_code(connection: Connection, program: str, code: str, *, only_open: bool) -> list[Question]:

@@ -1,16 +1,18 @@
 """What an identification brings with it: facts that waited for their patient, and the part sealed for us."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 from uuid import UUID, uuid5
 
 import msgspec
 
-from shared.events.envelope import patient_id
+from shared.events import fhir
+from shared.events.envelope import PatientId, patient_id
 from shared.events.intake import Digest, PatientIdentified
 from shared.path.service import Service
-from shared.path.transaction import aliases, resources
+from shared.path.transaction import aliases, questions, resources, store
 from shared.path.transaction.aliases import Bound, column
-from shared.path.transaction.delivery import Commanded, Consumed, Delivery, Internal
+from shared.path.transaction.delivery import AnyDelivery, Commanded, Consumed, Delivery, Internal
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform.db import Connection, Row
 
@@ -27,6 +29,10 @@ _WAITED = """SELECT w.id, w.program, w.digest, w.producer, w.content, w.resource
     ON w.program = u.program AND w.digest = u.digest ORDER BY w.sequence"""
 _PROGRAMS = "SELECT key, program FROM state WHERE kind = 'patient' AND key = ANY($1::text[]) AND program <> ''"
 _MATCHED = "DELETE FROM waiting WHERE id = ANY($1::uuid[]) RETURNING id, program, resources"
+_ONE = """SELECT id, program, producer, content, resources, at FROM waiting WHERE id = $1 AND program = $2
+    ORDER BY digest LIMIT 1"""
+_DISCARDED = "DELETE FROM waiting WHERE id = $1 AND program = $2 RETURNING id, program, resources"
+_WAITS = "SELECT DISTINCT id, program FROM waiting WHERE id = ANY($1::uuid[])"
 _WAITS_IN = "SELECT DISTINCT program FROM waiting WHERE id = $1 ORDER BY program"
 _AWAITED = "SELECT DISTINCT digest FROM waiting WHERE program = $1 AND strpos(resources, $2) > 0"
 _TAKEN = "UPDATE documents SET unmatched = false WHERE id = ANY($1::uuid[])"
@@ -55,6 +61,46 @@ async def wait(connection: Connection, fact: Commanded, programs: Mapping[str, S
     )
     await resources.add(connection, [each for each in fact.accepted if not each.name], fact.program, fact.at)
     return True
+
+
+async def one(
+    connection: Connection, program: str, fact: UUID, patient: PatientId, service: Service
+) -> Commanded | None:
+    """The fact as this patient's; None where it does not wait in this program any more."""
+    row = await connection.fetchrow(_ONE, fact, program)
+    return None if row is None else _fact(row, patient, service)
+
+
+async def gone(connection: Connection, deliveries: Iterable[AnyDelivery]) -> list[Commanded]:
+    """Those whose fact waits no more: somebody else named its patient, or discarded it. Of the others nobody does until
+    the transaction ends."""
+    named = [each for each in deliveries if isinstance(each, Commanded) and each.fact is not None]
+    if not named:
+        return []
+    await questions.lock(connection, sorted({str(each.fact) for each in named}))
+    rows = await connection.fetch(_WAITS, [each.fact for each in named])
+    waits = {(row["id"], row["program"]) for row in rows}
+    first = {each.fact: id(each) for each in reversed(named) if (each.fact, each.program) in waits}
+    return [each for each in named if first.get(each.fact) != id(each)]
+
+
+async def end(connection: Connection, deliveries: Iterable[AnyDelivery]) -> None:
+    """The facts that these are wait no more, in any program."""
+    named = {(each.fact, each.program) for each in deliveries if isinstance(each, Commanded) and each.fact is not None}
+    if named:
+        await _end(connection, [fact for fact, _ in named], named)
+        await store.mark_processed(connection, dict(named))
+
+
+async def discard(connection: Connection, program: str, fact: UUID) -> None:
+    """It waits in this program no more, and leaves its list; the bytes as received go after their days. Sent again it
+    is not decided, whoever is known by then."""
+    rows = await connection.fetch(_DISCARDED, fact, program)
+    if rows:
+        await store.mark_processed(connection, {fact: program})
+    await resources.withdraw(connection, list(dict.fromkeys(name for row in rows for name in _listed(row))))
+    if rows and not await programs(connection, fact):
+        await connection.execute(_TAKEN, [fact])
 
 
 async def programs(connection: Connection, fact: UUID) -> list[str]:
@@ -114,19 +160,34 @@ async def _of_own_program(connection: Connection, identified: Sequence[Identific
     ]
 
 
-async def _released(connection: Connection, bound: Sequence[Bound]) -> list[Row]:
-    """The facts that waited for these, which wait no more; what is listed of them in other programs goes."""
+class _Released(NamedTuple):
+    """Facts that wait no more, and by program and id the Tasks that asked for their patients."""
+
+    facts: Sequence[Row] = ()
+    tasks: Mapping[tuple[str, str], fhir.Element] = {}
+
+
+async def _released(connection: Connection, bound: Sequence[Bound]) -> _Released:
+    """The facts that waited for these. Their Tasks are locked first: who names the patient by hand does the same."""
     if not bound:
-        return []
+        return _Released()
     rows = await connection.fetch(_WAITED, [program for program, _ in bound], [digest for _, digest in bound])
-    if rows:
-        ids = [row["id"] for row in rows]
-        ended = await connection.fetch(_MATCHED, ids)
-        await connection.execute(_TAKEN, ids)
-        matched = {(row["id"], row["program"]) for row in rows}
-        elsewhere = [row for row in ended if (row["id"], row["program"]) not in matched]
-        await resources.withdraw(connection, [name for row in elsewhere for name in _listed(row)])
-    return rows
+    if not rows:
+        return _Released()
+    ids = [row["id"] for row in rows]
+    tasks = await questions.lock(connection, sorted({str(each) for each in ids}))
+    ended = await _end(connection, ids, {(row["id"], row["program"]) for row in rows})
+    return _Released([row for row in rows if (row["id"], row["program"]) in ended], tasks)
+
+
+async def _end(connection: Connection, ids: Sequence[UUID], matched: set[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
+    """Those that waited until now, by program. What is listed of them in other programs goes, and the Tasks there."""
+    ended = await connection.fetch(_MATCHED, ids)
+    await connection.execute(_TAKEN, ids)
+    elsewhere = [row for row in ended if (row["id"], row["program"]) not in matched]
+    names = [name for row in elsewhere for name in (*_listed(row), (row["program"], "Task", str(row["id"])))]
+    await resources.withdraw(connection, list(dict.fromkeys(names)))
+    return {(row["id"], row["program"]) for row in ended}
 
 
 def _listed(row: Row) -> list[resources.OfProgram]:
@@ -154,13 +215,22 @@ def _contact(delivery: Consumed, event: PatientIdentified, service: Service) -> 
     )
 
 
-def _facts(
-    delivery: Consumed, event: PatientIdentified, waited: Sequence[Row], service: Service
-) -> tuple[Commanded, ...]:
+def _facts(delivery: Consumed, event: PatientIdentified, waited: _Released, service: Service) -> tuple[Commanded, ...]:
     """One that waited under several of the patient's identifiers is one fact."""
     own = {column(digest) for digest in event.digests}
-    rows = {row["id"]: row for row in waited if row["program"] == delivery.program and row["digest"] in own}
-    return tuple(_fact(row, delivery.key, service) for row in rows.values())
+    rows = {row["id"]: row for row in waited.facts if row["program"] == delivery.program and row["digest"] in own}
+    asked = {row["id"]: waited.tasks.get((row["program"], str(row["id"]))) for row in rows.values()}
+    return tuple(
+        _with_task(_fact(row, delivery.key, service), asked[identity], delivery) for identity, row in rows.items()
+    )
+
+
+def _with_task(fact: Commanded, task: fhir.Element | None, identified: Consumed) -> Commanded:
+    """With the Task that asked for the patient, which is answered now."""
+    if task is None:
+        return fact
+    answered = questions.found(task, identified.key, identified.at)
+    return msgspec.structs.replace(fact, accepted=(*fact.accepted, answered))
 
 
 def _fact(row: Row, patient: str, service: Service) -> Commanded:

@@ -1,0 +1,69 @@
+"""Whose a fact is that waits for its patient: the Task `find-patient` asks a person, and its completion is the answer.
+
+The Task has the id of the fact and of its bytes. It names no identifier: those are in the bytes alone. Nobody is
+matched by name and birth date; a person names the patient, or the patient is identified after all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID, uuid5
+
+import msgspec
+from msgspec.json import decode
+
+from shared.edge import questions, work_item
+from shared.edge.contract import Context, Edge
+from shared.edge.fhir import BundleEntry, parse
+from shared.edge.fhir.elements import has_code
+from shared.edge.outcome import HttpRefusal, refuse
+from shared.events import codes, fhir
+from shared.events.envelope import PatientId
+from shared.path.service import Service
+from shared.path.transaction import resources, waiting
+from shared.path.transaction.delivery import Commanded
+from shared.path.transaction.questions import OPEN, found
+from shared.path.transaction.resources import AcceptedResource
+from shared.platform.db import Connection, Row
+
+FIND = "find-patient"
+REASON = "patient-unknown"
+
+
+def task(fact: Commanded, edge: Edge, settings: object) -> AcceptedResource | None:
+    """The question; None where the service has nothing to decide by the fact."""
+    stated = edge.sought(fact, settings) if edge.sought is not None else ()
+    return work_item.task(fact.id, FIND, REASON, stated, fact.at, confidential=True) if stated else None
+
+
+async def answered(connection: Connection, entries: Sequence[BundleEntry], program: str) -> Row | None:
+    """The Task that this submission completes, or that has its patient, where it is such a one and alone in it."""
+    if len(entries) > 1 or entries[0].method != "PUT" or entries[0].type != "Task":
+        return None
+    (entry,) = entries
+    row = await resources.one(connection, program, ("Task", str(entry.id)))
+    if row is None or not (row["patient"] or entry.resource["status"] == "completed"):
+        return None
+    return row if has_code(parse(row["body"].encode()).get("code"), codes.TASK, FIND) else None
+
+
+def conflict(row: Row, place: str) -> HttpRefusal:
+    return refuse(409, "conflict", f"{place}.status", f"The Task is {row['status']} already.")
+
+
+async def delivery(
+    connection: Connection, service: Service, row: Row, patient: PatientId | None, context: Context, entry: BundleEntry
+) -> Commanded | None:
+    """The fact as the patient's whom a person named, with the Task and an AuditEvent; None where the same was answered
+    before. Raises HttpRefusal: 422 where they name nobody known, 409 where somebody answered otherwise."""
+    if patient is None:
+        raise refuse(422, "not-found", f"{entry.place}.for", "Must name a patient of this program.")
+    fact = await waiting.one(connection, context.program, UUID(str(entry.id)), patient, service)
+    if row["status"] not in OPEN or fact is None:
+        if row["patient"] == patient:
+            return None
+        raise conflict(row, entry.place)
+    stored = decode(row["body"].encode(), type=fhir.Element)
+    theirs = replace(context, patient=patient)
+    record = questions.record(entry, stored, row["version"] + 1, theirs, service.name)
+    answered = (*fact.accepted, found(stored, patient, context.now), record)
+    return msgspec.structs.replace(fact, id=uuid5(fact.id, patient), accepted=answered, fact=fact.id)
