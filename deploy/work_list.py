@@ -230,6 +230,13 @@ async def create(name: str, client: httpx.AsyncClient, resource: Mapping[str, An
     return _answered(name, await _ask(name, client, "POST", resource["resourceType"], content=body, headers=headers))
 
 
+async def update(name: str, client: httpx.AsyncClient, resource: Mapping[str, Any]) -> dict[str, Any]:
+    """The resource as it stands after the update. Raises CannotContinueError."""
+    headers = {"Content-Type": FHIR_JSON, "Prefer": "return=representation"}
+    path, body = f"{resource['resourceType']}/{quote(resource['id'])}", msgspec.json.encode(resource)
+    return _answered(name, await _ask(name, client, "PUT", path, content=body, headers=headers))
+
+
 async def one(owners: Owners, identity: str) -> Listed:
     """The escalation with this id, at whichever service owns it. Raises CannotContinueError."""
     asked = [_ask(name, client, "GET", f"Task/{quote(identity)}") for name, client in owners.items()]

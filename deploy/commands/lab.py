@@ -1,4 +1,5 @@
-"""`iop lab map`: what laboratories' own codes mean, as people of the program reviewed it, by testing's database."""
+"""`iop lab map`: what laboratories' own codes mean, as people of the program reviewed it, by testing's database; and
+the work list of laboratories (`lab_work`)."""
 
 import asyncio
 import csv
@@ -14,7 +15,7 @@ import typer
 from rich.table import Table
 
 from deploy import hubfile, keys, queries
-from deploy.commands import one_off
+from deploy.commands import lab_work, one_off
 from deploy.commands.common import DEFAULT_DATA, Data, Settings, database, out, settings_of
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
@@ -25,6 +26,11 @@ from shared.platform.settings import programs
 commands = typer.Typer(help="What laboratories send.", no_args_is_help=True)
 maps = typer.Typer(help="What laboratories' own codes mean.", no_args_is_help=True)
 commands.add_typer(maps, name="map")
+commands.command("list", epilog="Example: iop lab list --kind map-code")(lab_work.list_)
+commands.command("show", epilog="Example: iop lab show 5f0c9e7e-...")(lab_work.show)
+commands.command("match", epilog="Example: iop lab match 5f0c9e7e-... --patient 0b8e...")(lab_work.match)
+commands.command("discard", epilog="Example: iop lab discard 5f0c9e7e-... --reason test-message")(lab_work.discard)
+maps.command("answer", epilog="Example: iop lab map answer 5f0c9e7e-... --means 59673-4")(lab_work.answer)
 Program = Annotated[str, typer.Option("--program", metavar="NAME", help="Default: the only one of program.toml.")]
 COLUMNS = ("laboratory", "code", "meaning", "reviewed_by", "from")
 BYTES_MOST = 5_000_000
