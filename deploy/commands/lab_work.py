@@ -76,7 +76,7 @@ def match(
     identity: Identity,
     patient: Annotated[str, typer.Option(metavar="PATIENT", help="The hub's id of the patient.", parser=_patient)],
 ) -> None:
-    """Say whose a result is (find-patient, assign-result): it is graded as theirs, once and for ever."""
+    """State whose a result is (find-patient, assign-result): it is graded as theirs, once and for ever."""
     _answer(where, identity, {"status": "completed", "for": {"reference": f"Patient/{patient}"}})
 
 
@@ -102,7 +102,7 @@ def answer(
         str, typer.Option(metavar="MEANING", help="A LOINC code, an analyte with its method, ignored ...")
     ],
 ) -> None:
-    """Say what the code of a map-code Task means: a line of the map. What waited under it is read within seconds."""
+    """State what the code of a map-code Task means: a line of the map. What waited under it is read within seconds."""
     output = [{"type": {"coding": [{"system": lab_work.INPUT, "code": "means"}]}, "valueString": means}]
     _answer(where, identity, {"status": "completed", "output": output})
 

@@ -247,9 +247,14 @@ class _Resolving:
         )
 
     async def require_nobody_awaited(self, stored: Mapping[Name, StoredResource], digests: Sequence[Digest]) -> None:
-        """What waits for one patient is not updated to be of another: it would be of both once the first is known."""
+        """What waits for one patient is not updated to be of another: it would be of both once the first is known. A
+        Task asks about it, and does not wait itself."""
         for (kind, name), each in stored.items():
-            if not each.patient and await waiting.awaits_another(self.connection, self.caller.program, name, digests):
+            if (
+                kind != "Task"
+                and not each.patient
+                and await waiting.awaits_another(self.connection, self.caller.program, name, digests)
+            ):
                 raise patients.another_patient(kind)
 
     async def patient(
