@@ -70,10 +70,9 @@ async def shown(owners: Owners, identity: str) -> tuple[Work, list[str]]:
     """One, and the lines of what was received. Raises CannotContinueError."""
     name, client = _testing(owners)
     found = read(await work_list.resource(name, client, f"Task/{identity}", {}))
-    document = found.stated.get("document")
-    if document is None:
+    if "document" not in found.stated:
         return found, []
-    binary = await work_list.resource(name, client, f"Binary/{document}", {"_format": "json"})
+    binary = await work_list.resource(name, client, f"Task/{identity}/$message", {})
     return found, printable(b64decode(binary["data"]))
 
 

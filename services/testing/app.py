@@ -13,6 +13,7 @@ from services.testing.hl7.receiver import Hl7Receiver
 from services.testing.hl7.routes import routes
 from services.testing.messages import REPORTS, Commands, Internal, RandomDayAsked
 from services.testing.mllp_tls import ServerFiles
+from services.testing.received_messages import ReceivedMessages
 from services.testing.rereading import Rereading
 from services.testing.senders import laboratories
 from services.testing.settings import Settings
@@ -52,7 +53,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         service=service,
         edge=EDGE,
         settings=_settings,
-        routes=lambda running: routes(_receiver(running)),
+        routes=lambda running: [*routes(_receiver(running)), *ReceivedMessages(running).routes()],
         tasks=_tasks,
         answers={EXAMINE: examining.answer},
     )

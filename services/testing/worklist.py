@@ -189,6 +189,12 @@ def _is_reading(output: Json) -> bool:
     return fhir.code_of(dict(output["type"])) == _READ_AS
 
 
+def document_of(task: Mapping[str, Any]) -> str | None:
+    """The id of the bytes that a Task of the list is about; None where it names none."""
+    named = fhir.task_inputs(dict(task), _DOCUMENT)
+    return str(named[0]["valueString"]) if named else None
+
+
 def _text(kind: str, text: str) -> fhir.Element:
     return {"type": fhir.concept(codes.INPUT, kind), "valueString": text}
 

@@ -68,6 +68,7 @@ def of_step(
     task: str,
     step: fhir.Element,
     details: Iterable[tuple[str, str]],
+    action: str = "U",
 ) -> Resource:
     """What a person did in a Task: the step, a coding, and what belongs to it by code, never in words. Of work of
     nobody's no patient is named."""
@@ -83,7 +84,7 @@ def of_step(
         "id": identity,
         "type": fhir.coding(codes.LIFECYCLE, "amend"),
         "subtype": [step],
-        "action": "U",
+        "action": action,
         "recorded": recorded,
         "outcome": "0",
         "agent": acting,

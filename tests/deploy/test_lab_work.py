@@ -46,6 +46,15 @@ async def test_a_result_for_nobody_known_is_listed_and_matched_once(reachable: R
     assert kinds.strip() == "nothing waits"
 
 
+async def test_what_was_received_is_shown_and_who_read_it_is_recorded(reachable: Reachable) -> None:
+    assert await reachable.service.receives(message()) == "AA"
+    (task,) = json.loads((await reachable.iop("lab", "list", "--json")).stdout)
+    shown = await reachable.iop("lab", "show", task["id"])
+    assert "why: patient-unknown" in shown.stdout and "PID|1||SEEDED-MRN^^^IOPDEMO^MR" in shown.stdout
+    (audit,) = await reachable.service.found("AuditEvent", ("entity", f"Task/{task['id']}"))
+    assert (audit["action"], audit["subtype"][0]["code"]) == ("R", "read")
+
+
 async def test_a_code_is_mapped_by_its_task(reachable: Reachable) -> None:
     await reachable.service.identified()
     assert await reachable.service.receives(message() + COMMENT) == "AA"
