@@ -216,6 +216,30 @@ def referral_request(subject: str, partner: str, kind: str, person: str) -> Reso
     }
 
 
+def drug_test(subject: str) -> Resource:
+    """A clinician orders a drug test, from now on."""
+    return {
+        "resourceType": "ServiceRequest",
+        "status": "active",
+        "intent": "order",
+        "code": fhir.concept(codes.TASK, "drug-test"),
+        "subject": _to(subject),
+    }
+
+
+def specimen(subject: str, order_id: str, at: datetime, *, refused: bool = False) -> Resource:
+    """What became of the collection of an ordered test."""
+    condition = {"condition": [fhir.concept(codes.OUTCOME, "refused")]} if refused else {}
+    return {
+        "resourceType": "Specimen",
+        "status": "unavailable" if refused else "available",
+        "subject": _to(subject),
+        "request": [fhir.reference("ServiceRequest", order_id)],
+        "collection": {"collectedDateTime": at.isoformat()},
+        **condition,
+    }
+
+
 def task_with_status(resource: Resource, status: str) -> Resource:
     """As read, with another status."""
     return _plain(resource) | {"status": status}

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from functools import partial
 
-from deploy.demo import forms, pager, partner, silence
+from deploy.demo import forms, ordering, pager, partner, silence
 from deploy.demo.courses import ALUMNI, NOT_FIT, QUIET, UNQUIET
 from deploy.demo.pager import Page
 from deploy.demo.stay import WEEKS_IN_IOP, ZONE, Clinic, Stay
@@ -28,6 +28,7 @@ def begin(clinic: Clinic, run: str) -> dict[str, Stay]:
     for each in ("A", "B"):
         _stages(clinic, stays[each])
     _unquiet_week(clinic, stays["B"])
+    ordering.begin(clinic, stays["B"])
     _discharges(clinic, stays["A"], stays["B"])
     _loops(clinic, stays["A"], stays["B"])
     _consents(clinic, stays["A"])

@@ -77,10 +77,11 @@ def verify(found: Tally, charts: Mapping[str, Chart], promises: Promises) -> Non
             "projected-week-short": "retracted",
             "unexpected-positive-presumptive": "retracted",
             "miss-and-positive": "retracted",
+            "collection-refused": "retracted",
             "referral-on-hold": "resolved",
         },
         "persons resolve the miss and the referral on hold; a make-up takes the short week back, and a corrected result"
-        " the positive and the combination",
+        " the positive and the combination, a specimen given after all the refusal",
     )
     expect(not unquiet.short_weeks, "the make-up saves the week of the miss")
     expect(not_fit.declined_at is not None and not_fit.level == "2.7", "the third patient is declined with 2.7")
