@@ -85,9 +85,10 @@ def start_hub() -> StartHub:
 def hub_data(
     tmp_path_factory: pytest.TempPathFactory, partners: Partners, pager: Pager, start_hub: StartHub
 ) -> Iterator[Path]:
-    """One hub of two programs, with settings of its own; in the first somebody is on call."""
+    """One hub of two programs, with settings of its own; in the first somebody is on call, the second draws the days of
+    drug tests."""
     folder = tmp_path_factory.mktemp("journey")
-    settings = with_a_second_program(folder / "settings")
+    settings = with_a_second_program(folder / "settings", draws=True)
     pager.on_call(settings)
     with start_hub(folder / "hub", partners.environment(), "--mllp-tls", "--settings", str(settings)) as data:
         yield data

@@ -10,8 +10,9 @@ OURS, THEIRS = "demo", "west"
 ONLY_OURS, ONLY_THEIRS = f'["{OURS}"]', f'["{THEIRS}"]'
 
 
-def with_a_second_program(folder: Path) -> Path:
-    """A folder of settings as an operator makes one: a copy, in which each table of the program stands again.
+def with_a_second_program(folder: Path, *, draws: bool = False) -> Path:
+    """A folder of settings as an operator makes one: a copy, in which each table of the program stands again. The
+    second one may draw the days of its patients' drug tests.
 
     Nobody reports the many patients of other tests: it holds no feed for silent."""
     shutil.copytree(
@@ -21,6 +22,9 @@ def with_a_second_program(folder: Path) -> Path:
     text = program.read_text().replace("silent_sessions = { value = 8", "silent_sessions = { value = 0")
     assert "silent_sessions = { value = 0" in text
     again = text.replace(f"[program.{OURS}", f"[program.{THEIRS}").replace('["riverbend"]', "[]")
+    if draws:
+        again = again.replace("draws = { value = false", "draws = { value = true")
+        assert "draws = { value = true" in again
     program.write_text(f"{text}\n{again}")
     clients = folder / "clients.toml"
     text = clients.read_text()
