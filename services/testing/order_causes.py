@@ -1,17 +1,42 @@
 """Which ordered tests ask a person to act, and how soon (domain 5.2). None of it is ever a positive result."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
 
 from services.testing.escalation_packing import order_evidence_of
-from services.testing.ordered import OrderedTest, Orders
-from services.testing.triggers import Cause
-from shared.events.escalation import Signal
+from services.testing.grading import grade
+from services.testing.ordered import OrderedTest
+from services.testing.settings import Settings
+from services.testing.state import State
+from services.testing.triggers import Cause, causes
+from shared.events.escalation import COMBINING, Signal
 from shared.rules.packing import instant, unpack_id
 
+REFUSED = "collection-refused"
+MEETING = (*COMBINING, "collection-missed")
+"""Signals by which a refusal asks for more; what cannot show new use is none of them."""
 
-def order_causes(orders: Orders) -> list[Cause]:
-    """Everything about ordered tests that asks for a person now, in order of their windows."""
-    return [cause for each in orders.tests for cause in _of(each)]
+
+def order_causes(state: State, settings: Settings) -> list[Cause]:
+    """Everything about ordered tests that asks for a person now, in order of their windows; a refusal with another
+    signal near it, whichever came first, at tier 3."""
+    found = [cause for each in state.orders.tests for cause in _of(each)]
+    if not any(each.reason == REFUSED for each in found):
+        return found
+    others = [each.signal for each in (*causes(grade(state, settings), settings), *found)]
+    return [_met(each, others, settings) for each in found]
+
+
+def _met(cause: Cause, others: Sequence[Signal], settings: Settings) -> Cause:
+    """As it is beside these signals."""
+    window = timedelta(days=settings.refusal_window_days)
+    near = (
+        abs(each.at - cause.signal.at) <= window
+        for each in others
+        if each.code in MEETING and each.evidence != cause.signal.evidence
+    )
+    return replace(cause, tier=3) if cause.reason == REFUSED and any(near) else cause
 
 
 def _of(test: OrderedTest) -> Iterator[Cause]:

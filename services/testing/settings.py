@@ -47,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     baseline_days_before: DaysOrNone
     """Specimens collected so many days before admission still belong to the episode."""
     repeat_window_days: Days
+    refusal_window_days: Days
+    """A refused collection and another signal within so many days ask for more than either."""
     expected_in_a_row: Count
     """So many specimens in a row that show nothing but what was expected are to be praised."""
     incidental_etg_ng_ml: Annotated[int, msgspec.Meta(ge=0, le=100_000)]

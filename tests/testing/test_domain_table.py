@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shared.events.envelope import Command, Event
+from tests.testing.decide.test_refusals import collection, order
 from tests.testing.given import admitted, day, medications, report
 from tests.testing.story import BASELINE, Story
 
@@ -17,6 +18,8 @@ def weekly(**found: Any) -> Command:
     return report(*WEEKLY, **found)
 
 
+ORDER = order("first", 13)
+REFUSED, MISSED = collection("first", "refused", 13.5), collection("first", "missed", 14)
 PRESCRIBED = (medications(day(-1), BUPRENORPHINE),)
 ABSENT = weekly(BUPRENORPHINE="negative", NORBUPRENORPHINE="negative")
 
@@ -75,6 +78,12 @@ ROWS: dict[str, tuple[Sequence[Event | Command], dict[str, int]]] = {
         ],
         {"recollection-needed": 2},
     ),
+    "refused": ([ORDER, REFUSED], {"collection-refused": 2}),
+    "refused, with another signal in 7 days": (
+        [ORDER, weekly(COCAINE="positive"), REFUSED],
+        {"unexpected-positive-presumptive": 2, "collection-refused": 3},
+    ),
+    "nobody came to an ordered test": ([ORDER, MISSED], {"collection-missed": 2}),
     "a result corrected to negative": (
         [weekly(FENTANYL="positive"), report(*WEEKLY, issued=9, status="corrected", FENTANYL="negative")],
         {},

@@ -55,4 +55,4 @@ def reopened(state: State, command: ReopenEscalation, moment: Moment[Settings]) 
 
 def _standing(state: State, moment: Moment[Settings]) -> list[Cause]:
     """Everything that asks for a person now."""
-    return causes(grade(state, moment.settings), moment.settings) + order_causes(state.orders)
+    return causes(grade(state, moment.settings), moment.settings) + order_causes(state, moment.settings)

@@ -58,9 +58,9 @@ def followed(
         return emitted
     state = reduce(evolve, emitted, evolve(before, cause))
     if isinstance(cause, ReportResult):
-        return [*emitted, *_emitted(state, _with_result(state, cause, emitted, moment), cause, moment)]
+        return [*emitted, *_emitted(state, _with_result(state, cause, emitted, moment), cause, moment, before)]
     orders, asks = _after(state, cause, before, moment)
-    return [*emitted, *_emitted(state, orders, cause, moment), *asks]
+    return [*emitted, *_emitted(state, orders, cause, moment, before), *asks]
 
 
 def placed(state: State, command: OrderDrugTest, moment: Moment[Settings]) -> list[Emits] | Refused:
@@ -205,15 +205,20 @@ def _each(orders: Orders, change: Callable[[OrderedTest], OrderedTest]) -> Order
     return replace(orders, tests=tuple(change(each) for each in orders.tests))
 
 
-def _emitted(state: State, orders: Orders, cause: Consumes | Commands, moment: Moment[Settings]) -> list[Emits]:
-    """The difference: what became of each test, what is taken back, what asks for a person."""
-    before, orders = _remembered(state.orders, moment), _remembered(orders, moment)
-    if orders == state.orders:
+def _emitted(
+    state: State, orders: Orders, cause: Consumes | Commands, moment: Moment[Settings], before: State | None = None
+) -> list[Emits]:
+    """The difference: what became of each test, what is taken back, what asks for a person. `before` is the state
+    before the cause, where it changed more than what is ordered."""
+    known, orders = _remembered(state.orders, moment), _remembered(orders, moment)
+    stood = order_causes(replace(before or state, orders=known), moment.settings)
+    stands = order_causes(replace(state, orders=orders), moment.settings)
+    if orders == state.orders and stood == stands:
         return []
-    changed = [event for each in orders.tests for event in changes(before.test(each.id), each)]
-    stood, stands = order_causes(before), order_causes(orders)
+    changed = [event for each in orders.tests for event in changes(known.test(each.id), each)]
     asked = escalate(state.escalations, stood, stands, _reason(cause), moment)
-    return [*changed, *asked, *signals_corrected(stood, stands), OrdersChanged(orders=orders)]
+    stored = [OrdersChanged(orders=orders)] if orders != state.orders else []
+    return [*changed, *asked, *signals_corrected(stood, stands), *stored]
 
 
 def _reason(cause: Consumes | Commands) -> str:
