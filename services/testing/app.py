@@ -7,7 +7,7 @@ from services.testing import examining, mllp, mllp_tls
 from services.testing.code_maps import LOOK_SECONDS, CodeMaps
 from services.testing.decide import decide, react
 from services.testing.drawing import Lots
-from services.testing.edge import EDGE
+from services.testing.edge import edge
 from services.testing.guidance import GUIDANCE
 from services.testing.hl7.receiver import Hl7Receiver
 from services.testing.hl7.routes import routes
@@ -51,7 +51,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
     )
     return ServiceAssembly(
         service=service,
-        edge=EDGE,
+        edge=edge(keys),
         settings=_settings,
         routes=lambda running: [*routes(_receiver(running)), *ReceivedMessages(running).routes()],
         tasks=_tasks,

@@ -5,6 +5,7 @@ Everything a laboratory sends is stored as received. What is emitted of it has i
 number, so that a correction meets what it corrects.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from services.testing.laboratory import NO_NUMBER, Component, LaboratoryReport, 
 from services.testing.measures import topic_of
 from services.testing.messages import ReportResult
 from services.testing.observations import REPORT, STATUS, codes_of, report_of, tagged
+from services.testing.prose import apart
 from services.testing.submitted import (
     Submitted,
     collected_at,
@@ -57,7 +59,9 @@ from shared.edge.search import AUDITS, DOCUMENTS, FINDINGS, IDENTIFIED, PARAMETE
 from shared.events.codes import ORDER_NUMBER, OUTCOME
 from shared.events.envelope import Command, is_id
 from shared.events.testing import Number
+from shared.path.transaction import sealed
 from shared.path.transaction.resources import AcceptedResource
+from shared.platform.keys import Keys
 from shared.rules.packing import pack_id
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
@@ -117,8 +121,11 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
             case _:
                 pass
     as_received = [each for each in entries if _is_stored_as_received(each, context)]
-    accepted = tuple(_accepted(each, notes.tags, context) for each in as_received)
-    return Interpretation(tuple(commands), accepted, tuple(stored), tuple(_questions(notes, context)))
+    accepted = [_accepted(each, notes.tags, context) for each in as_received]
+    plain = [apart(each, context.now) if each.type in REPORTED else (each, ()) for each in accepted]
+    stored.extend(document for _, documents in plain for document in documents)
+    questions = tuple(_questions(notes, context))
+    return Interpretation(tuple(commands), tuple(each for each, _ in plain), tuple(stored), questions)
 
 
 def _is_stored_as_received(entry: BundleEntry, context: Context) -> bool:
@@ -281,15 +288,22 @@ def _numbers(resource: Json) -> Iterator[Number]:
             yield Number("PLAC", str(value), str(each["identifier"].get("system", "")))
 
 
-EDGE = Edge(
-    takes=TAKES,
-    interpret=interpret,
-    order=("ServiceRequest", "Specimen", "Observation", "DiagnosticReport", "Task"),
-    unknown_patient="waiting",
-    questions=frozenset({FIND, WHOSE, MAP_CODE, READ_VALUE, CHECK_TIME, CHECK_MESSAGE}),
-    assigns=frozenset({FIND, WHOSE}),
-    sought=sought,
-    code_lines={MAP_CODE: line_of},
-    context=CONTEXT,
-    context_beside=frozenset({"DiagnosticReport", "Observation"}),
-)
+def edge(keys: Keys) -> Edge:
+    """Testing's edge: what waits for its patient is stored, and what people wrote is stored sealed."""
+
+    def sealing(entries: Sequence[BundleEntry], context: Context) -> Interpretation:
+        meant = interpret(entries, context)
+        return dataclasses.replace(meant, stored=sealed.binaries(keys, meant.stored))
+
+    return Edge(
+        takes=TAKES,
+        interpret=sealing,
+        order=("ServiceRequest", "Specimen", "Observation", "DiagnosticReport", "Task"),
+        unknown_patient="waiting",
+        questions=frozenset({FIND, WHOSE, MAP_CODE, READ_VALUE, CHECK_TIME, CHECK_MESSAGE}),
+        assigns=frozenset({FIND, WHOSE}),
+        sought=sought,
+        code_lines={MAP_CODE: line_of},
+        context=CONTEXT,
+        context_beside=frozenset({"DiagnosticReport", "Observation"}),
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.testing.edge import EDGE, interpret
+from services.testing.edge import interpret
 from services.testing.messages import ReportResult
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Interpretation, StoredResource
@@ -271,10 +271,6 @@ def test_contained_observations_are_read() -> None:
     inside = {**observation(valueString="NEG"), "id": "c1"}
     commands, _ = interpreted(entry(diagnostic_report("#c1", contained=[inside]), "r1"))
     assert [each.finding for each in commands[0].results] == ["negative"]
-
-
-def test_results_of_unknown_patients_wait() -> None:
-    assert EDGE.unknown_patient == "waiting"
 
 
 @pytest.mark.skipif(not SAMPLES.exists(), reason="public sample Observations are not on this machine")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.testing.edge import EDGE
+from services.testing.edge import TAKES
 from shared.edge.fhir import capability, validate
 from shared.edge.outcome import HttpRefusal
 from tests.testing.receiving import ADMITTED, AUTHORITY, ReceivingService, message
@@ -117,7 +117,7 @@ async def test_a_resource_of_another_type_is_not_searched_by_identifier(testing:
 
 
 def test_the_statement_names_each_type_that_is_found_by_identifier() -> None:
-    statement = capability("testing", "", EDGE.takes, url="", at=ADMITTED)
+    statement = capability("testing", "", TAKES, url="", at=ADMITTED)
     named = {
         each["type"]
         for each in statement["rest"][0]["resource"]

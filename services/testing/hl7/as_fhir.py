@@ -10,19 +10,19 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from services.testing.attached import accepted, document, id_of
 from services.testing.findings import read
 from services.testing.interpretation import Interpreted
-from services.testing.laboratory import REPORTS, Code, Component, LaboratoryReport, Status
+from services.testing.laboratory import Code, Component, LaboratoryReport, Status
 from services.testing.measures import plain
 from services.testing.messages import Observed
 from services.testing.reporting import named_rows
 from services.testing.specimens import RANK, SETTLED, RowStatus
 from services.testing.versions import CONTENT
-from shared.edge.fhir import encode
 from shared.events import codes, fhir
-from shared.events.envelope import Resource, name_id
+from shared.events.envelope import Resource
 from shared.events.testing import Number
-from shared.path.transaction.resources import NO_SUBJECT, AcceptedResource
+from shared.path.transaction.resources import AcceptedResource
 from shared.rules.packing import seconds
 
 MEDIA_TYPE = "x-application/hl7-v2+er7"
@@ -86,9 +86,9 @@ def as_fhir(content: bytes, reports: Sequence[Interpreted], by: Written) -> tupl
     message = f"{by.cause}|message"
     for each in reports:
         found += _report(each, message, by)
-    about = [each.id for each in found if each.type == "DiagnosticReport"]
+    about = [f"{each.type}/{each.id}" for each in found if each.type == "DiagnosticReport"]
     issued_at = max((each.report.issued_at for each in reports), default=None)
-    return *found, *_document(message, codes.LABORATORY_REPORT, MEDIA_TYPE, fhir.base64_of(content), about, issued_at)
+    return *found, *document(message, codes.LABORATORY_REPORT, MEDIA_TYPE, fhir.base64_of(content), about, issued_at)
 
 
 def _report(interpreted: Interpreted, message: str, by: Written) -> Iterator[AcceptedResource]:
@@ -96,23 +96,23 @@ def _report(interpreted: Interpreted, message: str, by: Written) -> Iterator[Acc
     rows = [each for each in _rows(interpreted) if not each.is_promotion]
     identity, specimen = f"{received}|{'|'.join(sorted(each.name for each in rows))}", f"{received}|specimen"
     rank = _rank(report.status, report)
-    yield _accepted(_specimen(report, by), specimen, rank, report.collected_at)
-    results = [each.id for each in rows]
-    yield _accepted(_diagnostic_report(report, _id(specimen), results, by), identity, rank, report.collected_at)
+    yield accepted(_specimen(report, by), specimen, rank, report.collected_at)
+    results, about = [each.id for each in rows], [f"DiagnosticReport/{id_of(identity)}"]
+    yield accepted(_diagnostic_report(report, id_of(specimen), results, by), identity, rank, report.collected_at)
     for row in rows:
-        sources, sent = [_id(message)], row.component.sent
+        sources, sent = [id_of(message)], row.component.sent
         if sent.attachment is not None:
-            document = f"{by.cause}|{row.component.place}"
-            sources.append(_id(document))
+            attached = f"{by.cause}|{row.component.place}"
+            sources.append(id_of(attached))
             kind, data = sent.attachment.content_type, sent.attachment.data
-            yield from _document(document, codes.LABORATORY_REPORT, kind, data, [_id(identity)], report.issued_at)
-        observation = _observation(row, report, _id(specimen), sources, by)
-        yield _accepted(observation, row.name, row.rank, sent.observed_at or report.collected_at)
+            yield from document(attached, codes.LABORATORY_REPORT, kind, data, about, report.issued_at)
+        observation = _observation(row, report, id_of(specimen), sources, by)
+        yield accepted(observation, row.name, row.rank, sent.observed_at or report.collected_at)
     notes = [*report.notes, *((each.component.place, each.prose) for each in rows if each.prose)]
     if notes:
         text = fhir.base64_text("\n".join(f"{place}: {text}" for place, text in notes))
         name = f"{by.cause}|{received}|notes"
-        yield from _document(name, codes.ANNOTATION, "text/plain", text, [_id(identity)], report.issued_at)
+        yield from document(name, codes.ANNOTATION, "text/plain", text, about, report.issued_at)
 
 
 def _rows(interpreted: Interpreted) -> Iterator[_Row]:
@@ -127,7 +127,7 @@ def _rows(interpreted: Interpreted) -> Iterator[_Row]:
             name, status, letter = next(known)
             rank = _rank(status, report, letter)
         name = f"{command.received}|{name}"
-        yield _Row(name, _id(name), rank, component, _prose(component, observed))
+        yield _Row(name, id_of(name), rank, component, _prose(component, observed))
 
 
 def _prose(component: Component, observed: Observed | None) -> str:
@@ -200,35 +200,6 @@ def _diagnostic_report(report: LaboratoryReport, specimen: str, results: Sequenc
         "specimen": [fhir.reference("Specimen", specimen)],
         "result": [fhir.reference("Observation", each) for each in results],
     }
-
-
-def _document(
-    name: str, kind: str, content_type: str, data: str, about: Sequence[str], issued_at: datetime | None
-) -> Iterator[AcceptedResource]:
-    """A DocumentReference, which says nothing of what is in it, and its Binary."""
-    binary = f"{name}|binary"
-    content = {"contentType": content_type, "data": data}
-    yield AcceptedResource("Binary", _id(binary), encode(content).decode(), name=binary, rank="")
-    reference: Resource = {
-        "resourceType": "DocumentReference",
-        "status": "current",
-        "type": fhir.concept(codes.LOINC, kind),
-        "date": issued_at,
-        "content": [{"attachment": {"contentType": content_type, "url": f"Binary/{_id(binary)}"}}],
-        "context": {"related": [fhir.reference("DiagnosticReport", each) for each in about]},
-    }
-    yield _accepted(reference, name, "", issued_at)
-
-
-def _accepted(resource: Resource, name: str, rank: str, at: datetime | None) -> AcceptedResource:
-    kind, status, subject = resource["resourceType"], resource["status"], fhir.reference("Patient", NO_SUBJECT)
-    body = encode(fhir.without_nothing({"subject": subject, **resource, "resourceType": None})).decode()
-    return AcceptedResource(str(kind), _id(name), body, str(status), at, name=name, rank=rank)
-
-
-def _id(name: str) -> str:
-    """Until the patient is known: then it is made of the name and of them."""
-    return name_id(REPORTS, name)
 
 
 def _when(report: LaboratoryReport, by: Written) -> datetime | str:

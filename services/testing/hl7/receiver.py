@@ -227,15 +227,11 @@ class Hl7Receiver:
             producer=document.client,
             correlation_id=result.cause,
             commands=result.commands[program],
-            accepted=tuple(self._sealed(each) for each in result.received[program]),
+            accepted=sealed.binaries(self.running.keys, result.received[program]),
             digest=document.digest,
             document=msgspec.structs.replace(document, program=program),
             questions=(*questions, *_unread_values(result, program, document)),
         )
-
-    def _sealed(self, received: AcceptedResource) -> AcceptedResource:
-        """What a person wrote, and the message itself: read by whoever may read a Binary, and stored in no clear."""
-        return sealed.encrypted(self.running.keys, received) if received.type == "Binary" else received
 
     def _document(self, cause: UUID, content: bytes, sender: Sender) -> Document:
         return Document(

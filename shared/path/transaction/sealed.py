@@ -2,7 +2,7 @@
 read."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -20,8 +20,12 @@ def patient(keys: Keys, id_: str, body: Mapping[str, object]) -> AcceptedResourc
     return AcceptedResource("Patient", id_, b64encode(keys.encrypt(plain)).decode(), sealed=True)
 
 
-def encrypted(keys: Keys, resource: AcceptedResource) -> AcceptedResource:
-    """The resource, its body encrypted."""
+def binaries(keys: Keys, accepted: Sequence[AcceptedResource]) -> tuple[AcceptedResource, ...]:
+    """The same, the Binaries among them encrypted: what people wrote, or a message itself, is stored in no clear."""
+    return tuple(_encrypted(keys, each) if each.type == "Binary" and not each.sealed else each for each in accepted)
+
+
+def _encrypted(keys: Keys, resource: AcceptedResource) -> AcceptedResource:
     body = b64encode(keys.encrypt(resource.body.encode())).decode()
     return msgspec.structs.replace(resource, body=body, sealed=True)
 

@@ -15,7 +15,7 @@ from deploy import keys as key_files
 from services.aftercare.edge import EDGE as AFTERCARE
 from services.attendance.edge import EDGE as ATTENDANCE
 from services.intake.edge import edge as intake_edge
-from services.testing.edge import EDGE as TESTING
+from services.testing.edge import edge as edge_of_testing
 from shared.edge import fhir
 from shared.edge.contract import Context, Edge
 from shared.edge.fhir import BundleEntry, elements
@@ -154,7 +154,12 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def edges(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Edge]:
     keys = Keys.load(key_files.make(tmp_path_factory.mktemp("keys")), "intake")
-    return {"intake": intake_edge(keys), "testing": TESTING, "attendance": ATTENDANCE, "aftercare": AFTERCARE}
+    return {
+        "intake": intake_edge(keys),
+        "testing": edge_of_testing(keys),
+        "attendance": ATTENDANCE,
+        "aftercare": AFTERCARE,
+    }
 
 
 def read(edge: Edge, service: str, resource: Json) -> set[datetime]:
