@@ -148,6 +148,34 @@ def test_the_code_is_found_in_a_contained_medication_and_in_one_of_the_bundle(ke
     assert {each.rxnorm for each in medications(keys, inside, same_specimen, pointing)} == {"6813"}
 
 
+@pytest.mark.parametrize(
+    ("ingredients", "rxnorm"),
+    [
+        ([{"itemCodeableConcept": {"coding": [{"system": codes.RXNORM, "code": "6813"}]}}], "6813"),
+        ([{"itemCodeableConcept": {"text": "methadone"}}], ""),
+        (
+            [
+                {"itemCodeableConcept": {"coding": [{"system": codes.RXNORM, "code": "1819"}]}},
+                {"itemCodeableConcept": {"text": "something inert"}, "isActive": False},
+            ],
+            "1819",
+        ),
+        (
+            [
+                {"itemCodeableConcept": {"coding": [{"system": codes.RXNORM, "code": "1819"}]}},
+                {"itemCodeableConcept": {"coding": [{"system": codes.RXNORM, "code": "7242"}]}},
+            ],
+            "",
+        ),
+    ],
+)
+def test_a_medication_of_one_ingredient_is_known_by_it(keys: Keys, ingredients: list[Json], rxnorm: str) -> None:
+    base = {key: value for key, value in order().items() if key != "medicationCodeableConcept"}
+    medication = {"resourceType": "Medication", "id": "m", "code": {"text": "tablets"}, "ingredient": ingredients}
+    (taken,) = medications(keys, {**base, "contained": [medication], "medicationReference": {"reference": "#m"}})
+    assert (taken.rxnorm, taken.taken) == (rxnorm, True)
+
+
 # Scores, answers, age
 
 

@@ -53,11 +53,19 @@ def _after(start: date | None, end: date | None) -> date | None:
 
 
 def _rxnorm(resource: Json, entries: Sequence[BundleEntry]) -> str:
-    """The RxNorm code, of the medication itself or of the Medication it points to; empty where nobody coded it."""
+    """The RxNorm code, of the medication itself or of the Medication it points to, else of the one ingredient that this
+    lists; empty where nobody coded it."""
     concept = resource.get("medicationCodeableConcept")
-    if concept is None:
-        concept = _medication(resource.get("medicationReference", {}), resource, entries).get("code")
-    return code_in(concept, codes.RXNORM) or ""
+    if concept is not None:
+        return code_in(concept, codes.RXNORM) or ""
+    medication = _medication(resource.get("medicationReference", {}), resource, entries)
+    return code_in(medication.get("code"), codes.RXNORM) or _only_ingredient(medication)
+
+
+def _only_ingredient(medication: Json) -> str:
+    """Of several there is no code that stands for all of them: a person is asked."""
+    active = [each for each in medication.get("ingredient", ()) if each.get("isActive", True)]
+    return (code_in(active[0].get("itemCodeableConcept"), codes.RXNORM) or "") if len(active) == 1 else ""
 
 
 def _medication(reference: Json, resource: Json, entries: Sequence[BundleEntry]) -> Json:

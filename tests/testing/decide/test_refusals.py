@@ -48,6 +48,7 @@ def test_with_another_signal_within_seven_days_it_is_tier_three_whichever_is_kno
     for happened in ((OTHERS[reason], REFUSED), (REFUSED, OTHERS[reason])):
         found = story(*happened).escalations
         assert found.keys() == {reason, "collection-refused"} and found["collection-refused"] == 3
+        assert found.get("collection-missed", 2) == 2
 
 
 def test_a_test_that_is_missed_stays_tier_two_whatever_else_there_is() -> None:
