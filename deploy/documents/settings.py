@@ -60,6 +60,10 @@ OF_A_SERVICE: Mapping[str, str] = {
     "hl7_message_bytes": "bytes of an HL7 message at most, over MLLP and HTTP (this project's default; testing only)",
     "hl7_batch_bytes": "bytes of a batch of them at most (this project's default)",
     "hl7_batch_messages": "messages of a batch at most (this project's default)",
+    "hl7_rows": "rows (OBX) of a message at most; of one with more nothing is read, and a person is asked (this"
+    " project's default)",
+    "hl7_answer_seconds": "seconds within which a message is stored, or to be sent again: AE 207 (this project's"
+    " default)",
     "deploy": "folder of program.toml, partners.toml, topics.toml, clients.toml, feeds.toml and meetings/; where"
     " somebody is on call of rota.toml and oncall.toml too",
     "keys": "folder of the keys, as `iop up` makes it in its own",

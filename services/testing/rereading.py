@@ -146,7 +146,8 @@ class Rereading:
         sender = Sender(answer.laboratory, self.clients[answer.laboratory], (program,))
         try:
             decoded = hl7.decode(running.keys.decrypt(document.content))
-            message = hl7.parse(decoded, ProgramTime.of(settings[program], running.clock.now()))
+            time = ProgramTime.of(settings[program], running.clock.now())
+            message = hl7.parse(decoded, time, running.process.hl7_rows)
             found = [] if message.header.is_trial else results(message, sender, settings)
         except Nak:
             return []

@@ -158,6 +158,8 @@ class Process(AnyProcess, KafkaEnvironment):
     hl7_message_bytes: Bytes = 5_242_880
     hl7_batch_bytes: Bytes = 20_971_520
     hl7_batch_messages: Lines = 2_000
+    hl7_rows: Lines = 2_000
+    hl7_answer_seconds: Seconds = 10.0
     clock_file: Path | None = None
     log_level: LogLevel = "info"
     """`debug` logs every request, `info` those that were refused."""

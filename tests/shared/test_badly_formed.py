@@ -65,6 +65,8 @@ WRONG: dict[str, tuple[str, ...]] = {
     "hl7_message_bytes": ("abc", "0", "1.5"),
     "hl7_batch_bytes": ("abc", "-1"),
     "hl7_batch_messages": ("abc", "0"),
+    "hl7_rows": ("abc", "0"),
+    "hl7_answer_seconds": ("abc", "0", "inf"),
     "clock_file": ("/nowhere", "/dev/null", "/"),
     "replica": ("",),
     "log_level": ("", "loud", "INFO"),

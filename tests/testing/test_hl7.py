@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.testing.findings import read as found_by
-from services.testing.hl7 import VERSIONS, Fault, Message, Nak, Named, decode, parse
+from services.testing.hl7 import VERSIONS, Fault, Message, Nak, Named, TooLarge, decode, parse
 from services.testing.hl7.acknowledgement import acknowledge
 from services.testing.interpretation import interpret
 from services.testing.laboratory import report_name
@@ -219,8 +219,8 @@ def test_what_is_refused() -> None:
     assert refused(MSH.replace("ORU^R01^ORU_R01", "OUL^R21"), PID) == ("AR", "MSH^1^9", 201)
     assert refused(MSH.replace("2.5.1", "2.2"), PID) == ("AR", "MSH^1^12", 203)
     assert refused(MSH.replace("|M1|", "||"), PID) == ("AR", "MSH^1^10", 101)
-    assert refused(MSH, OBR, OBX) == ("AE", "PID", 101)
-    assert refused(MSH, PID, OBX) == ("AE", "OBR", 101)
+    assert refused(MSH, OBR, OBX) == ("AE", "PID", 100)
+    assert refused(MSH, PID, OBX) == ("AE", "OBR", 100)
     assert refused(MSH, PID, OBR.replace("20250309083000-0400", "yesterday"), OBX) == ("AE", "OBR^1^7", 102)
     assert refused(MSH, PID, OBR.replace("20250309083000", "20251399083000"), OBX) == ("AE", "OBR^1^7", 102)
 
@@ -246,8 +246,10 @@ def test_an_order_without_results_is_accepted_where_it_says_why() -> None:
 
 
 def test_a_message_is_weighed_before_it_is_read() -> None:
-    assert len(read(MSH, PID, OBR, *[OBX] * 997).groups[0].reports[0].components) == 997
-    assert refused(MSH, PID, OBR, *[OBX] * 998) == ("AR", "", 102)
+    assert len(read(MSH, PID, OBR, *[OBX] * 2_000).groups[0].reports[0].components) == 2_000
+    for more in ([OBX] * 2_001, ["NTE|1||x"] * 4_001, [OBX + "~" * 120_001], [OBR, OBX] * 100):
+        with pytest.raises(TooLarge):
+            read(MSH, PID, OBR, OBX, *more)
 
 
 def test_a_nul_is_refused_because_nothing_can_keep_it() -> None:

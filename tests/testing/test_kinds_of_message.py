@@ -32,6 +32,11 @@ def test_a_specimen_ahead_of_its_orders_means_what_it_means_behind_them() -> Non
     assert [each.specimen.value for each in by_specimen.groups[0].reports] == ["S9F", "S9F", "S8F"]
 
 
+def test_what_is_stored_of_it_is_as_it_came() -> None:
+    came = (OUL, PID, SPM, SAC, OF_SPECIMEN, OBR, ORC, OBX, OTHER_SPM, OTHER_OBR, OTHER_OBX)
+    assert read(*came).groups[0].content == message(*came)
+
+
 def test_rows_of_the_specimen_itself_are_of_its_first_order_and_are_counted_as_they_came() -> None:
     first, second = read(OUL, PID, SPM, OF_SPECIMEN, OBR, OBX, OTHER_OBR, OTHER_OBX).groups[0].reports
     assert [each.place for each in first.components] == ["OBX^1^5", "OBX^2^5"]
@@ -51,7 +56,7 @@ def test_rows_of_the_specimen_itself_are_of_its_first_order_and_are_counted_as_t
 def test_a_specimen_without_an_order_is_refused_for_nobody_would_read_it(segments: tuple[str, ...]) -> None:
     with pytest.raises(Nak) as refusal:
         read(*segments)
-    assert (refusal.value.code, refusal.value.fault.location, refusal.value.fault.number) == ("AE", "OBR", 101)
+    assert (refusal.value.code, refusal.value.fault.location, refusal.value.fault.number) == ("AE", "OBR", 100)
 
 
 def test_several_patients_keep_their_own_specimens() -> None:

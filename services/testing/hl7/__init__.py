@@ -7,7 +7,7 @@ characters, four or five of them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, takewhile
+from itertools import accumulate
 
 from services.testing.hl7.fields import Segment
 from services.testing.hl7.header import (
@@ -23,12 +23,13 @@ from services.testing.hl7.header import (
     Fault,
     Header,
     Nak,
+    TooLarge,
     decode,
     require_kind,
     require_readable,
 )
 from services.testing.hl7.reader import Group, Hl7Reader, Named, Patient
-from services.testing.hl7.specimen_oriented import by_order
+from services.testing.hl7.specimen_oriented import beginning_with, by_order
 from services.testing.hl7.times import MessageTimes
 from shared.edge.moments import ProgramTime
 
@@ -47,13 +48,14 @@ __all__ = [
     "Message",
     "Nak",
     "Named",
+    "TooLarge",
     "decode",
     "parse",
 ]
 
-SEGMENTS_MOST = 1_000
-"""Counted before any is read: a message of 30,000 rows keeps everybody waiting for twenty seconds."""
-PARTS_MOST = 60_000
+ROWS_MOST = 2_000
+"""Counted, as segments, before any is read: a message of 30,000 rows keeps everybody waiting for twenty seconds."""
+PARTS_A_ROW_MOST = 60
 """Fields, repetitions and components, counted likewise: five million of them are read for a minute. A thousand segments
 have thirty thousand."""
 ORDERS_MOST = 100
@@ -68,22 +70,21 @@ class Message:
     groups: tuple[Group, ...]
 
 
-def parse(decoded: Decoded, time: ProgramTime) -> Message:
-    """The message, its times read as the program does. Raises Nak."""
+def parse(decoded: Decoded, time: ProgramTime, rows_most: int = ROWS_MOST) -> Message:
+    """The message, its times read as the program does. Raises Nak; TooLarge where it has more than so many rows."""
     text, header = decoded
     require_kind(header)
     require_readable(text, header)
     parts = sum(text.count(each) for each in header.separators[:3])
-    if text.count("\r") >= SEGMENTS_MOST or parts > PARTS_MOST:
-        raise Nak("AR", Fault("", DATA_ERROR))
-    segments: Sequence[Segment] = [each.split(header.separator) for each in text.split("\r") if each]
-    if header.text(9) == SPECIMEN_ORIENTED:
-        segments = by_order(segments)
+    if text.count("\r") > 2 * rows_most or text.count("\rOBX") > rows_most or parts > PARTS_A_ROW_MOST * rows_most:
+        raise TooLarge
+    written: list[Segment] = [each.split(header.separator) for each in text.split("\r") if each]
     reader = Hl7Reader(header, MessageTimes(time, header.text(7)))
-    patients = _patients(segments, header)
+    patients = _patients(by_order(written) if header.text(9) == SPECIMEN_ORIENTED else written, header)
     _require_results(patients, reader)
-    heading = list(takewhile(lambda each: each[0] != "PID", segments))
-    return Message(header, tuple(reader.group(each, heading) for each in patients))
+    heading, *of_patients = beginning_with(("PID",), written)
+    groups = zip(patients, of_patients, strict=True)
+    return Message(header, tuple(reader.group(each, [*heading, *own]) for each, own in groups))
 
 
 def _require_results(patients: Sequence[Patient], reader: Hl7Reader) -> None:
@@ -93,7 +94,7 @@ def _require_results(patients: Sequence[Patient], reader: Hl7Reader) -> None:
         raise Nak("AE", Fault("OBR", REQUIRED_MISSING))
     for patient in patients:
         if len(patient.orders) > ORDERS_MOST:
-            raise Nak("AR", Fault(f"PID^{patient.ordinal}", DATA_ERROR))
+            raise TooLarge
         reported = any(each.observations or reader.is_without_result(each) for each in patient.orders)
         if patient.orders and not reported:
             raise Nak("AE", Fault("OBX", REQUIRED_MISSING))
@@ -108,19 +109,17 @@ def _patients(segments: Sequence[Segment], header: Header) -> list[Patient]:
             case "PID":
                 patients.append(Patient(segment, len(patients) + 1))
             case "OBR" | "OBX" | "SPM" if not patients:
-                raise Nak("AE", Fault("PID", REQUIRED_MISSING))
+                raise Nak("AE", Fault("PID", SEQUENCE_ERROR))
             case "OBR":
                 patients[-1].order(segment, row)
             case "OBX" if patients[-1].orders:
                 patients[-1].orders[-1].observations.append(segment)
             case "OBX" if header.version < _PATIENT_OBSERVATIONS_SINCE:
-                raise Nak("AE", Fault("OBR", REQUIRED_MISSING))
+                raise Nak("AE", Fault("OBR", SEQUENCE_ERROR))
             case "SPM":
                 patients[-1].specimen_of(segment)
             case "NTE" if patients and patients[-1].orders:
                 patients[-1].orders[-1].note(segment, len(patients[-1].orders))
             case _:
                 pass
-        if patients:
-            patients[-1].written.append(segment)
     return patients

@@ -28,10 +28,10 @@ MEANINGS = {
 }
 """Table 0357."""
 REMEDIES = {
-    100: "Send one message a frame, beginning with MSH and its separators.",
+    100: "Send one message a frame, MSH and its separators first, then PID, OBR and OBX in their order.",
     101: "Send what ERR-2 names.",
-    102: "Correct what ERR-2 names; without a place: at most 1000 segments, 300 results a report, no NUL.",
-    103: "Use a character set of table 0211 that is read here.",
+    102: "Correct what ERR-2 names; without a place: no NUL.",
+    103: "Name in MSH-18 the character set of table 0211 that it is in.",
     200: "Send ORU, event R01, R30 or R32, or OUL, event R22.",
     201: "Send ORU, event R01, R30 or R32, or OUL, event R22.",
     203: "Send a version from 2.3 to 2.8.2.",

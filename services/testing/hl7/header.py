@@ -23,6 +23,7 @@ CHARSETS = {
 SPECIMEN_ORIENTED = "OUL"
 EVENTS = {"ORU": ("R01", "R30", "R32"), SPECIMEN_ORIENTED: ("R22",)}
 """By type: results, those of a point of care whose order is to be placed or was placed before, results by specimen."""
+_CONTROLS = re.compile("[\x80-\x9f]")
 REQUIRED_MISSING, WRONG_TYPE, WRONG_EVENT, WRONG_VERSION = 101, 200, 201, 203
 SEQUENCE_ERROR, DATA_ERROR, NOT_IN_TABLE = 100, 102, 103
 UNKNOWN_KEY, DUPLICATE_KEY, INTERNAL_ERROR = 204, 205, 207
@@ -42,6 +43,13 @@ class Nak(Exception):
         super().__init__(code, fault.location, fault.number)
         self.code = code
         self.fault = fault
+
+
+class TooLarge(Nak):
+    """More than is read at one go: a person's, with its bytes. Nothing of it is decided."""
+
+    def __init__(self) -> None:
+        super().__init__("AE", Fault("", DATA_ERROR))
 
 
 class Separators(NamedTuple):
@@ -163,13 +171,21 @@ def require_kind(header: Header) -> None:
 
 
 def require_readable(text: str, header: Header) -> None:
-    """One message, without NUL (nothing here can store it), in a character set read here, and of separators that can
-    be told apart. Raises Nak with AR."""
+    """One message, without NUL (nothing here can store it), in a character set that is read here and is the one it is
+    in, and of separators that can be told apart. Raises Nak with AR."""
     if not header.is_separable:
         raise Nak("AR", Fault("MSH^1^2", SEQUENCE_ERROR))
     if "\x00" in text:
         raise Nak("AR", Fault("", DATA_ERROR))
-    if header.text(18).split(header.separators.repetition)[0].upper() not in CHARSETS and not text.isascii():
+    if not text.isascii() and not _is_in_its_charset(text, header):
         raise Nak("AR", Fault("MSH^1^18", NOT_IN_TABLE))
     if f"\rMSH{header.separator}" in text:
         raise Nak("AR", Fault("MSH^2", SEQUENCE_ERROR))
+
+
+def _is_in_its_charset(text: str, header: Header) -> bool:
+    """The one it names; where that is none or ASCII UTF-8, or Latin-1, whose text has no control characters."""
+    named = header.text(18).split(header.separators.repetition)[0].upper()
+    if named in ("", "ASCII"):
+        return header.charset == "utf-8" or _CONTROLS.search(text) is None
+    return CHARSETS.get(named) == header.charset

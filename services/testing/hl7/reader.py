@@ -122,8 +122,6 @@ class Patient:
     orders: list[Order] = field(default_factory=list)
     specimens: list[Segment] = field(default_factory=list)
     """Written before any order: of the first one."""
-    written: list[Segment] = field(default_factory=list)
-    """All of its segments."""
 
     def order(self, segment: Segment, rows_before: int) -> None:
         self.orders.append(Order(segment, rows_before, specimens=[] if self.orders else self.specimens))
@@ -137,11 +135,12 @@ class Patient:
 class Hl7Reader(Fields):
     times: MessageTimes
 
-    def group(self, patient: Patient, heading: Sequence[Segment] = ()) -> Group:
+    def group(self, patient: Patient, written: Sequence[Segment]) -> Group:
+        """With what was `written` of this patient, in the order in which it came."""
         numbers = {number for each in patient.orders if (number := self.specimen_number(each)).value}
         only = next(iter(numbers)) if len(numbers) == 1 else NO_NUMBER
         reports = [self._report(each, place, only) for place, each in enumerate(patient.orders, 1)]
-        content = "\r".join(self.header.separator.join(each) for each in (*heading, *patient.written))
+        content = "\r".join(self.header.separator.join(each) for each in written)
         return Group(
             tuple(self._named(patient.segment)),
             tuple(reports),

@@ -1,7 +1,7 @@
 """HL7 in: parse, interpret, admit, acknowledge. The acknowledgement goes out after the commit."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import msgspec
 
 from services.testing import assigning, hl7
-from services.testing.hl7 import Decoded, Fault, Message, Nak, batches
+from services.testing.hl7 import Decoded, Fault, Message, Nak, TooLarge, batches
 from services.testing.hl7.acknowledgement import acknowledge, acknowledgements
 from services.testing.hl7.batches import File
 from services.testing.hl7.results import PatientResult, cause_name, digest_of, listed, results, unmapped
@@ -33,7 +33,8 @@ COSTS = 16
 """As many bytes of a FHIR body are read in the time that one of HL7 may take."""
 REFUSED = f"{MEDIA_TYPE}; status=refused"
 """Of a message of which nothing is decided: it is stored for a person, and read by nothing."""
-REFUSED_UNANSWERED = "refused-unanswered"
+REFUSED_UNANSWERED, TOO_LARGE = "refused-unanswered", "message-too-large"
+"""Why a person looks at a message."""
 AGAIN_SECONDS = 1.0
 _NUMBER = {409: hl7.DUPLICATE_KEY, 404: hl7.UNKNOWN_KEY}
 """A refusal's status in table 0357."""
@@ -135,21 +136,35 @@ class Hl7Receiver:
 
     async def _listed(self, frame: Frame, sender: Sender) -> bool:
         """What is refused is a person's where its sender wants no answer; False where it can't be stored."""
-        cause = uuid5(NAMESPACE_URL, f"hl7|{sender.name}|{REFUSED}|{digest_of(frame.content)}")
-        document = msgspec.structs.replace(self._document(cause, frame.content, sender), media_type=REFUSED)
         try:
-            await self._store(document, _questions_of(document, sender, REFUSED_UNANSWERED))
+            await self._ask(frame.content, sender, REFUSED_UNANSWERED)
         except Exception as error:
             _verdict(error)
             return False
         return True
 
+    async def _ask(self, content: bytes, sender: Sender, reason: str) -> None:
+        """A message of which nothing is decided: stored, and shown to a person."""
+        cause = uuid5(NAMESPACE_URL, f"hl7|{sender.name}|{REFUSED}|{digest_of(content)}")
+        document = msgspec.structs.replace(self._document(cause, content, sender), media_type=REFUSED)
+        await self._store(document, _questions_of(document, sender, reason))
+
     async def _take(self, content: bytes, decoded: Decoded, sender: Sender) -> None:
+        """Read, then stored within the seconds in which an answer is due."""
+        try:
+            read = await large_bodies.apart(len(content) * COSTS, self._read, decoded, sender)
+            storing = self._store_read(content, sender, *read)
+        except TooLarge:
+            storing = self._ask(content, sender, TOO_LARGE)
+        await _within(self.running.process.hl7_answer_seconds, storing)
+
+    async def _store_read(
+        self, content: bytes, sender: Sender, message: Message, found: Sequence[PatientResult], asked: Questions
+    ) -> None:
         """Nothing is decided before every patient of the message is named.
 
         What is no drug test, or was sent to try something, is stored, no more.
         """
-        message, found, asked = await large_bodies.apart(len(content) * COSTS, self._read, decoded, sender)
         if not found:
             cause = uuid5(NAMESPACE_URL, f"{cause_name(message, sender)}|{digest_of(content)}")
             await self._store(self._document(cause, content, sender), asked)
@@ -159,7 +174,8 @@ class Hl7Receiver:
     def _read(self, decoded: Decoded, sender: Sender) -> tuple[Message, list[PatientResult], Questions]:
         """What the message says, for its sender's programs: up to half a second of work."""
         settings = self.running.inbox.settings
-        message = hl7.parse(decoded, ProgramTime.of(settings[sender.programs[0]], self.running.clock.now()))
+        time = ProgramTime.of(settings[sender.programs[0]], self.running.clock.now())
+        message = hl7.parse(decoded, time, self.running.process.hl7_rows)
         if message.header.is_trial:
             return message, [], NOTHING_ASKED
         return message, results(message, sender, settings), self._questions(message, sender)
@@ -270,6 +286,25 @@ def _questions_of(document: Document, sender: Sender, reason: str) -> Questions:
 def _unread_values(result: PatientResult, program: str, document: Document) -> Iterator[AcceptedResource]:
     if places := result.unread[program]:
         yield value_task(program, document.client, places, document.received_at, str(document.id))
+
+
+async def _within(seconds: float, work: Awaitable[None]) -> None:
+    """Raises TimeoutError where it takes longer.
+
+    A database that hangs holds even what is cancelled, so that nobody waits for that here; where it is committed all
+    the same, the repeat gets its answer.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait((task,), timeout=seconds)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if not done:
+        task.cancel()
+        task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        raise TimeoutError
+    task.result()
 
 
 def require_whole(frame: Frame) -> None:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.testing.hl7 import DATA_ERROR, REQUIRED_MISSING, Fault, Group, Message, Nak
+from services.testing.hl7 import REQUIRED_MISSING, Fault, Group, Message, Nak, TooLarge
 from services.testing.hl7.as_fhir import Written, as_fhir
 from services.testing.interpretation import Interpreted, TooManyComponents, interpreted, unread
 from services.testing.laboratory import with_authorities
@@ -21,6 +21,9 @@ from services.testing.unmapped import waiting_by_code
 from shared.events import codes, fhir
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform.keys import Identifier
+
+RESULTS_MOST = 1_000
+"""Of one patient's drug tests in a message: they are decided at one go, and two thousand take a third of a second."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,10 @@ def _result(
     try:
         read = {program: _read(group, program, sender, settings[program], cause) for program in sender.programs}
     except TooManyComponents as error:
-        raise Nak("AE", Fault(place, DATA_ERROR)) from error
+        raise TooLarge from error
     commands = {program: _listed_by_specimen(each.commands, cause) for program, each in read.items()}
+    if any(sum(len(each.results) for each in reports) > RESULTS_MOST for reports in commands.values()):
+        raise TooLarge
     if not any(commands.values()):
         return None
     named = identifiers(group.named, sender.laboratory)

@@ -7,7 +7,7 @@ by order, an SPM follows the rows of its order. A place in a message counts rows
 from collections.abc import Iterator, Sequence
 
 from services.testing.hl7.fields import Segment
-from services.testing.hl7.header import REQUIRED_MISSING, Fault, Nak
+from services.testing.hl7.header import SEQUENCE_ERROR, Fault, Nak
 
 
 def by_order(segments: Sequence[Segment]) -> list[Segment]:
@@ -15,7 +15,7 @@ def by_order(segments: Sequence[Segment]) -> list[Segment]:
 
     Raises Nak for a specimen without any order: nobody would read it.
     """
-    groups = list(_beginning_with(("SPM", "PID"), segments))
+    groups = list(beginning_with(("SPM", "PID"), segments))
     return [segment for group in groups for segment in _by_order(group)]
 
 
@@ -23,9 +23,9 @@ def _by_order(group: Sequence[Segment]) -> Iterator[Segment]:
     if group[0][0] != "SPM":
         yield from group
         return
-    ahead, *orders = _beginning_with(("OBR",), group)
+    ahead, *orders = beginning_with(("OBR",), group)
     if not orders:
-        raise Nak("AE", Fault("OBR", REQUIRED_MISSING))
+        raise Nak("AE", Fault("OBR", SEQUENCE_ERROR))
     specimen, of_itself = ahead[0], ahead[1:]
     for order in orders:
         yield order[0]
@@ -35,7 +35,7 @@ def _by_order(group: Sequence[Segment]) -> Iterator[Segment]:
         of_itself = []
 
 
-def _beginning_with(names: Sequence[str], segments: Sequence[Segment]) -> Iterator[list[Segment]]:
+def beginning_with(names: Sequence[str], segments: Sequence[Segment]) -> Iterator[list[Segment]]:
     """The segments in groups: the first as they begin, each other with a segment of these names."""
     group: list[Segment] = []
     for segment in segments:
