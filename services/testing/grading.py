@@ -29,7 +29,7 @@ from services.testing.specimens import (
 )
 from services.testing.state import State
 from services.testing.versions import MAINTAINED
-from services.testing.windows import Windows, explained_by, refuted
+from services.testing.windows import Windows, depot_days, explained_by, refuted
 from shared.events.envelope import name_id
 from shared.events.testing import AnalyteResult, Condition, ResultFinding, ResultOutcome
 from shared.rules.packing import DAY, instant, unpack_id
@@ -60,6 +60,7 @@ class _Circumstances:
     baseline: bool
     day: date
     residual: frozenset[str]
+    depot_days: int
 
     @property
     def concentration(self) -> Condition:
@@ -83,7 +84,9 @@ def grade(state: State, settings: Settings) -> dict[str, Graded]:
         belongs = reported and belongs_to_episode(state, settings, collected_at)
         baseline = belongs and collected_at == first_at
         facts = state.medications, state.to_review, specimen, specimen.condition
-        by = _Circumstances(*facts, belongs, baseline, day, windows.residual(specimen))
+        by = _Circumstances(
+            *facts, belongs, baseline, day, windows.residual(specimen), depot_days(state.medications, settings)
+        )
         graded[specimen.id] = Graded(specimen, belongs, baseline, _results(by), by.in_question)
     return graded
 
@@ -164,7 +167,7 @@ def _outcome(row: Row, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
 def _positive(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
     """Explained first, because an expected result is never held against anyone."""
     analyte = analyte_of(measure)
-    if (ingredient := explained_by(analyte, by.medications, by.day)) is not None:
+    if (ingredient := explained_by(analyte, by.medications, by.day, by.depot_days)) is not None:
         return "expected-positive", ingredient
     if refuted(measure, by.specimen):
         return "not-confirmed", None

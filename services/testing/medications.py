@@ -14,6 +14,8 @@ UNCODED = ""
 CODE_CHARACTERS_MOST = 12
 REMEMBERED_DAYS = 60
 """How long an ended medication still explains a specimen that is reported late."""
+DEPOT_REMEMBERED_DAYS = 800
+"""The same of a depot, which shows for long after its end: more than a program sets (`depot_days`, 730 at most)."""
 
 
 class IngredientPeriod(msgspec.Struct, frozen=True, array_like=True):
@@ -29,8 +31,13 @@ class IngredientPeriod(msgspec.Struct, frozen=True, array_like=True):
     """Whether somebody gave it for weeks: what a test shows of it says nothing of whether it is taken."""
 
     def covers(self, day: date) -> bool:
-        ordinal = day.toordinal()
-        return (self.start_on is None or self.start_on <= ordinal) and (self.end_on is None or ordinal <= self.end_on)
+        return self.may_show(day, 0)
+
+    def may_show(self, day: date, depot_days: int) -> bool:
+        """Whether it is taken on that day, or was a depot whose end is no longer ago."""
+        ordinal, longer = day.toordinal(), depot_days if self.depot else 0
+        begun = self.start_on is None or self.start_on <= ordinal
+        return begun and (self.end_on is None or ordinal <= self.end_on + longer)
 
 
 def reconciled(
@@ -66,7 +73,7 @@ def _taken(medications: tuple[Medication, ...]) -> tuple[tuple[IngredientPeriod,
 def _period(ingredient: str, medication: Medication) -> IngredientPeriod:
     start = medication.start_on.toordinal() if medication.start_on else None
     end = medication.end_on.toordinal() if medication.end_on else None
-    depot = ingredient in tables.MAINTENANCE and tables.is_depot(medication.rxnorm, medication.route)
+    depot = ingredient == tables.BUPRENORPHINE and tables.is_depot(medication.rxnorm, medication.route)
     return IngredientPeriod(ingredient[:CODE_CHARACTERS_MOST], start, end, depot)
 
 
@@ -80,7 +87,11 @@ def _until(
         for each in before
         if (each.ingredient, each.start_on) not in starts
     )
-    return tuple(each for each in ended if each.end_on is not None and each.end_on >= day - REMEMBERED_DAYS)
+    return tuple(each for each in ended if each.end_on is not None and each.end_on >= day - _remembered(each))
+
+
+def _remembered(ended: IngredientPeriod) -> int:
+    return DEPOT_REMEMBERED_DAYS if ended.depot else REMEMBERED_DAYS
 
 
 def _merged(intervals: tuple[IngredientPeriod, ...]) -> tuple[IngredientPeriod, ...]:

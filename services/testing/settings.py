@@ -47,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     baseline_days_before: DaysOrNone
     """Specimens collected so many days before admission still belong to the episode."""
     repeat_window_days: Days
+    depot_days: Annotated[int, msgspec.Meta(ge=0, le=730)]
+    """For how long after its end a depot of buprenorphine may still be found."""
     refusal_window_days: Days
     """A refused collection and another signal within so many days ask for more than either."""
     expected_in_a_row: Count

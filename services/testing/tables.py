@@ -107,8 +107,8 @@ INGREDIENTS: dict[str, Ingredient] = _by_key(
 PRODUCTS: dict[str, tuple[str, ...]] = _by_key("products.csv", "rxnorm", lambda row: tuple(row["ingredients"].split()))
 DEPOTS: frozenset[str] = frozenset(_by_key("depots.csv", "rxnorm", lambda row: row["form"]))
 """Products that somebody gives for weeks or months at once: an injection that forms a depot, an implant."""
-DEPOT_ROUTES = ("implant", "intramuscular", "subcutaneous")
-"""Routes of MedicationsRecorded by which a maintenance medication is given as a depot."""
+DEPOT_ROUTES = ("implant", "subcutaneous")
+"""Routes of MedicationsRecorded by which buprenorphine is given as a depot."""
 ORDINARY: frozenset[str] = frozenset(_by_key("ordinary.csv", "rxnorm", lambda row: row["name"]))
 """Ingredients that no cross-reactivity list cited in these tables names: beside a positive they ask for nothing."""
 CROSS_REACTIVE: dict[str, frozenset[str]] = _by_key("cross_reactive.csv", "rxnorm", _names("metabolite_groups"))

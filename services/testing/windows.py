@@ -34,7 +34,11 @@ class Windows:
     """
 
     def __init__(self, state: State, settings: Settings) -> None:
-        self._state, self._days = state, settings.residual_days
+        self._state, self._days, self._depot_days = (
+            state,
+            settings.residual_days,
+            depot_days(state.medications, settings),
+        )
         self._last = dict(state.last_positive_by_group)
         self._found = list(_evicted(state.last_positive_by_group))
         self._residual: dict[str, frozenset[str]] = {}
@@ -67,6 +71,9 @@ class Windows:
         now = drugs_of(specimen, group) - {ANY}
         return any(not any(_may_have_been(each, one) for each in before) for one in now)
 
+    def _is_explained(self, measure: Measure, day: date) -> bool:
+        return explained_by(analyte_of(measure), self._state.medications, day, self._depot_days) is not None
+
     def _positive_groups(self, specimen: Specimen, day: date) -> list[tuple[str, bool]]:
         """Metabolite groups positive in a specimen and not refuted, and whether prescriptions explain all of it."""
         groups: dict[str, bool] = {}
@@ -75,7 +82,7 @@ class Windows:
         for measure in specimen.live:
             known = tables.ANALYTES.get(analyte_of(measure))
             if letter_of(measure) == "p" and known is not None and not refuted(measure, specimen):
-                explained = explained_by(analyte_of(measure), self._state.medications, day) is not None
+                explained = self._is_explained(measure, day)
                 groups[known.metabolite_group] = explained and groups.get(known.metabolite_group, True)
         return list(groups.items())
 
@@ -100,9 +107,14 @@ def _may_have_been(before: str, now: str) -> bool:
     return any({before, now} <= of for name, of in drugs.items() if name != now or before not in drugs)
 
 
-def explained_by(analyte: str, medications: Iterable[IngredientPeriod], day: date) -> str | None:
+def depot_days(medications: Iterable[IngredientPeriod], settings: Settings) -> int:
+    """Read only where a depot is known, so that `why` names it there alone."""
+    return settings.depot_days if any(each.depot for each in medications) else 0
+
+
+def explained_by(analyte: str, medications: Iterable[IngredientPeriod], day: date, depot_days: int) -> str | None:
     for taken in medications:
-        if taken.covers(day) and analyte in tables.INGREDIENTS[taken.ingredient].explains:
+        if taken.may_show(day, depot_days) and analyte in tables.INGREDIENTS[taken.ingredient].explains:
             return taken.ingredient
     return None
 

@@ -1,16 +1,20 @@
 """A maintenance medication that somebody gave for weeks: what a test shows of it asks, and accuses nobody."""
 
+from datetime import date, timedelta
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.testing import tables
 from services.testing.medications import MEDICATIONS_MOST
-from services.testing.messages import ReportResult
+from services.testing.messages import MedicationsRecorded, ReportResult
+from shared.events.envelope import name_id
+from shared.events.intake import Medication
 from shared.events.testing import DrugTestCorrected
 from tests.laws import examples
 from tests.story import only
-from tests.testing.given import admitted, day, medications, report
+from tests.testing.given import NAMES, admitted, day, medications, report
 from tests.testing.story import BASELINE, Story, outcomes
 
 INGREDIENT, TABLET, SYRINGE, IMPLANT = "1819", "351267", "1996189", "1797650"
@@ -79,6 +83,38 @@ def test_a_route_that_is_corrected_later_takes_the_accusation_back() -> None:
     emitted = story.then(medications(day(9), INGREDIENT, route="subcutaneous"))
     assert outcomes(emitted) == ["indeterminate", "indeterminate"] and only(emitted, DrugTestCorrected)
     assert story.escalations == {"result-unclear": 1}
+
+
+@pytest.mark.parametrize(
+    ("product", "days_ago", "outcome"),
+    [
+        (SYRINGE, 365, "expected-positive"),
+        (SYRINGE, 366, "unexpected-positive-presumptive"),
+        (TABLET, 1, "unexpected-positive-presumptive"),
+    ],
+)
+def test_what_is_found_of_a_depot_for_a_year_after_its_end_is_explained_by_it(
+    product: str, days_ago: int, outcome: str
+) -> None:
+    end_on = day(7).date() - timedelta(days=days_ago)
+    given_last = Medication(name_id(NAMES, product), product, date(2023, 1, 1), end_on)
+    listed = MedicationsRecorded(list_id=name_id(NAMES, "list"), recorded_at=day(-1), medications=(given_last,))
+    story = Story(listed, admitted(), BASELINE)
+    assert outcomes(story.then(report("negative", 7, BUPRENORPHINE="negative"))) == ["expected-negative"]
+    assert outcomes(story.then(report("weekly", 7, BUPRENORPHINE="positive"))) == [outcome]
+
+
+def test_a_depot_that_is_in_no_list_any_more_is_remembered_as_long_and_tablets_are_not() -> None:
+    for taken, outcome in ((SYRINGE, "expected-positive"), (TABLET, "unexpected-positive-presumptive")):
+        story = Story(medications(day(-1), taken), admitted(), BASELINE, medications(day(3)), medications(day(90)))
+        assert outcomes(story.then(report("weekly", 100, BUPRENORPHINE="positive"))) == [outcome]
+        assert bool(story.state.medications) == (taken == SYRINGE)
+
+
+def test_methadone_has_no_depot_by_whatever_route_it_is_listed() -> None:
+    story = given_by("6813", "subcutaneous")
+    absent = report("weekly", 7, METHADONE="negative")
+    assert outcomes(story.then(absent)) == ["unexpected-negative-prescribed"]
 
 
 def test_every_product_of_the_table_is_one_whose_ingredients_are_known() -> None:
