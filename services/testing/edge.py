@@ -101,7 +101,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
     commands: list[Command] = []
     stored: list[AcceptedResource] = []
     notes = _Notes()
-    alone = not placing.beside_a_report(entries)
+    of_the_program = placing.is_of_the_program(entries, context)
     grouped = {name for each in entries for name in (*results(each.resource), *members(each.resource))}
     for entry in entries:
         match entry.type:
@@ -112,7 +112,7 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
                 commands.append(escalation_command(entry, context))
             case placing.ORDER:
                 commands.append(placing.placed(entry, context))
-            case "Specimen" if alone:
+            case "Specimen" if of_the_program:
                 commands.extend(placing.collections(entry, context))
             case "DiagnosticReport":
                 commands.extend(_commands(_of_report(entry, submitted), entry, submitted, notes))

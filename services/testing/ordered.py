@@ -45,7 +45,7 @@ class Evidence(msgspec.Struct, frozen=True, array_like=True):
 class OrderedTest(msgspec.Struct, frozen=True, array_like=True):
     """One ordered test; ids are packed, instants in seconds.
 
-    `announced_at` is when it could first be known. `numbers` are short digests of the numbers by which it was placed.
+    `announced_at` is when it was placed in this window. `numbers` are short digests of those by which it was placed.
     `silent`: its window passed, was listened to, and nobody came. `asked`: a person was asked what became of it.
     `overdue`: no result came by `result_by`. `look_at` 0: nothing of it is waited for.
     """
@@ -153,7 +153,7 @@ def is_within(specimen: Specimen, test: OrderedTest) -> bool:
     if specimen.voided:
         return False
     to_minute = any(each.to_minute for each in specimen.versions if each.collected_at == specimen.collected_at)
-    since = test.announced_at if to_minute else test.opens_at - DAY
+    since = min(test.announced_at, test.opens_at) if to_minute else test.opens_at - DAY
     return since <= specimen.collected_at <= test.closes_at
 
 

@@ -19,7 +19,7 @@ from shared.edge.outcome import HttpRefusal, refuse
 from shared.events import codes
 from shared.events.codes import LOINC
 from shared.events.drug_test_order import NO_SHOW, REFUSED
-from shared.events.envelope import Command
+from shared.events.envelope import Command, is_id
 
 ORDER = "ServiceRequest"
 DRUG_TEST = "drug-test"
@@ -28,10 +28,6 @@ AHEAD_DAYS_MOST = 366
 NUMBERS_MOST = 4
 _ORDERS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
 _NOT_GIVEN: dict[str, Kind] = {REFUSED: "refused", NO_SHOW: "missed"}
-
-
-def is_order(entry: BundleEntry) -> bool:
-    return entry.type == ORDER
 
 
 def placed(entry: BundleEntry, context: Context) -> Command:
@@ -122,8 +118,9 @@ def collections(entry: BundleEntry, context: Context) -> Iterator[ReportCollecti
 
 
 def _requests(specimen: Json) -> list[str]:
+    """The ids of the hub's orders; whoever has orders of their own names them otherwise."""
     found = (target(each, ORDER) for each in specimen.get("request", ()))
-    return list(dict.fromkeys(each for each in found if each is not None))
+    return list(dict.fromkeys(each for each in found if each is not None and is_id(each)))
 
 
 def _kind(entry: BundleEntry) -> Kind | None:
@@ -161,6 +158,8 @@ def _no_time(where: str) -> HttpRefusal:
     return refuse(422, "required", where, "A specimen of an ordered test needs the time at which it was collected.")
 
 
-def beside_a_report(entries: Sequence[BundleEntry]) -> bool:
-    """Whether these are a laboratory's: what comes with a report is about it."""
-    return any(each.type in ("DiagnosticReport", "Observation") for each in entries)
+def is_of_the_program(entries: Sequence[BundleEntry], context: Context) -> bool:
+    """Whether a Specimen among these is the program's word about a collection. A laboratory's own is what its report is
+    about, and an order that it names may be its own, too."""
+    beside_a_report = any(each.type in ("DiagnosticReport", "Observation") for each in entries)
+    return not beside_a_report and not context.caller.client.reports

@@ -280,7 +280,7 @@ def load(deploy: Path, service: str, type_: type[T]) -> dict[str, T]:
     return loaded
 
 
-def _shared_with(service: str, its: Mapping[str, Any]) -> dict[str, Any]:
+def _shared_with(service: str, its: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
     """What the program has for this service beside its own table. Raises KeyError where it is missing."""
     names = (*_OF_ALL_SERVICES, *(name for name, services in _OF_SOME_SERVICES.items() if service in services))
     lent = {name: its.get(lender, {}).get(name, {}) for name, lender in _LENT.get(service, {}).items()}

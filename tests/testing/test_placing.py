@@ -165,6 +165,16 @@ async def test_a_specimen_that_was_given_needs_its_time(testing: ReceivingServic
     assert refused == ("required", "Specimen.collection.collected")
 
 
+async def test_a_laboratorys_own_specimen_says_nothing_of_a_collection(testing: ReceivingService) -> None:
+    """It names its own order, or one of the hub's: it is stored, and no program's word."""
+    order_id = await testing.post(order(testing))
+    for named in ("4711", testing.patient, order_id):
+        await testing.post(specimen(testing, named), client="lab")
+    assert await testing.emitted() == ["DrugTestOrdered"]
+    await testing.post(specimen(testing, "4711"))
+    assert await testing.emitted() == ["DrugTestOrdered"]
+
+
 async def test_a_specimen_of_an_order_that_nobody_knows_is_refused(testing: ReceivingService) -> None:
     assert (await fault(testing, specimen(testing, testing.patient)))[0] == "not-found"
 

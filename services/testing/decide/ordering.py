@@ -46,6 +46,19 @@ from shared.rules.decision import Moment, Refused
 from shared.rules.packing import DAY, pack_id, seconds
 
 _NUMBER_CHARACTERS = 8
+OF_STAY = (
+    EpisodeAdmitted,
+    StageAdvanced,
+    EpisodeStepped,
+    EpisodePaused,
+    EpisodeResumed,
+    EpisodeDischarged,
+    DischargeWithdrawn,
+    PatientDied,
+    DeathWithdrawn,
+    RandomDayDrawn,
+)
+"""Events by which what is ordered may change."""
 NOT_IN_TREATMENT = Refused("business-rule", "A test is ordered of a patient whose stay is open.", "ServiceRequest")
 UNKNOWN_ORDER = Refused("not-found", "No ordered test has this id, or it lies too far back.", "ServiceRequest.id")
 
@@ -69,13 +82,14 @@ def placed(state: State, command: OrderDrugTest, moment: Moment[Settings]) -> li
         return NOT_IN_TREATMENT
     packed, numbers = pack_id(command.order_id), tuple(number_key(each) for each in command.numbers)
     opens_at, closes_at = seconds(command.opens_at), seconds(command.closes_at)
-    known = state.orders.test(packed)
+    known, now = state.orders.test(packed), seconds(moment.now)
     if known is None:
-        test = OrderedTest(packed, opens_at, closes_at, min(opens_at, seconds(moment.now)), numbers=numbers)
+        test = OrderedTest(packed, opens_at, closes_at, now, numbers=numbers)
     elif (known.opens_at, known.closes_at) == (opens_at, closes_at):
         test = replace(known, cancelled="", numbers=numbers or known.numbers)
     else:
-        test = replace(known, opens_at=opens_at, closes_at=closes_at, cancelled="", silent=False, asked=False)
+        moved = replace(known, opens_at=opens_at, closes_at=closes_at, announced_at=now)
+        test = replace(moved, cancelled="", silent=False, asked=False)
     orders = state.orders.with_test(waiting.waits(test, moment.settings.schedule))
     for specimen in state.specimens if known is None else ():
         orders = _belonging(orders, specimen, (), moment)
@@ -109,12 +123,10 @@ def number_key(number: str) -> str:
 def _concerns(state: State, cause: Consumes | Commands) -> bool:
     """Most reports are of patients of whom nothing is ordered."""
     match cause:
-        case OrderDrugTest() | CancelDrugTest() | ReportCollection():
-            return False
         case ReportResult() | TimePassed():
             return state.orders != Orders()
         case _:
-            return True
+            return isinstance(cause, OF_STAY)
 
 
 def _after(
@@ -235,7 +247,7 @@ def _reason(cause: Consumes | Commands) -> str:
 
 
 def _remembered(orders: Orders, moment: Moment[Settings]) -> Orders:
-    """Without the tests that lie too far back, unless something of them is waited for."""
+    """Without the tests that lie too far back: their windows, and the time by which their results were to come."""
     since = seconds(moment.now) - moment.settings.schedule.remembered_days * DAY
-    tests = tuple(each for each in orders.tests if each.closes_at > since or (each.look_at and each.awaits_result))
+    tests = tuple(each for each in orders.tests if max(each.closes_at, each.result_by) > since)
     return orders if len(tests) == len(orders.tests) else replace(orders, tests=tests)

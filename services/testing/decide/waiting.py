@@ -30,7 +30,7 @@ def looked_at(test: OrderedTest, reported_at: int, moment: Moment[Settings]) -> 
     if test.outcome != "awaited":
         return replace(test, look_at=0, overdue=test.awaits_result)
     schedule = moment.settings.schedule
-    listened = max(test.closes_at, seconds(moment.listening_since)) + schedule.report_hours * HOUR
+    listened = max(test.closes_at, test.announced_at, seconds(moment.listening_since)) + schedule.report_hours * HOUR
     if listened > now:
         return replace(test, look_at=listened)
     if reported_at >= test.opens_at:

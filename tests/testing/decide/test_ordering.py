@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
 from services.testing.messages import (
     CancelDrugTest,
@@ -32,6 +34,7 @@ from shared.events.envelope import Command, Event, name_id
 from shared.events.testing import DrugTestEvent, Number
 from shared.rules.decision import Refused
 from shared.rules.packing import pack_id
+from tests.laws import examples
 from tests.story import PatientStory, names, only
 from tests.testing.decide.test_discharge_withdrawn import taken_back
 from tests.testing.given import ADMISSION, EPISODE, NAMES, SETTINGS, admitted, day, discharged, report
@@ -49,7 +52,9 @@ MISSED = {"collection-missed": 2}
 
 def drawing(**changed: object) -> Settings:
     """The hub draws the days."""
-    return msgspec.structs.replace(SETTINGS, schedule=msgspec.structs.replace(SETTINGS.schedule, draws=True, **changed))
+    return msgspec.structs.replace(
+        SETTINGS, schedule=msgspec.structs.replace(SETTINGS.schedule, **{"draws": True, **changed})
+    )
 
 
 def order(opens: datetime = OPENS, closes: datetime = CLOSES, *numbers: str) -> OrderDrugTest:
@@ -257,6 +262,65 @@ def test_an_order_that_is_known_after_its_result_finds_it() -> None:
     story.then(result("weekly", OPENS + HOUR), at=day(12))
     emitted = story.then(order(), at=day(13))
     assert names(emitted) == ["DrugTestOrdered", "SpecimenCollected"]
+
+
+def test_an_order_that_is_known_after_its_window_is_no_miss_before_its_collection_could_be_reported() -> None:
+    story = Story(admitted(), BASELINE)
+    story.then(order(), at=day(13))
+    assert silence(story, day(13) + 3 * HOUR) == []
+    assert only(silence(story, day(13) + 4 * HOUR), CollectionMissed) != []
+
+
+STATED = [
+    collection("collected", OPENS + 3 * HOUR, name_id(NAMES, "one")),
+    collection("refused", OPENS + HOUR, name_id(NAMES, "two")),
+    collection("missed", CLOSES, name_id(NAMES, "three")),
+    collection("collected", CLOSES + HOUR, name_id(NAMES, "four")),
+    result("first", OPENS + 2 * HOUR, pack_id(ORDER)),
+    result("second", CLOSES + 2 * HOUR, pack_id(ORDER)),
+]
+
+
+@given(
+    some.lists(some.sampled_from(STATED), max_size=6).flatmap(
+        lambda few: some.tuples(some.just(few), some.permutations(few * 2))
+    )
+)
+@settings(max_examples=examples(100))
+def test_whatever_is_reported_in_whatever_order_and_however_often_the_same_stands(
+    reports: tuple[list[ReportCollection | ReportResult], list[ReportCollection | ReportResult]],
+) -> None:
+    few, mixed = reports
+    one, other = ordered(), ordered()
+    for story, sent in ((one, few), (other, mixed)):
+        silence(story, OVER)
+        for each in sent:
+            story.then(each, at=day(15))
+    assert one.state.orders == other.state.orders
+    assert one.escalations == other.escalations
+    graver = "collection-missed" in one.escalations
+    assert not (graver and any(each in STATED[:1] or each == STATED[4] for each in few))
+
+
+OTHER = OrderDrugTest(order_id=name_id(NAMES, "another order"), opens_at=day(60), closes_at=day(61))
+
+
+def test_what_a_test_of_long_ago_asked_of_a_person_stays_open_though_the_test_is_forgotten() -> None:
+    story = ordered()
+    silence(story, OVER)
+    emitted = story.then(OTHER, at=day(50))
+    assert names(emitted) == ["DrugTestOrdered"]
+    assert [each.id for each in story.state.orders.tests] == [pack_id(OTHER.order_id)]
+    assert story.escalations == MISSED
+
+
+def test_a_test_whose_result_is_waited_for_is_not_forgotten() -> None:
+    """A program whose laboratory has forty days."""
+    story = Story(admitted(), BASELINE, settings=drawing(result_days=40, draws=False))
+    story.then(order(), at=day(8))
+    story.then(collection("collected", OPENS), at=OPENS)
+    story.then(OTHER, at=day(49))
+    assert only(silence(story, day(51)), ResultOverdue) != []
 
 
 def test_a_test_that_is_moved_is_waited_for_in_its_new_window() -> None:
