@@ -55,7 +55,7 @@ from shared.edge.fhir.elements import codes_in, target
 from shared.edge.finding import FIND
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.edge.search import AUDITS, DOCUMENTS, FINDINGS, IDENTIFIED, PARAMETERS, TASKS, WITHOUT_STATUS
+from shared.edge.search import AUDITS, DOCUMENTS, FINDINGS, PARAMETERS, REPORTS, SPECIMENS, TASKS, WITHOUT_STATUS
 from shared.events.codes import ORDER_NUMBER, OUTCOME
 from shared.events.envelope import Command, is_id
 from shared.events.testing import Number
@@ -65,10 +65,11 @@ from shared.platform.keys import Keys
 from shared.rules.packing import pack_id
 
 _READ: tuple[Interaction, ...] = ("read", "search-type")
-_SENT = ResourceSupport((*_READ, "create", "update"), IDENTIFIED, conditional_create=True, conditional_update=True)
+_SENT = ResourceSupport((*_READ, "create", "update"), REPORTS, conditional_create=True, conditional_update=True)
 REPORTED = ("DiagnosticReport", "Observation", "Specimen")
 TAKES: dict[str, ResourceSupport] = {
     **dict.fromkeys(REPORTED, _SENT),
+    "Specimen": msgspec.structs.replace(_SENT, search=SPECIMENS),
     "ServiceRequest": ResourceSupport((*_READ, "create", "update"), PARAMETERS),
     "Task": ResourceSupport((*_READ, "update", "patch"), TASKS),
     "DetectedIssue": ResourceSupport(_READ, FINDINGS),
@@ -300,6 +301,7 @@ def edge(keys: Keys) -> Edge:
         interpret=sealing,
         order=("ServiceRequest", "Specimen", "Observation", "DiagnosticReport", "Task"),
         unknown_patient="waiting",
+        also=frozenset({"messages"}),
         questions=frozenset({FIND, WHOSE, MAP_CODE, READ_VALUE, CHECK_TIME, CHECK_MESSAGE}),
         assigns=frozenset({FIND, WHOSE}),
         sought=sought,

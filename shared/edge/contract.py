@@ -23,7 +23,7 @@ class StoredResource:
     """A resource as it is now: whose it is, and its body (empty for a sealed Patient)."""
 
     patient: str
-    body: Mapping[str, Any]
+    body: Json
     version: int = 1
 
 

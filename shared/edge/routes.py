@@ -66,7 +66,7 @@ def message(dependencies: EdgeDependencies) -> Handler:
         done = await dependencies.submissions.submit(
             Submission("message", entries, cause, repeatable, digest_of(body), len(body)), caller
         )
-        return answer(_message_answer(header, done), 202 if done.incomplete else 200)
+        return answer(_message_answer(header, done, dependencies.inbox.service.name), 202 if done.incomplete else 200)
 
     return handle
 
@@ -293,7 +293,7 @@ def _bundle_answer(done: Done) -> Response:
     return answer(answered, 202 if done.incomplete else 200)
 
 
-def _message_answer(header: Json, done: Done) -> MutableJson:
+def _message_answer(header: Json, done: Done, service: str) -> MutableJson:
     """The response message: that the request was taken, which one it was, and where each resource now stands."""
     identity, details = str(uuid4()), str(uuid4())
     places = [Issue("information", "informational", (), _unversioned(each.location)) for each in done.answered]
@@ -302,7 +302,7 @@ def _message_answer(header: Json, done: Done) -> MutableJson:
         "resourceType": "MessageHeader",
         "id": identity,
         **{name: header[name] for name in ("eventCoding", "eventUri") if name in header},
-        "source": {"endpoint": "urn:iop-hub:intake"},
+        "source": {"endpoint": f"urn:iop-hub:{service}"},
         "response": {
             "identifier": header.get("id", "unknown"),
             "code": "ok",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from shared.edge import fhir, paging, partner_tasks, session_searches, work_lists
+from shared.edge import fhir, paging, partner_tasks, report_searches, session_searches, work_lists
 from shared.edge.clients import Caller
 from shared.edge.fhir.responses import SearchType
 from shared.edge.json import MutableJson
@@ -72,6 +72,9 @@ AUDITS: Mapping[str, SearchType] = {
 """Who did, or read, what: `agent` is a client, or the person for whom it acted; `entity` what it was done to."""
 DOCUMENTS: Mapping[str, SearchType] = {**PARAMETERS, "type": "token"}
 IDENTIFIED: Mapping[str, SearchType] = {**PARAMETERS, "identifier": "token"}
+REPORTS: Mapping[str, SearchType] = {**IDENTIFIED, "code": "token", "specimen": "reference"}
+SPECIMENS: Mapping[str, SearchType] = {**IDENTIFIED, "type": "token", "collected": "date"}
+"""`collected` is FHIR's name of `date`."""
 WITHOUT_STATUS: Mapping[str, SearchType] = {name: kind for name, kind in PARAMETERS.items() if name != "status"}
 DIRECTORY: Mapping[str, SearchType] = {name: PARAMETERS[name] for name in ("_id", "_lastUpdated")}
 """Of what is about no patient, and has neither a status nor a time."""
@@ -212,6 +215,8 @@ class ResourceReader:
                 query.changed(*between(value, self._zone(caller)))
             case _ if type_ == "Task":
                 work_lists.narrow(query, name, value, self._zone(caller))
+            case _ if type_ in report_searches.NARROWED:
+                report_searches.narrow(query, name, value, self._zone(caller))
             case _ if type_ in session_searches.NARROWED:
                 patients = partial(self.patients, caller=caller)
                 await session_searches.narrow(query, name, value, patients, self.pool, self._zone(caller))

@@ -1,12 +1,20 @@
 """What a laboratory sent is found by its number."""
 
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from services.testing.edge import TAKES
+from deploy import keys
+from services.testing.edge import TAKES, edge
+from shared.edge.app import statement
 from shared.edge.fhir import capability, validate
+from shared.edge.fhir import message as split_message
 from shared.edge.outcome import HttpRefusal
+from shared.edge.resolving import Submission
+from shared.platform.keys import Keys
+from tests.service import caller
 from tests.testing.receiving import ADMITTED, AUTHORITY, ReceivingService, message
 
 
@@ -124,3 +132,74 @@ def test_the_statement_names_each_type_that_is_found_by_identifier() -> None:
         if {"name": "identifier", "type": "token"} in each.get("searchParam", ())
     }
     assert named == {"DiagnosticReport", "Observation", "Specimen"}
+
+
+async def found(testing: ReceivingService, kind: str, *asked: tuple[str, str]) -> list[str]:
+    return [each["id"] for each in await testing.found(kind, *asked)]
+
+
+def row(code: str, day: str, **more: Any) -> dict[str, Any]:
+    who = {"subject": {"identifier": {"system": AUTHORITY, "value": "SEEDED-MRN"}}}
+    coded = {"coding": [{"system": "http://loinc.org", "code": code}]}
+    value = {"status": "final", "valueString": "NEG", "effectiveDateTime": f"2026-01-{day}"}
+    return {"resourceType": "Observation", "code": coded, **value, **who, **more}
+
+
+async def test_rows_are_found_by_their_code_the_latest_first(testing: ReceivingService) -> None:
+    await testing.identified()
+    first = await testing.post(row("59673-4", "10"))
+    other = await testing.post(row("14314-9", "11"))
+    last = await testing.post(row("59673-4", "12"))
+    of_sender = ("_id", ",".join((first, other, last)))
+    asked = [("code", "http://loinc.org|59673-4"), of_sender, ("_sort", "-date")]
+    assert await found(testing, "Observation", *asked) == [last, first]
+    assert await found(testing, "Observation", ("code", "59673-4"), of_sender, ("date", "lt2026-01-11")) == [first]
+    assert await found(testing, "Observation", ("code", "urn:other|59673-4"), of_sender) == []
+
+
+async def test_rows_and_reports_are_found_by_their_specimen(testing: ReceivingService) -> None:
+    await testing.identified()
+    specimen = await testing.post(numbered("Specimen", {"value": "S7"}) | {"type": {"coding": [{"code": "UR"}]}})
+    of_it = await testing.post(row("59673-4", "10", specimen={"reference": f"Specimen/{specimen}"}))
+    await testing.post(row("59673-4", "11"))
+    report = numbered("DiagnosticReport", {"value": "F7"}) | {"specimen": [{"reference": f"Specimen/{specimen}"}]}
+    reported = await testing.post(report)
+    for name in (specimen, f"Specimen/{specimen}", f"http://hub.example.org/fhir/Specimen/{specimen}"):
+        assert await found(testing, "Observation", ("specimen", name)) == [of_it]
+        assert await found(testing, "DiagnosticReport", ("specimen", name)) == [reported]
+    assert await found(testing, "Specimen", ("type", "UR")) == [specimen]
+    assert await found(testing, "Specimen", ("type", "SAL")) == []
+
+
+@pytest.mark.parametrize("specimen", ["Patient/1", "Specimen/1/2", ",".join(["s"] * 51)])
+async def test_what_names_no_specimen_is_no_search(testing: ReceivingService, specimen: str) -> None:
+    with pytest.raises(HttpRefusal) as refused:
+        await testing.found("Observation", ("specimen", specimen))
+    assert refused.value.status == 400
+
+
+async def test_a_message_bundle_is_taken_with_the_device_that_measured(testing: ReceivingService) -> None:
+    await testing.identified()
+    await testing.admitted()
+    device = {"resourceType": "Device", "deviceName": [{"name": "Analyser", "type": "user-friendly-name"}]}
+    header = {"resourceType": "MessageHeader", "eventUri": "urn:lab:result", "source": {"endpoint": "urn:lab"}}
+    measured = row("59673-4", "10", device={"reference": "urn:uuid:7d1f0a52-0000-4000-8000-000000000002"})
+    entry = [
+        {"fullUrl": f"urn:uuid:7d1f0a52-0000-4000-8000-00000000000{place}", "resource": each}
+        for place, each in enumerate((header, measured, device))
+    ]
+    _, entries = split_message({"resourceType": "Bundle", "type": "message", "entry": entry})
+    submission = Submission("message", entries, uuid4(), False, "digest")
+    done = await testing.running.submissions.submit(submission, caller("lab"))
+    assert [each.status for each in done.answered] == ["201 Created", "200 OK"]
+    assert await testing.emitted() == ["DrugTestResulted"]
+
+
+def test_the_statement_names_the_searches_and_takes_messages(tmp_path: Path) -> None:
+    stated = statement("testing", edge(Keys.load(keys.make(tmp_path), "testing")), "")["rest"][0]
+    searched = {each["type"]: {one["name"] for one in each.get("searchParam", ())} for each in stated["resource"]}
+    assert {"identifier", "code", "specimen", "status", "date"} <= searched["Observation"] & searched[
+        "DiagnosticReport"
+    ]
+    assert {"identifier", "type", "collected", "status"} <= searched["Specimen"]
+    assert [each["name"] for each in stated["operation"]] == ["process-message"]
