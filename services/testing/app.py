@@ -1,9 +1,10 @@
 """Composition root: `python -m services.testing.app`."""
 
 from collections.abc import Coroutine, Iterator
+from functools import partial
 from typing import Any
 
-from services.testing import examining, mllp, mllp_tls
+from services.testing import ageing, examining, mllp, mllp_tls
 from services.testing.code_maps import LOOK_SECONDS, CodeMaps
 from services.testing.decide import decide, react
 from services.testing.drawing import Lots
@@ -68,7 +69,12 @@ def _settings(process: Process) -> dict[str, Settings]:
 def _tasks(running: Running) -> list[Coroutine[Any, Any, None]]:
     rereading = Rereading(_receiver(running), registered(running.process.deploy))
     maps = CodeMaps(running, rereading)
-    return [*_mllp(running), db.every(LOOK_SECONDS, maps.look, name="code maps")]
+    age = partial(ageing.look, running, registered(running.process.deploy))
+    return [
+        *_mllp(running),
+        db.every(LOOK_SECONDS, maps.look, name="code maps"),
+        db.every(ageing.LOOK_SECONDS, age, name="work list"),
+    ]
 
 
 def _mllp(running: Running) -> Iterator[Coroutine[Any, Any, None]]:

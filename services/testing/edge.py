@@ -39,10 +39,8 @@ from services.testing.submitted import (
 from services.testing.unmapped import waiting_by_code
 from services.testing.validity import stating_a_condition
 from services.testing.worklist import (
-    CHECK_MESSAGE,
-    CHECK_TIME,
+    KINDS,
     MAP_CODE,
-    READ_VALUE,
     code_task,
     line_of,
     sought,
@@ -302,7 +300,7 @@ def edge(keys: Keys) -> Edge:
         order=("ServiceRequest", "Specimen", "Observation", "DiagnosticReport", "Task"),
         unknown_patient="waiting",
         also=frozenset({"messages"}),
-        questions=frozenset({FIND, WHOSE, MAP_CODE, READ_VALUE, CHECK_TIME, CHECK_MESSAGE}),
+        questions=KINDS,
         assigns=frozenset({FIND, WHOSE}),
         sought=sought,
         code_lines={MAP_CODE: line_of},

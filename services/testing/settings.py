@@ -8,7 +8,7 @@ from services.testing import tables
 from services.testing.schedule import Schedule
 from shared.rules.calendar import OPEN, Calendar
 from shared.rules.escalation import Times
-from shared.rules.numbers import Count, Days, DaysOrNone, Measured, MinutesOrNone
+from shared.rules.numbers import Count, Days, DaysOrNone, Hours, Measured, MinutesOrNone
 from shared.rules.staff import Staff
 
 WITHOUT_RESULT = ("ignored", "comment", "document", "no-drug-test")
@@ -38,6 +38,19 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     temperature_high_f: Measured
 
 
+class WorkList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When what waits on the laboratories' work list is reported to operations, twice, and when the laboratory is to be
+    called."""
+
+    report_hours: Hours
+    report_again_hours: Hours
+    call_days: Days
+
+    def __post_init__(self) -> None:
+        if not self.report_hours < self.report_again_hours < self.call_days * 24:
+            raise ValueError("report_hours must be less than report_again_hours, and that less than call_days")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timezone: str
     ahead_minutes: MinutesOrNone
@@ -60,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     validity: Validity
     retention_days: DaysOrNone
     """How long an ended episode stays in the state, after its last open item."""
+    work_list: WorkList
     schedule: Schedule
     calendar: Calendar = OPEN
     """Days on which the program is closed, as for its sessions, and those that replace them."""

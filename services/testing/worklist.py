@@ -11,12 +11,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from services.testing.assigning import WHOSE
 from services.testing.measures import meaning_of
 from services.testing.messages import ReportResult
 from services.testing.settings import MEANINGS, Settings, is_understood
 from shared.edge import questions, work_item
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry, elements
+from shared.edge.finding import FIND
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.edge.work_item import INSTANT
@@ -31,6 +33,8 @@ MAP_CODE = "map-code"
 READ_VALUE = "read-value"
 CHECK_TIME = "check-time"
 CHECK_MESSAGE = "check-message"
+KINDS = frozenset({FIND, WHOSE, MAP_CODE, READ_VALUE, CHECK_TIME, CHECK_MESSAGE})
+"""Codes of the Tasks of one list, whatever else is asked of nobody's patient."""
 _LABORATORY = "laboratory"
 _DOCUMENT = "document"
 _CODE = "laboratory-code"
@@ -187,6 +191,12 @@ def answered(answer: Answer, now: datetime) -> AcceptedResource:
 
 def _is_reading(output: Json) -> bool:
     return fhir.code_of(dict(output["type"])) == _READ_AS
+
+
+def laboratory_of(task: Mapping[str, Any]) -> str:
+    """Who sent what a Task of the list is about; empty where it does not say."""
+    named = fhir.task_inputs(dict(task), _LABORATORY)
+    return str(named[0]["valueString"]) if named else ""
 
 
 def document_of(task: Mapping[str, Any]) -> str | None:

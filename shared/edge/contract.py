@@ -14,7 +14,6 @@ from shared.events.envelope import Command
 from shared.events.fhir import Element
 from shared.path.transaction.code_maps import MappedCode
 from shared.path.transaction.consent_ledger import LedgerSnapshot
-from shared.path.transaction.delivery import Commanded
 from shared.path.transaction.resources import AcceptedResource, Name
 
 
@@ -82,7 +81,7 @@ StateView = Callable[[object, Context, datetime], MutableJson]
 """What a service shows of one patient's state, as it is at that instant, or as it was in the time that holds it."""
 LedgerView = Callable[[LedgerSnapshot, Context, datetime], MutableJson]
 """What a service shows of one patient's consents, as the gate would read them at that instant."""
-Sought = Callable[[Commanded, Any], Sequence[Element]]
+Sought = Callable[..., Sequence[Element]]
 """What a Task says of a fact whose patient nobody knows, by the program's settings: nothing where nothing is decided by
 it, and never an identifier."""
 CodeLine = Callable[[Json, BundleEntry, Context], MappedCode | None]

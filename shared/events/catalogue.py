@@ -316,6 +316,7 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(technical.CapacityNearlyReached, OPERATIONS, "intake", "OperationOutcome"),
     CatalogueEntry(technical.FeedSilent, OPERATIONS, "attendance", "OperationOutcome"),
     CatalogueEntry(technical.FeedSpoke, OPERATIONS, "attendance", "OperationOutcome"),
+    CatalogueEntry(technical.WorkListAged, OPERATIONS, "testing", "OperationOutcome"),
     CatalogueEntry(technical.FeedTroubled, OPERATIONS, "aftercare", "OperationOutcome"),
     CatalogueEntry(technical.FeedRecovered, OPERATIONS, "aftercare", "OperationOutcome"),
 )

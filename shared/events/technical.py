@@ -125,6 +125,13 @@ class FeedSpoke(OperationsEvent, frozen=True, kw_only=True):
     """Reports of the program's sessions come again, or a person answered that there were none to come."""
 
 
+class WorkListAged(OperationsEvent, frozen=True, kw_only=True):
+    """So much of what laboratories sent has waited for a person for so many hours. Counts alone, of nobody, once for
+    each age."""
+
+    severity: ClassVar[str] = "warning"
+
+
 class FeedTroubled(OperationsEvent, frozen=True, kw_only=True):
     """A public feed of meetings can't be had or trusted, or has not been for too long: its last good copy counts, if it
     has one. Emitted once for each trouble."""

@@ -24,6 +24,9 @@ class RegisteredClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     scopes: tuple[str, ...] = ()
     assigning_authorities: Mapping[str, str] = {}
     hl7_senders: tuple[str, ...] = ()
+    contact: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Of a laboratory: whom a person calls about what it sent, and when; nothing about patients."""
+
     codes: Mapping[str, str] = {}
     """What its own codes mean to intake, beside the program's `local_codes` and before them."""
 

@@ -661,6 +661,7 @@ EXAMPLES: tuple[Event, ...] = (
     technical.CapacityNearlyReached(**_TECHNICAL),
     technical.FeedSilent(**_TECHNICAL),
     technical.FeedSpoke(**_TECHNICAL),
+    technical.WorkListAged(**_TECHNICAL),
     technical.FeedTroubled(**_TECHNICAL),
     technical.FeedRecovered(**_TECHNICAL),
 )

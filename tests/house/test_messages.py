@@ -32,7 +32,7 @@ def of_every_kind(service: str, union: str) -> set[type[Event]]:
 
 
 KINDS = ("Seats", "Groups", "Feeds")
-REPORTED = {technical.FeedTroubled, technical.FeedRecovered}
+REPORTED = {technical.FeedTroubled, technical.FeedRecovered, technical.WorkListAged}
 """Technical facts of one service that no decision of it emits."""
 
 

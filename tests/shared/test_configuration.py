@@ -204,7 +204,7 @@ async def test_without_a_port_there_is_no_mllp(start_service: StartService) -> N
     testing = await start_service(app.assemble, "testing", MONDAY_NOON)
     assert testing.running.process.mllp_port is None
     tasks = testing.parts.tasks(testing.running)
-    assert [getattr(each, "__name__", "") for each in tasks] == ["every"]
+    assert [getattr(each, "__name__", "") for each in tasks] == ["every", "every"]
     for each in tasks:
         each.close()
 

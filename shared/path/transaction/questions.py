@@ -25,6 +25,8 @@ _ROW = """SELECT body, version FROM resources WHERE type = 'Task' AND id = $1 AN
 _LOCK = """SELECT id, program, body FROM resources WHERE type = 'Task' AND id = ANY($1::text[]) AND length(patient) = 0
     ORDER BY id, program FOR UPDATE"""
 _STATUSES = "SELECT program, status FROM resources WHERE type = 'Task' AND id = $1"
+_OLDER = """SELECT body, version FROM resources WHERE program = $1 AND type = 'Task' AND status = ANY($2::text[])
+    AND length(patient) = 0 AND at <= $3 ORDER BY id FOR UPDATE"""
 _WAIT = """INSERT INTO waiting_results (program, task, result, at) SELECT $1, $2, r, $4 FROM unnest($3::uuid[]) AS r
     ON CONFLICT DO NOTHING RETURNING result"""
 _WAIT_NO_MORE = "DELETE FROM waiting_results WHERE task = $1 AND program = $2"
@@ -108,6 +110,12 @@ async def of_code(connection: Connection, program: str, code: str, *, only_open:
         rows = await connection.fetch(_OPEN, program, list(OPEN), with_code)
     else:
         rows = await connection.fetch(_EVERY, program, with_code)
+    return [Question(_task(row["body"]), row["version"]) for row in rows]
+
+
+async def older(connection: Connection, program: str, before: datetime) -> list[Question]:
+    """Those that are open and were asked until then. Nobody else changes them until the transaction ends."""
+    rows = await connection.fetch(_OLDER, program, list(OPEN), before)
     return [Question(_task(row["body"]), row["version"]) for row in rows]
 
 

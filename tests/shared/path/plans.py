@@ -64,6 +64,7 @@ WALKS = {
     "parking._UNPARK": "a person's, of parked rows: few",
     "places._OPEN": "of a partner with a capacity, at its sends: of the program's Tasks those that are not over",
     "questions._EVERY": "at a change of a code map: Tasks of no patient",
+    "questions._OLDER": "of the program's Tasks those that are not over",
     "questions._OPEN": "of the program's Tasks those that are not over",
     "records._KINDS": "once an hour, a step into the index for each type and status",
     "records._UNCHANGED": "once an hour, of what is past its days: a few hundred at a time, in the index's order",
