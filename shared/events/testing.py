@@ -133,6 +133,8 @@ class DrugTestEvent(Event, frozen=True, kw_only=True):
     results: tuple[AnalyteResult, ...]
     condition: Condition = "valid"
     numbers: tuple[Number, ...] = ()
+    order_id: str = ""
+    """The ordered test that it answers, where one is known to."""
 
     def identifiers(self) -> Mapping[str, list[Resource]]:
         return {self.report_id: [each.write() for each in self.numbers]} if self.numbers else {}
@@ -162,6 +164,7 @@ class DrugTestEvent(Event, frozen=True, kw_only=True):
             {
                 "resourceType": "DiagnosticReport",
                 "id": self.report_id,
+                "basedOn": [fhir.reference("ServiceRequest", self.order_id)] if self.order_id else None,
                 "status": self.status,
                 "code": fhir.concept(codes.TASK, "drug-test"),
                 "subject": subject,

@@ -196,6 +196,8 @@ async def test_a_result_joins_its_order_by_the_placers_number_of_hl7(testing: Re
     assert await testing.receives(named) == "AA"
     assert (await testing.emitted())[1:] == ["DrugTestResulted", "SpecimenCollected"]
     assert [each["id"] for each in await testing.found("ServiceRequest", ("status", "completed"))] == [order_id]
+    answered = [{"reference": f"ServiceRequest/{order_id}"}]
+    assert answered in [each.get("basedOn") for each in await testing.found("DiagnosticReport")]
 
 
 async def test_a_result_joins_its_order_by_what_it_is_based_on(testing: ReceivingService) -> None:

@@ -3,7 +3,7 @@
 What follows of all that happens for what is ordered: computed anew, and the difference is emitted.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial, reduce
 
 from msgspec.structs import replace
@@ -42,8 +42,9 @@ from services.testing.settings import Settings
 from services.testing.specimens import Specimen
 from services.testing.state import State, evolve, in_treatment
 from shared.events.envelope import name_id
+from shared.events.testing import DrugTestEvent
 from shared.rules.decision import Moment, Refused
-from shared.rules.packing import DAY, pack_id, seconds
+from shared.rules.packing import DAY, pack_id, seconds, unpack_id
 
 _NUMBER_CHARACTERS = 8
 OF_STAY = (
@@ -67,6 +68,26 @@ def followed(
     before: State, cause: Consumes | Commands, emitted: Sequence[Emits], moment: Moment[Settings]
 ) -> Sequence[Emits]:
     """What was emitted, and what follows from it and its cause for what is ordered of the patient."""
+    return _based_on(before.orders, _with_orders(before, cause, emitted, moment))
+
+
+def _based_on(orders: Orders, emitted: Sequence[Emits]) -> Sequence[Emits]:
+    """Each drug test with the order that it answers, as it is known after this."""
+    for each in emitted:
+        orders = each.orders if isinstance(each, OrdersChanged) else orders
+    answered = {found.id: test.id for test in orders.tests for found in test.evidence}
+    return [_with_order(each, answered) for each in emitted] if answered else emitted
+
+
+def _with_order(emitted: Emits, answered: Mapping[str, str]) -> Emits:
+    if not isinstance(emitted, DrugTestEvent) or (order := answered.get(pack_id(emitted.report_id))) is None:
+        return emitted
+    return replace(emitted, order_id=unpack_id(order))
+
+
+def _with_orders(
+    before: State, cause: Consumes | Commands, emitted: Sequence[Emits], moment: Moment[Settings]
+) -> Sequence[Emits]:
     if not _concerns(before, cause):
         return emitted
     state = reduce(evolve, emitted, evolve(before, cause))

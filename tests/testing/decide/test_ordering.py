@@ -37,7 +37,7 @@ from shared.rules.packing import pack_id
 from tests.laws import examples
 from tests.story import PatientStory, names, only
 from tests.testing.decide.test_discharge_withdrawn import taken_back
-from tests.testing.given import ADMISSION, EPISODE, NAMES, SETTINGS, admitted, day, discharged, report
+from tests.testing.given import ADMISSION, EPISODE, NAMES, SETTINGS, admitted, day, discharged, medications, report
 from tests.testing.story import BASELINE, Story, raised
 
 HOUR = timedelta(hours=1)
@@ -248,6 +248,16 @@ def test_a_result_joins_by_the_number_of_whoever_ordered_it() -> None:
     assert only(story.then(result("weekly", CLOSES + DAY, "PL-77"), at=day(14)), CollectionMissed)
     other = ordered("PL-77")
     assert only(other.then(result("weekly", CLOSES + DAY, "PL-78"), at=day(14)), DrugTestOrderEvent) == []
+
+
+def test_a_report_names_the_order_that_it_answers_whenever_it_is_emitted() -> None:
+    """At once, and when a list of medications regrades it."""
+    story = ordered()
+    found = result("weekly", OPENS + HOUR, pack_id(ORDER), FENTANYL="positive")
+    assert [each.order_id for each in only(story.then(found, at=day(12)), DrugTestEvent)] == [ORDER]
+    regraded = only(story.then(medications(day(13), "4337")), DrugTestEvent)
+    assert [each.order_id for each in regraded] == [ORDER]
+    assert [each.order_id for each in only(ordered().then(report("other", 3)), DrugTestEvent)] == [""]
 
 
 def test_a_result_without_a_number_is_of_the_test_in_whose_window_it_was_collected() -> None:
