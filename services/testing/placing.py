@@ -32,6 +32,7 @@ _NOT_GIVEN: dict[str, Kind] = {REFUSED: "refused", NO_SHOW: "missed"}
 
 def placed(entry: BundleEntry, context: Context) -> Command:
     """What it asks for by its status. Raises HttpRefusal 422."""
+    _require_known(entry, context)
     request, place = entry.resource, entry.place
     match request["status"]:
         case "active":
@@ -42,6 +43,13 @@ def placed(entry: BundleEntry, context: Context) -> Command:
         case _:
             text = "Must be active; of an order that stands also revoked or entered-in-error."
             raise refuse(422, "business-rule", f"{place}.status", text)
+
+
+def _require_known(entry: BundleEntry, context: Context) -> None:
+    """Only a result waits for its patient. Raises HttpRefusal 409."""
+    if not context.patient:
+        text = "The patient is not known yet; try again later."
+        raise refuse(409, "transient", f"{entry.place}.subject", text, Retry_After="5")
 
 
 def _ordered(entry: BundleEntry, context: Context) -> OrderDrugTest:
@@ -112,6 +120,7 @@ def collections(entry: BundleEntry, context: Context) -> Iterator[ReportCollecti
         yield ReportCollection(order_id=each, collection_id=str(entry.id), kind=None, at=context.now)
     if not named:
         return
+    _require_known(entry, context)
     kind, at = _kind(entry), _at(entry, context)
     for each in named:
         yield ReportCollection(order_id=each, collection_id=str(entry.id), kind=kind, at=at)

@@ -10,7 +10,7 @@ from shared.edge.outcome import HttpRefusal
 from shared.events.codes import LOINC, ORDER_NUMBER, OUTCOME, TASK
 from shared.path.inbound.deadlines import run_due
 from shared.rules.packing import pack_id
-from tests.testing.receiving import ReceivingService, message
+from tests.testing.receiving import AUTHORITY, ReceivingService, message
 
 NOW = datetime(2026, 1, 14, 17, 0, tzinfo=UTC)
 """The hub's."""
@@ -64,6 +64,17 @@ async def fault(testing: ReceivingService, resource: dict[str, Any]) -> tuple[st
 async def priorities(testing: ReceivingService) -> dict[str, str]:
     """Of what is asked of a person, by its reason."""
     return {each["reasonCode"]["coding"][0]["code"]: each["priority"] for each in await testing.tasks()}
+
+
+async def test_of_somebody_whom_nobody_knows_yet_nothing_is_ordered_and_nothing_waits(
+    testing: ReceivingService,
+) -> None:
+    stranger = {"identifier": {"system": AUTHORITY, "value": "STRANGER"}}
+    order_id = await testing.post(order(testing))
+    for sent in (order(testing, subject=stranger), specimen(testing, order_id, subject=stranger)):
+        assert (await fault(testing, sent))[0] == "transient"
+    await testing.identified("STRANGER")
+    assert await testing.emitted() == ["DrugTestOrdered"]
 
 
 async def test_an_order_is_read_as_the_hub_has_emitted_it(testing: ReceivingService) -> None:
