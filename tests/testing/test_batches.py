@@ -69,6 +69,39 @@ def test_what_is_put_into_a_batch_comes_out_of_it(rows: list[list[str]], end: by
     assert [each.faults for each in file.batches] == [[]] and file.faults == []
 
 
+PIECES = (
+    FHS,
+    BHS,
+    "BHS",
+    "BHS|",
+    "BHSé",
+    "FHS^",
+    "MSH|^~\\&|",
+    "MSH",
+    "BTS|1",
+    "BTS",
+    "FTS|x|",
+    "FTS",
+    "PID|1",
+    "\x00",
+    "",
+)
+
+
+@given(
+    st.lists(st.sampled_from(PIECES).map(str.encode) | st.binary(max_size=8), max_size=12),
+    st.sampled_from([b"\r", b"\n", b"\r\n", b"\x0c"]),
+)
+@settings(max_examples=examples(200))
+def test_whatever_comes_is_taken_apart_and_answered(pieces: list[bytes], end: bytes) -> None:
+    content = end.join([b"\x0c" + BHS.encode(), *pieces])
+    assert batches.is_batch(content)
+    file = batches.take_apart(content)
+    answer = batches.answer(file, [[b"ACK\r"]] * file.count, ADMITTED)
+    assert answer.split(b"\r").count(b"ACK") == file.count
+    assert answer.startswith((b"BHS|", b"FHS")) and answer.endswith(b"\r")
+
+
 @pytest.mark.parametrize(
     ("content", "faults"),
     [

@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 
 from services.testing.hl7.acknowledgement import acknowledge, own_id
 from services.testing.hl7.header import INTERNAL_ERROR, SEQUENCE_ERROR, Fault, Header
 
 _SEGMENT = re.compile(rb"(?:\A|(?<=[\r\n]))[ \t]*(FHS|BHS|MSH|BTS|FTS)(?=[^A-Za-z0-9\s]|\s|\Z)")
+_AROUND = b"\x0b\x1c\x0c\r\n\t "
 _LINE_ENDS = re.compile(rb"[\r\n]+")
 _WITHOUT = "BHS|^~\\&"
 """Where there is no header."""
@@ -47,15 +49,15 @@ class File:
 
 def is_batch(content: bytes) -> bool:
     """Whether it begins with FHS or BHS, whatever white space is before."""
-    return re.match(rb"[\s\x0b]*(?:FHS|BHS)[^A-Za-z0-9\s]", content[:64]) is not None
+    return re.match(rb"(?:FHS|BHS)[^A-Za-z0-9\s]", content[:64].lstrip(_AROUND)) is not None
 
 
 def take_apart(content: bytes) -> File:
     """What stands in it, whole or not: whatever is no message and no header or trailer is a fault of its batch."""
     file = File()
-    content = content.strip(b"\x0b\x1c\r\n ")
+    content = content.strip(_AROUND)
     begins = [each.start(1) for each in _SEGMENT.finditer(content)]
-    for start, end in zip(begins, [*begins[1:], len(content)], strict=True):
+    for start, end in pairwise((*begins, len(content))):
         _take(file, content[start:end])
     for batch in file.batches:
         if not batch.is_closed:
@@ -104,7 +106,9 @@ def _miscounted(name: str, trailer: bytes, count: int) -> Iterator[Fault]:
 
 def _header(segment: bytes) -> Header:
     """FHS or BHS as a header of HL7, with the control id of BHS-11 where MSH has it: so a trailer can be answered."""
-    text = segment.decode("utf-8", "replace") if segment[3:].strip() else _WITHOUT
+    text = segment.decode("utf-8", "replace")
+    if not text[3:4].strip():
+        text = _WITHOUT
     separator, encoding, *rest = text[3], *text[4:].split(text[3])
     fields = ("BHS", separator, encoding, *rest, *[""] * 11)
     control = fields[11]
@@ -140,6 +144,6 @@ def _enclosed(begin: str, end: str, asked: Header, content: Sequence[bytes], cou
 
 def refused(content: bytes, fault: Fault, now: datetime) -> bytes:
     """A batch of which nothing is taken."""
-    first = _LINE_ENDS.split(content.strip(b"\x0b\x1c\r\n "), 1)[0]
+    first = _LINE_ENDS.split(content.strip(_AROUND), 1)[0]
     header = _header(first)
     return _enclosed("BHS", "BTS", header, [acknowledge(header, "AR", [fault], now)], 1, now)
