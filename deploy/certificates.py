@@ -96,6 +96,11 @@ def _pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
+def ends_at(pem: str) -> datetime:
+    """Until when a certificate is valid."""
+    return x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
+
+
 def store(path: Path, content: bytes) -> None:
     """Write the file whole or not at all, mode 0600."""
     half = path.with_name(f"{path.name}.new")

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from cryptography import x509
 from rich.table import Column, Table
 
+from deploy.certificates import ends_at
 from deploy.commands.common import DEFAULT_DATA, Data, Settings, out, settings_of
 from deploy.failure import CannotContinueError
 from shared.platform import certificates
@@ -115,8 +115,8 @@ def _require_of_nobody_else(added: Certificate, keys: Path, name: str, settings:
 
 
 def _is_over(certificate: Certificate) -> bool:
-    return x509.load_pem_x509_certificate(certificate.pem.encode()).not_valid_after_utc <= machine_now()
+    return ends_at(certificate.pem) <= machine_now()
 
 
 def _until(certificate: Certificate) -> str:
-    return f"{x509.load_pem_x509_certificate(certificate.pem.encode()).not_valid_after_utc:%Y-%m-%d}"
+    return f"{ends_at(certificate.pem):%Y-%m-%d}"

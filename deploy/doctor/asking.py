@@ -59,6 +59,7 @@ async def ask(place: Place) -> Facts:
         "pagers": local(lambda: files.pagers(settings)),
         "rota": local(lambda: files.rota(settings, clock.now(data).date())),
         "certificates": answered(network.certificates(settings, seconds), 2 * seconds),
+        "laboratories": local(lambda: files.laboratories(keys, settings)),
         "databases": _each(_dsns(hub), database, seconds),
         "kafka": _of(_cluster(hub), lambda it: answered(network.kafka(it, settings), seconds)),
         "services": _each(_services(place, hub), lambda name, url: network.ready(name, url, data), seconds),

@@ -103,6 +103,12 @@ CHECKS: Sequence[Check] = (
         machine.certificates,
     ),
     Check(
+        "laboratories",
+        "each laboratory's certificate for MLLP can be read, and is valid for 14 days more",
+        "`iop client add-laboratory` binds a new one beside it; once it has ended, nothing comes over MLLP with TLS",
+        machine.laboratories,
+    ),
+    Check(
         "database",
         "each service's database answers, on a server of version 15 or later",
         "is PostgreSQL up, and reached under this address? `logs/postgres.log`; frozen: continue or restart it",

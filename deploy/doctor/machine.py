@@ -1,6 +1,6 @@
 """Judging what this machine, its files and the partners answered."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from deploy.doctor.facts import Facts, NoAnswer, NotAskedError, known
 
@@ -54,7 +54,16 @@ def rota(facts: Facts) -> Iterator[str]:
 
 def certificates(facts: Facts) -> Iterator[str]:
     """Of everybody who is sent anything by https."""
-    for name, days in known(facts.certificates).items():
+    yield from _certificates(facts.certificates)
+
+
+def laboratories(facts: Facts) -> Iterator[str]:
+    """Of whoever connects by MLLP with mutual TLS."""
+    yield from _certificates(facts.laboratories)
+
+
+def _certificates(found: Mapping[str, float | NoAnswer] | NoAnswer) -> Iterator[str]:
+    for name, days in known(found).items():
         if isinstance(days, NoAnswer):
             yield f"{name}: {days.reason}"
         elif days < CERTIFICATE_DAYS_LEAST:

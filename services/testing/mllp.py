@@ -158,6 +158,7 @@ class Listener:
         self._connections: set[asyncio.Task[None]] = set()
         self._clients: Counter[str] = Counter()
         self._closing = asyncio.Event()
+        metrics.MLLP_REFUSED.labels(TOO_MANY)
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One without TLS."""

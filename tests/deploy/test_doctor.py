@@ -28,6 +28,7 @@ from joserfc.jwk import ECKey, KeySet
 from typer.testing import CliRunner
 
 from deploy import comparing, hubfile, queries
+from deploy.certificates import Authority
 from deploy.cli import app
 from deploy.commands.doctor import lines
 from deploy.comparing import Difference
@@ -40,8 +41,10 @@ from deploy.doctor.waiting import answered, in_thread
 from deploy.hubfile import Hub
 from deploy.paths import REPOSITORY, SETTINGS
 from shared.path.transaction.feeds import StoredFeed
+from shared.platform import certificates as laboratory_certificates
 from shared.platform import db
 from shared.platform.agreement import STEPS, Agreement
+from shared.platform.certificates import in_pem
 from shared.platform.kafka import Cluster
 from tests.journey.pager import WITH_A_GAP
 from tests.stalls import stalls
@@ -57,6 +60,7 @@ WELL = Facts(
     issuer=("a",),
     issuer_key="a",
     certificates={"partner alumni": 90.0},
+    laboratories={"laboratory lab": 90.0},
     databases={name: Database(18) for name in SERVICES},
     kafka=KafkaFacts((), {name: Group(1) for name in SERVICES}),
     services={name: Ready(ready=True) for name in SERVICES},
@@ -96,6 +100,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("rota", {"rota": ["on-call: nobody from Mon 03:00"]}, "nobody from Mon 03:00"),
     ("certificates", {"certificates": {"partner alumni": 13.0}}, "partner alumni: its certificate ends in 13 days"),
     ("certificates", {"certificates": {"partner alumni": NoAnswer("is refused")}}, "partner alumni: is refused"),
+    ("laboratories", {"laboratories": {"laboratory lab": 13.0}}, "laboratory lab: its certificate ends in 13 days"),
+    ("laboratories", {"laboratories": {"laboratory lab": NoAnswer("no PEM")}}, "laboratory lab: no PEM"),
     ("database", {"databases": {**WELL.databases, "testing": SILENT}}, "testing: did not answer in 3 s"),
     ("database", stored(version=14), "testing: PostgreSQL 14, 15 or later is needed"),
     ("database", stored(rows=NoAnswer("its rows can't be read (X)")), "testing: its rows can't be read (X)"),
@@ -397,6 +403,21 @@ def expired(tmp_path: Path) -> Iterator[tuple[Path, ssl.SSLContext]]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file, private)
     yield file, context
+
+
+def test_of_two_certificates_of_a_laboratory_the_newer_counts_and_a_broken_file_is_named(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.make("authority")
+    old, new = (in_pem(authority.sign("lab", days).certificate)[0] for days in (3, 40))
+    assert files.laboratories(tmp_path, SETTINGS) == {}
+    laboratory_certificates.store(tmp_path, "lab", [new, old])
+    (days,) = files.laboratories(tmp_path, SETTINGS).values()
+    assert isinstance(days, float) and 39 < days <= 40
+    broken = laboratory_certificates.file_of(tmp_path, "lab")
+    broken.write_text("none")
+    assert files.laboratories(tmp_path, SETTINGS) == {
+        "laboratory lab": NoAnswer(f"{broken} must be a certificate in PEM")
+    }
 
 
 async def test_a_partner_whose_certificate_has_expired_is_named_as_its_lane_would_meet_it(
