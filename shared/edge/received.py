@@ -13,8 +13,6 @@ from shared.platform.documents import Document
 from shared.platform.keys import Keys
 
 MEDIA_TYPE = "application/fhir+json"
-_LIMITS = fhir.Limits(body_bytes_max=16 * 1024 * 1024, depth_max=128, values_max=200_000)
-"""Of what was within the limits as it came, with what is written around it."""
 _OF_AN_ENTRY = ("method", "type", "id", "resource", "place")
 
 
@@ -46,6 +44,6 @@ def document(
 
 
 def read(content: bytes) -> Received:
-    whole = fhir.parse(content, _LIMITS)
+    whole = fhir.parse(content, fhir.STORED)
     entries = (BundleEntry(**each, full_url=None, if_match=None, if_none_exist=None) for each in whole["entries"])
     return Received(whole["patient"], tuple(msgspec.convert(whole["digests"], list[Digest])), tuple(entries))

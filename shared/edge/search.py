@@ -257,7 +257,7 @@ class ResourceReader:
 
     def _resource(self, row: Row) -> MutableJson:
         body = sealed.opened(self.keys, row) if row["sealed"] else row["body"].encode()
-        resource = fhir.parse(body)
+        resource = fhir.parse(body, fhir.STORED)
         updated = row["updated_at"].isoformat(timespec="milliseconds")
         meta = {"versionId": str(row["version"]), "lastUpdated": updated}
         head = {"resourceType": row["type"], "id": row["id"], "meta": {**meta, **resource.get("meta", {})}}

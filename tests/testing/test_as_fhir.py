@@ -1,6 +1,6 @@
 """What a laboratory reports in HL7 is read as FHIR, in its own digits; what people wrote, only by who may read that."""
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -200,6 +200,16 @@ async def test_the_message_its_remarks_and_its_documents_are_read_as_binaries(te
         f"SPM^1: {MARK} cup",
         f"OBX^2^5: {MARK} of the courier",
     ]
+
+
+async def test_a_large_document_is_read_back_and_so_is_its_message(testing: ReceivingService) -> None:
+    await testing.identified()
+    large = b64encode(bytes(3 * 1024 * 1024)).decode()
+    content = of(f"OBX|1|ED|PDF^Report^L||LAB^application^pdf^Base64^{large}||||||F", MORPHINE.replace("X|1", "X|2"))
+    assert await testing.receives(content) == "AA"
+    found = await documents(testing)
+    assert found["application/pdf"] == bytes(3 * 1024 * 1024)
+    assert found["x-application/hl7-v2+er7"] == content
 
 
 async def test_of_a_message_about_several_each_reads_their_own_part(testing: ReceivingService) -> None:

@@ -1,7 +1,7 @@
 """Foreign FHIR at the hub's edge: parsed once, validated once, turned into entries; and the answers that go back."""
 
 from shared.edge.fhir.definitions import is_resource_type, warm
-from shared.edge.fhir.parsing import Limits, encode, parse, parse_list
+from shared.edge.fhir.parsing import STORED, Limits, encode, parse, parse_list
 from shared.edge.fhir.references import references, resolve
 from shared.edge.fhir.responses import (
     Answered,
@@ -16,6 +16,7 @@ from shared.edge.fhir.submission import BundleEntry, message, single, transactio
 from shared.edge.fhir.validator import require_valid, validate
 
 __all__ = [
+    "STORED",
     "Answered",
     "BundleEntry",
     "Interaction",

@@ -26,6 +26,10 @@ class Limits(msgspec.Struct, frozen=True):
     values_max: int = 75_000
 
 
+STORED = Limits(body_bytes_max=16 * 1024 * 1024, depth_max=128, values_max=200_000)
+"""Of what was within the limits as it came, with what is written around it: 5 MB in base64, as a Binary."""
+
+
 def parse(body: bytes, limits: Limits | None = None) -> MutableJson:
     """Decodes a JSON object or raises HttpRefusal 400 (413 when too long or too costly). Numbers keep their digits.
 
