@@ -14,8 +14,6 @@ from shared.events.escalation import COMBINING, Signal
 from shared.rules.packing import instant, unpack_id
 
 REFUSED = "collection-refused"
-MEETING = (*COMBINING, "collection-missed")
-"""Signals by which a refusal asks for more; what cannot show new use is none of them."""
 
 
 def order_causes(state: State, settings: Settings) -> list[Cause]:
@@ -29,12 +27,12 @@ def order_causes(state: State, settings: Settings) -> list[Cause]:
 
 
 def _met(cause: Cause, others: Sequence[Signal], settings: Settings) -> Cause:
-    """As it is beside these signals."""
+    """As it is beside these signals; what cannot show new use is none of them."""
     window = timedelta(days=settings.refusal_window_days)
     near = (
         abs(each.at - cause.signal.at) <= window
         for each in others
-        if each.code in MEETING and each.evidence != cause.signal.evidence
+        if each.code in COMBINING and each.evidence != cause.signal.evidence
     )
     return replace(cause, tier=3) if cause.reason == REFUSED and any(near) else cause
 

@@ -34,6 +34,7 @@ COMBINING = (
     "specimen-not-valid",
     "specimen-altered",
     "collection-refused",
+    "collection-missed",
 )
 """Signals that mean more together (domain 5.2): a state names them by their places, which never change. What a result
 that cannot show new use raises is none of them."""

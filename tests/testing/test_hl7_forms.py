@@ -90,7 +90,7 @@ def test_the_number_of_an_account_or_a_visit_names_no_patient() -> None:
 def test_observations_of_the_patient_have_no_order_since_2_7() -> None:
     body_height = "OBX|1|NM|8302-2^Height^LN||170|cm|||||F"
     assert len(read(MSH.replace("2.5.1", "2.8"), PID, body_height, OBR, OBX).groups[0].reports[0].components) == 1
-    assert refused(MSH, PID, body_height, OBR, OBX) == ("AE", "OBR", 101)
+    assert refused(MSH, PID, body_height, OBR, OBX) == ("AE", "OBR", 100)
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_a_miss_is_taken_back_when_the_collection_turns_out_to_be_in_time() -> N
     story = ordered()
     silence(story, OVER)
     emitted = story.then(collection("collected", CLOSES), at=OVER + DAY)
-    assert names(emitted) == ["SpecimenCollected", "EscalationRetracted"]
+    assert names(emitted) == ["SpecimenCollected", "EscalationRetracted", "SignalsCorrected"]
     assert story.escalations == {}
 
 
@@ -345,7 +345,7 @@ def test_a_missed_test_that_is_moved_was_not_missed() -> None:
     story = ordered()
     silence(story, OVER)
     emitted = story.then(order(OPENS + 3 * DAY, CLOSES + 3 * DAY), at=day(12))
-    assert names(emitted) == ["CollectionWithdrawn", "EscalationRetracted"]
+    assert names(emitted) == ["CollectionWithdrawn", "EscalationRetracted", "SignalsCorrected"]
 
 
 @pytest.mark.parametrize("in_error", [False, True])
@@ -353,7 +353,8 @@ def test_a_test_that_is_cancelled_is_not_missed(in_error: bool) -> None:
     story = ordered()
     silence(story, OVER)
     emitted = story.then(CancelDrugTest(order_id=ORDER, in_error=in_error), at=day(12))
-    assert names(emitted) == ["CollectionWithdrawn", "DrugTestCancelled", "EscalationRetracted"]
+    retracted = ["EscalationRetracted", "SignalsCorrected"]
+    assert names(emitted) == ["CollectionWithdrawn", "DrugTestCancelled", *retracted]
     assert emitted[1].write("patient")[0]["status"] == ("entered-in-error" if in_error else "revoked")
     assert story.escalations == {}
 
