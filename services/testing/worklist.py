@@ -98,7 +98,7 @@ def sought(fact: Commanded, settings: Settings) -> list[fhir.Element]:
     days = sorted({each.collected_at.astimezone(zone).date() for each in reports})
     return [
         *(_text(_LABORATORY, fact.producer) for _ in reports[:1]),
-        *(_text(_DOCUMENT, str(fact.id)) for _ in reports[:1]),
+        *(_text(_DOCUMENT, str(fact.document.id if fact.document else fact.id)) for _ in reports[:1]),
         *(_text(_PANEL, each) for each in panels),
         *({"type": fhir.concept(codes.INPUT, _COLLECTED), "valueDate": each.isoformat()} for each in days),
     ]

@@ -90,6 +90,9 @@ async def test_another_meaning_is_read_again_in_place_of_the_former(testing: Rec
 async def test_what_still_waits_for_its_patient_waits_with_its_meaning(testing: ReceivingService) -> None:
     await testing.receives(under("T17", message()))
     await mapped(testing, T17=FENTANYL)
+    asked = [each for each in await testing.tasks() if each["code"]["coding"][0]["code"] == "find-patient"]
+    (document,) = {each["input"][1]["valueString"] for each in asked}
+    assert await testing.count(f"documents WHERE id = '{document}'") == 1
     await in_treatment(testing)
     assert await reasons(testing) == [OPIOID]
     assert await testing.count("resources WHERE type = 'DiagnosticReport' AND rank IS NULL") == 2
