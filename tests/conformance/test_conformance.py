@@ -35,8 +35,10 @@ from tests.events.examples import EXAMPLES, GOLDEN, bundle, golden
 from tests.house.test_rooms import SERVICES
 from tests.shared.rules.partners import ALUMNI, CLINIC, EHR, HOUSE
 from tests.testing.test_as_fhir import MORPHINE, NOTHING_CODED, WRITTEN, resources_of
+from tests.testing.worklists import every as every_work
 
 Json = dict[str, Any]
+WORK = every_work()
 FIELDS = ("name", "phone", "area")
 URL = "http://hub.example.org/fhir"
 NICKNAME_ONLY: Json = {
@@ -123,6 +125,11 @@ def test_a_letter_has_no_error(validator: Validator, status: Status) -> None:
     binaries = [as_binary(PLAN, each, b"For you") for each in FORMATS]
     for resource in (*letter.write("p1"), *binaries):
         assert validator.errors(written(resource)) == []
+
+
+@pytest.mark.parametrize("number", range(len(WORK)))
+def test_what_a_person_has_to_settle_with_a_laboratory_has_no_error(validator: Validator, number: int) -> None:
+    assert validator.errors(written(WORK[number])) == []
 
 
 def test_what_a_laboratory_reports_in_hl7_has_no_error(validator: Validator) -> None:

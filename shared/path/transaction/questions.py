@@ -141,12 +141,12 @@ async def _ask(connection: Connection, same: Sequence[_Raised]) -> None:
     for each in same:
         fresh += len(await connection.fetch(_WAIT, *each.name, list(each.question.results), each.at))
     if row is not None and fresh:
-        task = _counted(_task(row["body"]), fresh, first.at, same[-1].at)
-        counted = AcceptedResource("Task", first.identity, msgspec.json.encode(task).decode(), task["status"])
-        await resources.settle(connection, counted, first.program, None, same[-1].at)
+        task = counted(_task(row["body"]), fresh, first.at, same[-1].at)
+        changed = AcceptedResource("Task", first.identity, msgspec.json.encode(task).decode(), task["status"])
+        await resources.settle(connection, changed, first.program, None, same[-1].at)
 
 
-def _counted(task: fhir.Element, fresh: int, since: datetime, now: datetime) -> fhir.Element:
+def counted(task: fhir.Element, fresh: int, since: datetime, now: datetime) -> fhir.Element:
     """The Task with so many results more; one that was answered asks again, about these alone."""
     waits = task["status"] in OPEN
     before = fhir.task_inputs(task, RESULTS) if waits else []
