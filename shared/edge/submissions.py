@@ -239,7 +239,7 @@ class Submissions:
 
     async def _question(self, connection: Connection, submission: Submission, caller: Caller) -> Done | None:
         """The answer to a Task of no patient, alone in its submission; None for anything else."""
-        if len(submission.entries) > 1:
+        if [each.type for each in submission.entries] != ["Task"]:
             return None
         (entry,) = submission.entries
         settings, now = self.inbox.settings[caller.program], self.inbox.clock.now()
