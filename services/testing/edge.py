@@ -258,7 +258,8 @@ def _of_resource(
         return report
     collected, to_minute = collected_at(resource, specimen, submitted, entry.place)
     issued = issued_at(resource, submitted, entry.place)
-    return msgspec.structs.replace(report, collected_at=collected, to_minute=to_minute, issued_at=issued)
+    dated = {"issued_at": issued or collected, "undated": issued is None}
+    return msgspec.structs.replace(report, collected_at=collected, to_minute=to_minute, **dated)
 
 
 def _filler(resource: Json, otherwise: str) -> str:

@@ -99,6 +99,7 @@ def _command(
         to_minute=report.to_minute,
         collected_at=report.collected_at,
         issued_at=report.issued_at,
+        undated=report.undated,
         status=report.status,
         condition=gravest([stated, condition_by(checks)]),
         results=results,

@@ -27,9 +27,9 @@ not sent again. `registered` covers codes without a result yet (I, S, O, N). `un
 
 NO_NUMBER = Number("", "")
 
-Extent = Literal["report", "message", "component"]
+Extent = Literal["report", "message", "rows", "component"]
 """How much of a report is sent: all of it; what an HL7 message changes (its statuses are of each component, and what it
-doesn't name stands); or one component of it alone."""
+doesn't name stands); likewise, where nothing is said of the whole; or one component of it alone."""
 
 TAKEN_BACK: tuple[Status, ...] = ("cancelled", "entered-in-error")
 
@@ -112,6 +112,8 @@ class LaboratoryReport(msgspec.Struct, frozen=True, kw_only=True):
     to_minute: bool = False
     """Whether `collected_at` is known to the minute, not only to the day."""
     issued_at: datetime
+    undated: bool = False
+    """Whether nobody knows when it was issued: then its collection stands for it, and its rank alone decides."""
     status: Status = "final"
     rejected: bool = False
     doubtful: bool = False

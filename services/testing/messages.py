@@ -165,6 +165,8 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     """What it says of the specimen besides its checks, where these show it themselves (`Observed.check`)."""
     panel: str = ""
     """The code of what was ordered, as the laboratory gives it."""
+    undated: bool = False
+    """Whether nobody knows when it was issued."""
     again: bool = False
     """Rows that stand already, read again under what their code is now known to mean."""
     received: str = ""

@@ -8,12 +8,15 @@ import msgspec
 
 from services.testing import tables
 from services.testing.checks import LETTERS as CHECK_LETTERS
+from services.testing.laboratory import Status
 from services.testing.messages import Observed, ReportResult
 from services.testing.specimens import (
+    LAST,
     LETTERS,
     MANY,
     ONE,
     UNFINISHED,
+    VOID,
     Closes,
     Measure,
     RowStatus,
@@ -41,7 +44,7 @@ def versions_of(command: ReportResult, report: str, *, known: bool) -> list[Vers
     apart = known and command.extent == "component"
     head = Version(
         report=report,
-        issued_at=seconds(command.issued_at),
+        issued_at=0,
         status="final" if command.status == "unknown" else command.status,
         collected_at=0 if apart else seconds(command.collected_at),
         to_minute=command.to_minute and not apart,
@@ -54,13 +57,24 @@ def versions_of(command: ReportResult, report: str, *, known: bool) -> list[Vers
     for status, measured in _rows(command):
         rows.setdefault(status, []).append(measured)
     if not rows:
-        return [head]
+        return [msgspec.structs.replace(head, issued_at=_issued_at(head.status, command))]
     return [
         msgspec.structs.replace(
-            head, status=each, measures=tuple(found), condition=_condition_by(each, rows, head.condition)
+            head,
+            status=each,
+            issued_at=_issued_at(each, command),
+            measures=tuple(found),
+            condition=_condition_by(each, rows, head.condition),
         )
         for each, found in rows.items()
     ]
+
+
+def _issued_at(status: RowStatus, command: ReportResult) -> int:
+    """Of an undated report a correction stands after all that is dated, and anything else before."""
+    if command.undated:
+        return LAST if status in ("corrected", *VOID) else 0
+    return seconds(command.issued_at)
 
 
 def _condition_by(
@@ -83,10 +97,10 @@ def _closes(command: ReportResult) -> Closes:
     """A report that comes whole leaves all older rows of it behind; a final one what was only preliminary."""
     if command.extent == "component":
         return ""
-    if (void := _void(command)) and (command.extent == "report" or not command.results):
+    if (void := _void(command.status)) and (command.extent == "report" or not command.results):
         return void
     unfinished = any(_status(each, command) in UNFINISHED for each in command.results)
-    if unfinished or command.status not in ("final", "corrected"):
+    if unfinished or command.extent == "rows" or command.status not in ("final", "corrected"):
         return ""
     return "all" if command.extent == "report" else "unfinished"
 
@@ -137,8 +151,8 @@ def _sub(observed: Observed, several: bool, taken: set[tuple[str, str]]) -> str:
 
 def _status(observed: Observed, command: ReportResult) -> RowStatus:
     """The row's own, unless its report was taken back. A whole report that is corrected corrects its rows."""
-    if void := _void(command):
-        return void
+    if void := _void(command.status):
+        return _void(observed.status) or void
     if observed.stands:
         return "promoted"
     own = observed.status or ("cancelled" if observed.cancelled else command.status)
@@ -147,10 +161,10 @@ def _status(observed: Observed, command: ReportResult) -> RowStatus:
     return "final" if own == "unknown" or own == "promoted" else own
 
 
-def _void(command: ReportResult) -> Literal["", "cancelled", "entered-in-error"]:
-    """How a report is taken back, where it is."""
-    match command.status:
+def _void(status: Status | Literal[""]) -> Literal["", "cancelled", "entered-in-error"]:
+    """How a report, or a row, is taken back, where it is."""
+    match status:
         case "cancelled" | "entered-in-error":
-            return command.status
+            return status
         case _:
             return ""

@@ -1,6 +1,6 @@
 """A specimen and the versions of what was reported of it, packed: each row as final as its laboratory made it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -26,6 +26,8 @@ RANK: dict[RowStatus, int] = {
     "entered-in-error": 6,
 }
 """Of two rows issued at one time the greater rank stands."""
+LAST = 1 << 36
+"""Stands as the time of issue of a correction, or of what was taken back, where nobody knows it: after any other."""
 LETTERS: dict[ResultFinding, str] = {
     "positive": "p",
     "negative": "n",
@@ -36,6 +38,8 @@ LETTERS: dict[ResultFinding, str] = {
 }
 FINDINGS: dict[str, ResultFinding] = {letter: found for found, letter in LETTERS.items()}
 """Of a drug; what a check shows has letters of its own (`checks`), but where an earlier release stored it."""
+CONTENT = "w" + "".join(CHECKS) + "unp"
+"""Of two rows that differ in nothing but what was found, the one that asks for a person stands."""
 ANY = "any"
 """What a screen, or a class, found: any drug of its metabolite group."""
 OF = "="
@@ -148,11 +152,14 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def issued_at(self) -> int:
-        return max(each.issued_at for each in self.versions)
+        """Where it is known; else when it was collected."""
+        known = (each.issued_at for each in self.versions if 0 < each.issued_at < LAST)
+        return max(known, default=self.collected_at)
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """Those that count; what was preliminary counts until it is settled, though a later one may wait beside."""
+        """Those that count; what was preliminary counts until it is settled, though a later one may wait beside, and is
+        final where its laboratory made it so without sending it again."""
         return _standing(self)
 
     @property
@@ -212,8 +219,43 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
 def _standing(specimen: Specimen) -> tuple[Row, ...]:
     if not any(version.status in UNFINISHED for version in specimen.versions):
         return tuple(specimen.reported())
-    settled = specimen.settled
-    return tuple(row for row in specimen.reported() if row.status in SETTLED or key_of(row.measure) not in settled)
+    settled, final = specimen.settled, _made_final(specimen)
+    standing = (
+        row
+        for row in specimen.reported()
+        if key_of(row.measure) not in final and (row.status in SETTLED or key_of(row.measure) not in settled)
+    )
+    return *standing, *final.values()
+
+
+def _made_final(specimen: Specimen) -> dict[tuple[str, str], Row]:
+    """Of each row that was made final, the one that was sent last before."""
+    last: dict[tuple[str, str], tuple[int, int, int]] = {}
+    found: dict[tuple[str, str], Row] = {}
+    for version in specimen.versions:
+        for each in version.measures:
+            at = max(made_final_at(each, version, specimen.versions), default=None)
+            age = (at or 0, version.issued_at, CONTENT.index(letter_of(each)))
+            if at is not None and age > last.get(key_of(each), (-1, -1, -1)):
+                last[key_of(each)] = age
+                found[key_of(each)] = Row(each, "final", version.received)
+    return found
+
+
+def made_final_at(measured: Measure, version: Version, versions: Sequence[Version]) -> list[int]:
+    """When its laboratory made this preliminary row final without sending it again: it, or its whole report."""
+    if version.status != "preliminary":
+        return []
+    return [
+        each.issued_at
+        for each in versions
+        if each.status == "promoted"
+        and each.issued_at >= version.issued_at
+        and (
+            any(key_of(row) == key_of(measured) for row in each.measures)
+            or (not each.measures and each.report == version.report)
+        )
+    ]
 
 
 @lru_cache(maxsize=256)

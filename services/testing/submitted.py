@@ -125,9 +125,11 @@ def collected_at(resource: Json, specimen: Json, submitted: Submitted, place: st
     )
 
 
-def issued_at(resource: Json, submitted: Submitted, place: str) -> datetime:
-    issued = resource.get("issued")
-    return submitted.happened(issued, f"{place}.issued") if issued else submitted.context.now
+def issued_at(resource: Json, submitted: Submitted, place: str) -> datetime | None:
+    """When it was issued, else last updated at its laboratory's; None where neither is known."""
+    stated = ((resource.get("issued"), "issued"), (resource.get("meta", {}).get("lastUpdated"), "meta.lastUpdated"))
+    text, name = next((each for each in stated if each[0]), ("", ""))
+    return submitted.happened(text, f"{place}.{name}") if text else None
 
 
 def components(

@@ -13,6 +13,7 @@ import msgspec
 from services.testing import tables
 from services.testing.checks import CHECKS, LETTERS, LEVELS
 from services.testing.specimens import (
+    CONTENT,
     MANY,
     RANK,
     SETTLED,
@@ -27,14 +28,13 @@ from services.testing.specimens import (
     is_check,
     key_of,
     letter_of,
+    made_final_at,
     sub_of,
     with_letter,
     with_sub,
 )
 
 MAINTAINED = {analyte for pair in tables.MAINTENANCE.values() for analyte in pair}
-CONTENT = "w" + "".join(CHECKS) + "unp"
-"""Of two rows that differ in nothing but what was found, the one that asks for a person stands."""
 _CONCENTRATION = ("creatinine", "specific-gravity")
 
 
@@ -58,7 +58,7 @@ def joined(specimen: Specimen, others: Iterable[Version] = ()) -> Specimen:
     every = [*specimen.versions, *others]
     versions = [_silenced(each, every) for each in every]
     rows = [_now(measured, version, versions) for version in versions for measured in version.measures]
-    standing = list(_greatest([row for row in rows if row is not None]))
+    standing = list(_greatest([row for row in rows if row is not None], versions))
     remaining = list(_without_evicted(standing, specimen.evicted_until))
     return msgspec.structs.replace(specimen, versions=_packed(remaining, _speaking(versions)))
 
@@ -105,10 +105,14 @@ def still_matters(measured: Measure, *, beside_a_level: bool) -> bool:
 
 
 def _without_evicted(rows: Sequence[_Row], until: int) -> Iterator[_Row]:
+    """What makes a row final stays as long as that row does."""
     level = any(is_check(row.measure) and CHECKS.get(letter_of(row.measure)) in LEVELS for row in rows)
-    yield from (
-        row for row in rows if row.version.issued_at > until or still_matters(row.measure, beside_a_level=level)
-    )
+    remaining = {row for row in rows if still_matters(row.measure, beside_a_level=level)}
+    keys = {key_of(row.measure) for row in remaining}
+    for row in rows:
+        makes_final = row.version.status == "promoted" and key_of(row.measure) in keys
+        if row.version.issued_at > until or row in remaining or makes_final:
+            yield row
 
 
 def _silenced(version: Version, versions: Sequence[Version]) -> Version:
@@ -120,37 +124,23 @@ def _silenced(version: Version, versions: Sequence[Version]) -> Version:
 
 
 def _now(measured: Measure, version: Version, versions: Sequence[Version]) -> _Row | None:
-    """The row after what its report said later: made final unchanged, left behind, or taken back."""
-    version = _promoted(measured, version, versions)
+    """The row after what its report said later: left behind, unless it had been made final by then, or taken back."""
     closing = [each for each in versions if _closes(each, version)]
-    if not closing:
-        return _Row(measured, version)
-    if version.status in UNFINISHED and not any(each.closes in VOID for each in closing):
-        return None
+    if version.status in UNFINISHED and closing and not any(each.closes in VOID for each in closing):
+        first = min(each.issued_at for each in closing)
+        if not any(at <= first for at in made_final_at(measured, version, versions)):
+            return None
+        closing = [each for each in closing if each.closes == "all"]
+    return _closed(measured, version, closing, versions) if closing else _Row(measured, version)
+
+
+def _closed(measured: Measure, version: Version, closing: Sequence[Version], versions: Sequence[Version]) -> _Row:
+    """A row that was settled, and that its report left out since, or took back."""
     last = max(closing, key=lambda each: (each.closes in VOID, each.issued_at, RANK[each.status]))
     if last.closes == "all" and _is_followed(measured, version, last, versions):
         return _Row(measured, version)
     status = last.closes if last.closes in VOID else "cancelled"
     return _Row(with_letter(measured, "u"), msgspec.structs.replace(last, status=status, closes="", measures=()))
-
-
-def _promoted(measured: Measure, version: Version, versions: Sequence[Version]) -> Version:
-    """Final, where its laboratory made this preliminary row so without sending it again."""
-    if version.status != "preliminary":
-        return version
-    since = [
-        each.issued_at
-        for each in versions
-        if each.status == "promoted"
-        and each.issued_at >= version.issued_at
-        and (any(key_of(row) == key_of(measured) for row in each.measures) or _whole(each, version))
-    ]
-    return msgspec.structs.replace(version, status="final", issued_at=max(since)) if since else version
-
-
-def _whole(promoting: Version, version: Version) -> bool:
-    """One that names no row promotes its whole report."""
-    return not promoting.measures and promoting.report == version.report
 
 
 def _closes(closing: Version, version: Version) -> bool:
@@ -173,21 +163,32 @@ def _is_followed(measured: Measure, version: Version, last: Version, versions: S
     )
 
 
-def _greatest(rows: Sequence[_Row]) -> Iterator[_Row]:
-    """Of each row what is settled; what came later and is not, waits beside: it may be made final yet."""
+def _greatest(rows: Sequence[_Row], versions: Sequence[Version]) -> Iterator[_Row]:
+    """Of each row what is settled, and what came later and is not, with what makes it final."""
     by_key: dict[tuple[str, str], list[_Row]] = {}
     for row in _apart(rows):
         by_key.setdefault(key_of(row.measure), []).append(row)
     for same in by_key.values():
-        settled = _last(same, SETTLED)
+        settled = max((row for row in same if row.version.status in SETTLED), key=_greatness, default=None)
         since = settled.version.issued_at if settled else -1
-        later = (_last(same, UNFINISHED), _last(same, ("promoted",)))
+        later = [row for row in same if row.version.status not in SETTLED and row.version.issued_at > since]
         yield from (row for row in (settled,) if row is not None)
-        yield from (row for row in later if row is not None and row.version.issued_at > since)
+        yield from dict.fromkeys(_unsettled(later, versions))
 
 
-def _last(rows: Sequence[_Row], statuses: Sequence[str]) -> _Row | None:
-    return max((row for row in rows if row.version.status in statuses), key=lambda row: row.greatness, default=None)
+def _unsettled(rows: Sequence[_Row], versions: Sequence[Version]) -> Iterator[_Row]:
+    """The last one, the last one before each time at which it was made final, and what makes it so."""
+    sent = [row for row in rows if row.version.status in UNFINISHED]
+    if sent:
+        yield max(sent, key=_greatness)
+    times = {row: made_final_at(row.measure, row.version, versions) for row in sent}
+    for at in sorted({each for found in times.values() for each in found}):
+        yield max((row for row, found in times.items() if at in found), key=_greatness)
+    yield from (row for row in rows if row.version.status == "promoted")
+
+
+def _greatness(row: _Row) -> tuple[bool, int, int, int, str, str]:
+    return row.greatness
 
 
 def _apart(rows: Sequence[_Row]) -> list[_Row]:

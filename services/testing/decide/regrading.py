@@ -39,12 +39,20 @@ def regrade(before: State, new: Mapping[str, Graded], reason: str, moment: Momen
     old = grade(before, moment.settings)
     emitted = [_withdrawn(each, moment.patient) for key, each in old.items() if key not in new and each.graded]
     for key, graded in new.items():
-        if graded.graded and (key not in old or not old[key].graded or _as_read(graded) != _as_read(old[key])):
+        if _is_news(graded, old.get(key), reason):
             emitted.append(_result_event(graded, old.get(key), moment.patient))
     stood, stands = causes(old, moment.settings), causes(new, moment.settings)
     emitted += escalate(before.escalations, stood, stands, reason, moment)
     emitted += _praised(old, new, reason, moment)
     return emitted if reason == ADMITTED else [*emitted, *signals_corrected(stood, stands)]
+
+
+def _is_news(graded: Graded, before: Graded | None, reason: str) -> bool:
+    """Also of what is not graded any more, for nothing of it has a result: what was read in it is taken back."""
+    known = before is not None and before.graded
+    if not graded.graded:
+        return known and reason != ADMITTED
+    return not known or before is None or _as_read(graded) != _as_read(before)
 
 
 def _result_event(graded: Graded, before: Graded | None, patient: str) -> Emits:

@@ -24,7 +24,7 @@ def reported(state: State, result: ReportResult, moment: Moment[Settings]) -> li
     """What the report changes of its specimen; repeated, in whatever form, it emits nothing."""
     command = of_patient(result, moment.patient)
     known = same(state.specimens, keys(command))
-    if command.status == "promoted" and not known:
+    if command.status == "promoted" and not (known or command.results):
         return NOTHING_TO_PROMOTE
     specimen = _with(command, known)
     replaced = _stand_in(command, specimen)

@@ -17,8 +17,7 @@ from services.testing.laboratory import Code, Component, LaboratoryReport, Statu
 from services.testing.measures import plain
 from services.testing.messages import Observed
 from services.testing.reporting import named_rows
-from services.testing.specimens import RANK, SETTLED, RowStatus
-from services.testing.versions import CONTENT
+from services.testing.specimens import CONTENT, RANK, SETTLED, RowStatus
 from shared.events import codes, fhir
 from shared.events.envelope import Resource
 from shared.events.testing import Number

@@ -19,6 +19,7 @@ from services.testing.laboratory import (
     Attachment,
     Code,
     Component,
+    Extent,
     LaboratoryReport,
     SentRow,
     Status,
@@ -200,7 +201,7 @@ class Hl7Reader(Fields):
             issued_at=issued_at or collected_at,
             status=status,
             rejected=self._is_rejected(order),
-            extent="report" if self.text(order.segment, 25) == "X" else "message",
+            extent=_extent(self.text(order.segment, 25)),
             components=tuple(self._component(each, f"OBX^{row}^5", status) for row, each in order.rows()),
         )
 
@@ -361,6 +362,11 @@ def _is_base64(data: str) -> bool:
 def _urn(universal: str) -> str:
     """An object identifier as a FHIR system; any other form names none."""
     return f"urn:oid:{universal}" if universal and universal.replace(".", "").isdigit() else ""
+
+
+def _extent(code: str) -> Extent:
+    """Where OBR-25 says nothing, a final row says nothing of the others: they may come in messages of their own."""
+    return "report" if code == "X" else "message" if code else "rows"
 
 
 def _status(observations: Sequence[Status | None], code: str) -> Status:
