@@ -60,7 +60,7 @@ async def test_nor_is_it_lost_in_silence_while_nobody_knows_the_patient_or_once_
 async def test_a_refused_message_may_be_sent_again_mended_under_its_control_id(testing: ReceivingService) -> None:
     await testing.identified()
     await testing.admitted()
-    assert await testing.receives(message(status="U")) == "AE 204"
+    assert await testing.receives(message(mrn="")) == "AE 101"
     assert await testing.count("documents") == 0
     assert await testing.receives(message()) == "AA"
     assert await testing.count("documents") == 1
@@ -88,10 +88,13 @@ async def test_a_corrected_message_meets_the_report_it_corrects_and_retracts(tes
     ]
 
 
-async def test_promoting_what_was_never_sent_is_an_error_the_laboratory_sees(testing: ReceivingService) -> None:
+async def test_what_is_made_final_before_it_came_asks_a_person_until_it_comes(testing: ReceivingService) -> None:
     await testing.identified()
     await testing.admitted()
-    assert await testing.receives(message(status="U")) == "AE 204"
+    assert await testing.receives(message(status="U", value="")) == "AA"
+    assert await testing.emitted() == ["DrugTestResulted", "EscalationRaised"]
+    assert await testing.receives(message("M2", status="P", value="NEGATIVE")) == "AA"
+    assert (await testing.emitted())[2:] == ["DrugTestCorrected", "EscalationRetracted"]
 
 
 async def test_an_infection_test_is_acknowledged_kept_and_nothing_is_said(testing: ReceivingService) -> None:
