@@ -105,7 +105,10 @@ def still_matters(measured: Measure, *, beside_a_level: bool) -> bool:
 
 
 def _without_evicted(rows: Sequence[_Row], until: int) -> Iterator[_Row]:
-    """What makes a row final stays as long as that row does."""
+    """What makes a row final stays as long as that row does. Until 0 nothing was evicted: undated rows stand there."""
+    if not until:
+        yield from rows
+        return
     level = any(is_check(row.measure) and CHECKS.get(letter_of(row.measure)) in LEVELS for row in rows)
     remaining = {row for row in rows if still_matters(row.measure, beside_a_level=level)}
     keys = {key_of(row.measure) for row in remaining}
