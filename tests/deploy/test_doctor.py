@@ -40,6 +40,7 @@ from deploy.doctor.facts import Database, Facts, Group, KafkaFacts, NoAnswer, Re
 from deploy.doctor.waiting import answered, in_thread
 from deploy.hubfile import Hub
 from deploy.paths import REPOSITORY, SETTINGS
+from shared.path.outbound.http import public_authorities
 from shared.path.transaction.feeds import StoredFeed
 from shared.platform import certificates as laboratory_certificates
 from shared.platform import db
@@ -402,7 +403,9 @@ def expired(tmp_path: Path) -> Iterator[tuple[Path, ssl.SSLContext]]:
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file, private)
+    public_authorities.cache_clear()  # which a process reads once
     yield file, context
+    public_authorities.cache_clear()
 
 
 def test_of_two_certificates_of_a_laboratory_the_newer_counts_and_a_broken_file_is_named(tmp_path: Path) -> None:

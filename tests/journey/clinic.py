@@ -203,8 +203,8 @@ def _system(task: Resource) -> str:
 
 
 def _as_emitted(task: Resource) -> Resource:
-    """Without its version: only the read model numbers them."""
-    return {name: value for name, value in task.items() if name != "meta"}
+    """Without its version and what to do about it: only the read model has them."""
+    return {name: value for name, value in task.items() if name not in ("meta", "description")}
 
 
 def instant(text: str) -> datetime:
