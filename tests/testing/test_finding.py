@@ -2,13 +2,15 @@
 
 import asyncio
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from shared.edge.outcome import HttpRefusal
 from shared.events.codes import REASON
-from shared.path.transaction import store
+from shared.events.envelope import patient_id
+from shared.path.transaction import store, waiting
 from tests.testing.receiving import AUTHORITY, ReceivingService, message
 from tests.testing.test_interpret import observation
 from tests.testing.test_worklist import inputs
@@ -122,6 +124,18 @@ async def test_of_two_who_answer_at_once_one_counts(testing: ReceivingService, s
     decided = await testing.count(DECIDED)
     assert (len(refused), decided) in ([(1, 1), (1, 0)] if second == "discard" else [(1, 1), (0, 1)])
     assert await testing.count("waiting") == 0
+
+
+async def test_of_two_replicas_that_looked_before_either_answered_one_counts(testing: ReceivingService) -> None:
+    await testing.receives(message())
+    patients = [patient_id(await known(testing, "OTHER")), patient_id(await known(testing, "ANOTHER"))]
+    fact = UUID((await the_task(testing))["id"])
+    async with testing.pool.acquire() as connection:
+        read = [await waiting.one(connection, "demo", fact, each, testing.inbox.service) for each in patients]
+    matched = [replace(each, id=uuid4(), fact=fact) for each in read if each is not None]
+    answers = [await testing.deliver(each) for each in matched]
+    assert [type(each).__name__ for (each,) in answers] == ["Committed", "Refused"]
+    assert (await testing.count(DECIDED), await testing.count("waiting")) == (1, 0)
 
 
 async def test_a_crash_before_the_commit_leaves_the_task_open_and_the_same_answer_works(
