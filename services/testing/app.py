@@ -7,13 +7,13 @@ from typing import Any
 from services.testing import ageing, examining, mllp, mllp_tls
 from services.testing.code_maps import LOOK_SECONDS, CodeMaps
 from services.testing.decide import decide, react
-from services.testing.drawing import Lots
 from services.testing.edge import edge
 from services.testing.guidance import GUIDANCE
 from services.testing.hl7.receiver import Hl7Receiver
 from services.testing.hl7.routes import routes
 from services.testing.messages import REPORTS, Commands, Internal, RandomDayAsked
 from services.testing.mllp_tls import ServerFiles
+from services.testing.orders.drawing import Lots
 from services.testing.received_messages import ReceivedMessages
 from services.testing.rereading import Rereading
 from services.testing.senders import laboratories

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from services.testing import placing
 from services.testing.assigning import WHOSE, asks_whose, assigned, received
 from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, unread
 from services.testing.interpretation import interpret as interpreted
@@ -19,6 +18,7 @@ from services.testing.laboratory import NO_NUMBER, Component, LaboratoryReport, 
 from services.testing.measures import topic_of
 from services.testing.messages import ReportResult
 from services.testing.observations import REPORT, STATUS, codes_of, report_of, tagged
+from services.testing.orders import placing
 from services.testing.prose import apart
 from services.testing.submitted import (
     Submitted,

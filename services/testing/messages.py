@@ -7,7 +7,7 @@ import msgspec
 
 from services.testing.checks import Check
 from services.testing.laboratory import Extent, Status
-from services.testing.ordered import Kind, Orders
+from services.testing.orders.ordered import Kind, Orders
 from services.testing.specimens import Specimen
 from shared.events.drug_test_order import (
     CollectionMissed,

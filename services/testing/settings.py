@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from services.testing import tables
-from services.testing.schedule import Schedule
+from services.testing.orders.schedule import Schedule
 from shared.rules.calendar import OPEN, Calendar
 from shared.rules.escalation import Times
 from shared.rules.numbers import Count, Days, DaysOrNone, Hours, Measured, MinutesOrNone

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from services.testing import ordered
 from services.testing.escalation_packing import PackedEscalation, packed_after, packed_with, unpack_escalations
 from services.testing.medications import IngredientPeriod, reconciled
 from services.testing.messages import (
@@ -22,6 +21,8 @@ from services.testing.messages import (
     SpecimenReported,
     TimePassed,
 )
+from services.testing.orders.ordered import Orders
+from services.testing.orders.ordered import due as order_due
 from services.testing.specimens import OF, Specimen, drugs_of, groups_of, positive_groups
 from services.testing.upcast import UPCAST as UPCAST
 from services.testing.versions import thinned
@@ -64,7 +65,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     specimens that could show use."""
     packed_escalations: tuple[PackedEscalation, ...] = ()
     team: Team = ()
-    orders: ordered.Orders = ordered.Orders()
+    orders: Orders = Orders()
 
     @property
     def escalations(self) -> tuple[escalation.Open, ...]:
@@ -129,7 +130,7 @@ def _ended(episode: Episode, event: EpisodeDischarged, still_open: Sequence[Pack
 def due(state: State) -> datetime | None:
     """The next escalation to become overdue, the next look at an ordered test, or the day an ended episode leaves the
     state."""
-    looks = ordered.due(state.orders) if in_treatment(state) else None
+    looks = order_due(state.orders) if in_treatment(state) else None
     overdue, leaves = escalation.due(state.escalations), _leaves_at(state)
     return min((each for each in (overdue, leaves, looks) if each is not None), default=None)
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import cast
 
 from services.testing.decide import decide, react
-from services.testing.drawing import Lots
 from services.testing.messages import RandomDayAsked
+from services.testing.orders.drawing import Lots
 from services.testing.settings import Settings
 from services.testing.state import State, due, evolve
 from shared.events.envelope import Command, Event

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.testing.placing import AHEAD_DAYS_MOST, WINDOW_HOURS_MOST
+from services.testing.orders.placing import AHEAD_DAYS_MOST, WINDOW_HOURS_MOST
 from shared.edge.outcome import HttpRefusal
 from shared.events.codes import LOINC, ORDER_NUMBER, OUTCOME, TASK
 from shared.path.inbound.deadlines import run_due

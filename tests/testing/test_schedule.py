@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from services.testing.schedule import NOTICE_HOURS_MOST, Schedule, drawn, next_notice, noticed, open_days
+from services.testing.orders.schedule import NOTICE_HOURS_MOST, Schedule, drawn, next_notice, noticed, open_days
 from services.testing.settings import Settings
 from shared.platform import settings as stored
 from shared.rules.calendar import OPEN, Calendar

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from services.testing.escalation_packing import unpack_escalations
 from services.testing.grading import grade
 from services.testing.messages import DischargeWithdrawn, Emits, EpisodeDischarged, ReopenEscalation, RetentionBegan
-from services.testing.order_causes import order_causes
+from services.testing.orders.causes import order_causes
 from services.testing.settings import Settings
 from services.testing.state import State
 from services.testing.triggers import Cause, causes, triggers

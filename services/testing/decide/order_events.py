@@ -13,7 +13,7 @@ from services.testing.messages import (
     ResultOverdue,
     SpecimenCollected,
 )
-from services.testing.ordered import OrderedTest, specimen_id
+from services.testing.orders.ordered import OrderedTest, specimen_id
 from shared.rules.packing import instant, unpack_id
 
 CONCLUDED = ("collected", "refused", "missed")

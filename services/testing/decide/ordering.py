@@ -35,8 +35,8 @@ from services.testing.messages import (
     StageAdvanced,
     TimePassed,
 )
-from services.testing.order_causes import order_causes
-from services.testing.ordered import KINDS, Evidence, OrderedTest, Orders, of_specimen, reported
+from services.testing.orders.causes import order_causes
+from services.testing.orders.ordered import KINDS, Evidence, OrderedTest, Orders, of_specimen, reported
 from services.testing.same_specimen import keys, of_patient, same
 from services.testing.settings import Settings
 from services.testing.specimens import Specimen

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from services.testing.messages import RandomDayAsked, RandomDayDrawn
-from services.testing.ordered import Draws, OrderedTest, Orders
-from services.testing.schedule import next_notice, noticed, open_days
+from services.testing.orders.ordered import Draws, OrderedTest, Orders
+from services.testing.orders.schedule import next_notice, noticed, open_days
 from services.testing.settings import Settings
 from services.testing.state import State, in_treatment
 from shared.rules.decision import Moment

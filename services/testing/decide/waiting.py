@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from services.testing.ordered import OrderedTest
-from services.testing.schedule import Schedule
+from services.testing.orders.ordered import OrderedTest
+from services.testing.orders.schedule import Schedule
 from services.testing.settings import Settings
 from shared.rules.decision import Moment
 from shared.rules.packing import DAY, seconds

@@ -27,7 +27,7 @@ from services.testing.messages import (
     StageAdvanced,
     TimePassed,
 )
-from services.testing.ordered import Kind
+from services.testing.orders.ordered import Kind
 from services.testing.settings import Settings
 from services.testing.state import in_treatment
 from shared.events.envelope import Command, Event, name_id

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.testing.messages import OrderDrugTest, ReportCollection
-from services.testing.ordered import Kind
+from services.testing.orders.ordered import Kind
 from shared.events.envelope import Command, name_id
 from tests.laws import examples
 from tests.testing.given import NAMES, admitted, day, medications, report

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from services.testing import tables
 from services.testing.messages import CancelDrugTest, OrderDrugTest, ReportCollection
-from services.testing.ordered import Kind
-from services.testing.schedule import Schedule
+from services.testing.orders.ordered import Kind
+from services.testing.orders.schedule import Schedule
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import codes_in, codings, happened, planned, planned_until, target

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from services.testing.escalation_packing import order_evidence_of
 from services.testing.grading import grade
-from services.testing.ordered import OrderedTest
+from services.testing.orders.ordered import OrderedTest
 from services.testing.settings import Settings
 from services.testing.state import State
 from services.testing.triggers import Cause, causes

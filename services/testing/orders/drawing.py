@@ -4,7 +4,7 @@ No decision reads it: a decision asks whether the day has come, and is answered 
 """
 
 from services.testing.messages import RandomDayAsked, RandomDayDrawn
-from services.testing.schedule import drawn
+from services.testing.orders.schedule import drawn
 from shared.platform.keys import Keys
 
 _PURPOSE = b"random drug test"
