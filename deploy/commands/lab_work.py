@@ -116,6 +116,6 @@ def _answer(where: Where, identity: str, members: Mapping[str, Any]) -> None:
 def lines(work: Work) -> Iterator[str]:
     """Two lines, by this machine's clock: what it is and since when, and what must be typed again."""
     since = datetime.fromisoformat(work.since).astimezone()
-    count = f"  {work.results} results" if work.results else ""
+    count = f"  results: {work.results}" if work.results else ""
     yield f"{work.kind:<14}  {since:%Y-%m-%d %H:%M}  {work.status:<11}  {work.laboratory}  {work.about}{count}".rstrip()
     yield f"    {work.id}"

@@ -12,13 +12,15 @@ from shared.events import codes, fhir
 from shared.events.envelope import Resource, name_id
 from shared.path.transaction.resources import NO_SUBJECT, AcceptedResource
 
+_META = {"security": codes.LABELS}
+
 
 def document(
     name: str, kind: str, content_type: str, data: str, about: Sequence[str], at: datetime | None
 ) -> Iterator[AcceptedResource]:
     """Under this name among its patient's resources; `data` is in base64, `about` are references."""
     binary = f"{name}|binary"
-    content = {"contentType": content_type, "data": data}
+    content = {"meta": _META, "contentType": content_type, "data": data}
     yield AcceptedResource("Binary", id_of(binary), encode(content).decode(), name=binary, rank="")
     reference: Resource = {
         "resourceType": "DocumentReference",
@@ -34,7 +36,8 @@ def document(
 def accepted(resource: Resource, name: str, rank: str, at: datetime | None) -> AcceptedResource:
     """A resource of our own writing, with this name and rank."""
     kind, status, subject = resource["resourceType"], resource["status"], fhir.reference("Patient", NO_SUBJECT)
-    body = encode(fhir.without_nothing({"subject": subject, **resource, "resourceType": None})).decode()
+    labelled = {"meta": _META, "subject": subject, **resource, "resourceType": None}
+    body = encode(fhir.without_nothing(labelled)).decode()
     return AcceptedResource(str(kind), id_of(name), body, str(status), at, name=name, rank=rank)
 
 

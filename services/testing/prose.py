@@ -42,9 +42,7 @@ def apart(entry: BundleEntry, now: datetime) -> tuple[BundleEntry, tuple[Accepte
 
 
 def _without(resource: Json) -> MutableJson:
-    plain = {
-        name: each for name, each in resource.items() if name not in ("text", "presentedForm", "conclusion", "note")
-    }
+    plain = {name: each for name, each in resource.items() if name not in _PROSE}
     if states_a_condition(conclusion := str(resource.get("conclusion", ""))):
         plain["conclusion"] = conclusion
     if notes := [each for each in resource.get("note", ()) if states_a_condition(str(each.get("text", "")))]:

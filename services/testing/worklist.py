@@ -33,6 +33,8 @@ MAP_CODE = "map-code"
 READ_VALUE = "read-value"
 CHECK_TIME = "check-time"
 CHECK_MESSAGE = "check-message"
+REUSED = "message-number-reused"
+"""It bears the number and the time of an earlier message and says something else."""
 KINDS = frozenset({FIND, WHOSE, MAP_CODE, READ_VALUE, CHECK_TIME, CHECK_MESSAGE})
 """Codes of the Tasks of one list, whatever else is asked of nobody's patient."""
 _LABORATORY = "laboratory"
@@ -51,14 +53,8 @@ def code_task(program: str, client: str, code: str, now: datetime, results: tupl
     return msgspec.structs.replace(task, results=results)
 
 
-def reuse_task(program: str, client: str, document_id: str, now: datetime) -> AcceptedResource:
-    """A message that bears the number and the time of an earlier one and says something else: its bytes by their id."""
-    name = f"{HUB}/{CHECK_MESSAGE}|{program}|{client}|{document_id}"
-    return _task(name, CHECK_MESSAGE, "message-number-reused", {_LABORATORY: client, _DOCUMENT: document_id}, now)
-
-
 def message_task(program: str, client: str, document_id: str, reason: str, now: datetime) -> AcceptedResource:
-    """A message of which nothing is decided and its sender hears nothing: its bytes by their id."""
+    """A message of which nothing is decided, for this reason: its bytes by their id."""
     name = f"{HUB}/{CHECK_MESSAGE}|{program}|{client}|{document_id}"
     return _task(name, CHECK_MESSAGE, reason, {_LABORATORY: client, _DOCUMENT: document_id}, now)
 

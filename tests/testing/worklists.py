@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 
 from services.testing.ageing import aged
-from services.testing.worklist import code_task, reuse_task, sought, time_task, value_task
+from services.testing.worklist import REUSED, code_task, message_task, sought, time_task, value_task
 from shared.edge.finding import FIND, REASON
 from shared.edge.work_item import task
 from shared.events import audit, codes, fhir
@@ -28,7 +28,7 @@ def every() -> list[dict[str, Any]]:
         _plain(counted(_body(code_task("demo", "lab", "T17", NOW)), 3, NOW, NOW)),
         _body(value_task("demo", "lab", ("OBX^2^5",), NOW, str(FACT))),
         _body(time_task("demo", "lab", ("Observation/1.effective",), NOW, str(FACT))),
-        _body(reuse_task("demo", "lab", str(FACT), NOW)),
+        _body(message_task("demo", "lab", str(FACT), REUSED, NOW)),
         _body(task(FACT, FIND, REASON, sought(_fact(), SETTINGS), NOW, confidential=True)),
     ]
     questions = [Question(each, 1) for each in listed]

@@ -16,7 +16,7 @@ from services.testing.hl7.batches import File
 from services.testing.hl7.results import PatientResult, cause_name, digest_of, listed, results, unmapped
 from services.testing.mllp import Frame
 from services.testing.senders import Laboratory, Sender, sender_of
-from services.testing.worklist import code_task, message_task, reuse_task, value_task
+from services.testing.worklist import REUSED, code_task, message_task, value_task
 from shared.edge import admission, large_bodies
 from shared.edge.admission import Reading, ToAPerson
 from shared.edge.moments import ProgramTime
@@ -202,7 +202,7 @@ class Hl7Receiver:
         except HttpRefusal as refused:
             if refused.issues[0].code == "duplicate":
                 other = msgspec.structs.replace(document, id=uuid5(document.id, document.digest))
-                question = reuse_task(document.program, document.client, str(other.id), document.received_at)
+                question = message_task(document.program, document.client, str(other.id), REUSED, document.received_at)
                 await self._store(other, {document.program: (question,)})
             raise
 
