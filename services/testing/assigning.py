@@ -1,4 +1,5 @@
-"""A laboratory's report whose identifiers belong to several patients: work for a person, who says whose it is. Pure.
+"""A laboratory's report whose identifiers belong to several patients, or to one whose family name and birth date are
+others: work for a person, who says whose it is. Pure.
 
 The Task holds what the laboratory found, and what can be read of it from then on, so that naming the patient is all it
 takes; it names nobody itself.
@@ -17,6 +18,7 @@ from shared.edge.fhir import BundleEntry, elements
 from shared.edge.outcome import refuse
 from shared.edge.several import REASON
 from shared.events import codes, fhir
+from shared.path.transaction import waiting
 from shared.path.transaction.resources import AcceptedResource
 
 WHOSE = "assign-result"
@@ -25,7 +27,12 @@ _RECEIVED = "received"
 
 
 def task(
-    cause: UUID, program: str, reports: Sequence[ReportResult], received: Sequence[AcceptedResource], now: datetime
+    cause: UUID,
+    program: str,
+    reports: Sequence[ReportResult],
+    received: Sequence[AcceptedResource],
+    now: datetime,
+    reason: str = REASON,
 ) -> AcceptedResource:
     """The same message again makes the same one."""
     held = [*((_REPORT, each) for each in reports), *((_RECEIVED, each) for each in received)]
@@ -33,7 +40,7 @@ def task(
         {"type": fhir.concept(codes.INPUT, kind), "valueString": msgspec.json.encode(each).decode()}
         for kind, each in held
     ]
-    return work_item.task(uuid5(cause, f"{WHOSE}|{program}"), WHOSE, REASON, inputs, now, confidential=True)
+    return work_item.task(uuid5(cause, f"{WHOSE}|{program}"), WHOSE, reason, inputs, now, confidential=True)
 
 
 def asks_whose(stored: Mapping[str, Any]) -> bool:
@@ -56,7 +63,7 @@ def assigned(entry: BundleEntry, stored: Mapping[str, Any]) -> Iterator[ReportRe
         )
 
 
-def received(stored: Mapping[str, Any]) -> Iterator[AcceptedResource]:
+def received(stored: Mapping[str, Any], patient: str) -> Iterator[AcceptedResource]:
     """What can be read of the reports once they are a patient's."""
     for each in fhir.task_inputs(dict(stored), _RECEIVED):
-        yield msgspec.json.decode(each["valueString"], type=AcceptedResource)
+        yield waiting.of_patient(msgspec.json.decode(each["valueString"], type=AcceptedResource), patient)

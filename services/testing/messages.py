@@ -171,6 +171,8 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
     """Rows that stand already, read again under what their code is now known to mean."""
     received: str = ""
     """What its rows are named by among the patient's resources, where they are stored as they came (`row_id`)."""
+    doubted: bool = False
+    """Whether family name or birth date contradicts what is known of the patient whom an identifier found."""
 
 
 class OrderDrugTest(Command, frozen=True, kw_only=True, tag=True):

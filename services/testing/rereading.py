@@ -9,11 +9,12 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import UUID, uuid5
 
 import msgspec
 
-from services.testing import hl7, tables
+from services.testing import assigning, hl7, tables
 from services.testing.edge import REPORTED, interpret
 from services.testing.hl7 import Nak
 from services.testing.hl7.receiver import REFUSED, Hl7Receiver
@@ -112,13 +113,15 @@ class Rereading:
         submitted = received.read(running.keys.decrypt(document.content))
         async with running.inbox.pool.acquire() as connection:
             commands = await self._commands(connection, submitted, document, answer)
-            reading = Reading(_delivery(commands, document, answer), submitted.digests)
+            delivery = _delivery(commands, document, answer)
+            question = partial(assigning.task, delivery.id, program, commands, (), document.received_at)
+            reading = Reading(delivery, submitted.digests, question=question, traits=submitted.traits)
             subject = await admission.whose(connection, [reading])
+            subject = OnePatient(program, submitted.patient) if submitted.patient is not None else subject
+            subject, readings = await admission.compared(connection, running.keys, subject, [reading])
         if not commands:
             return
-        if submitted.patient is not None:
-            subject = OnePatient(program, submitted.patient)
-        if isinstance(await running.submissions.admit(subject, [reading]), Identified):
+        if isinstance(await running.submissions.admit(subject, readings), Identified):
             await self._submit_again(document, answer, program)
 
     async def _commands(

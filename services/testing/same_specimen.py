@@ -52,5 +52,6 @@ def united(specimens: Sequence[Specimen], names: Sequence[str]) -> Specimen:
         evicted_until=max(each.evicted_until for each in specimens),
         residual=tuple(sorted({group for each in specimens for group in each.residual})),
         matrix=max(each.matrix for each in specimens),
+        doubted=any(each.doubted for each in specimens),
     )
     return joined(one, [version for each in others for version in each.versions])

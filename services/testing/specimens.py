@@ -105,7 +105,8 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
 
     `keys` are short digests of its names (`same_specimen`). Plain rows issued until `evicted_until` were evicted.
     `residual` are the metabolite groups whose positive could not show new use when it was graded last. `matrix` is what
-    it is, where it is no urine: the windows, the limits and the expectations of urine are not its own.
+    it is, where it is no urine: the windows, the limits and the expectations of urine are not its own. It stays
+    `doubted` once a report of it was, in whatever order they came.
     """
 
     id: str
@@ -114,6 +115,7 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
     evicted_until: int = 0
     residual: tuple[str, ...] = ()
     matrix: str = ""
+    doubted: bool = False
 
     @property
     def dates_use(self) -> bool:

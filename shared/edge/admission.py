@@ -4,20 +4,26 @@ FHIR and HL7 alike. Each way is one transaction: the bytes as received, what can
 them are stored together, or not at all.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 from msgspec.structs import replace
 
+from shared.edge import several
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.events.intake import Digest
-from shared.path.transaction import aliases, questions, resources, waiting
+from shared.path.transaction import aliases, questions, resources, sealed, waiting
 from shared.path.transaction.delivery import Commanded, Committed, Identified, Incomplete
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform import documents
 from shared.platform.db import Connection, Pool
 from shared.platform.documents import Document
+from shared.platform.keys import Keys
+from shared.platform.traits import NO_TRAITS, Traits, contradictions
+
+CONTRADICTS = "name-and-birth-date-contradict"
 
 
 @dataclass(frozen=True)
@@ -43,9 +49,10 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Several:
-    """Its identifiers belong to several patients, in these programs."""
+    """Its identifiers belong to several patients, in these programs; or to one whom the rest contradicts."""
 
     programs: frozenset[str]
+    reason: str = several.REASON
 
 
 Subject = OnePatient | OneKey | Unknown | Several
@@ -56,14 +63,16 @@ class Reading:
     """What was received, as one program reads it.
 
     `delivery` is decided once its patient is known, by one of the `digests`; `listed` can be read while it waits;
-    `question` makes the Task that asks a person whose it is of several, `missing` the one that asks who its patient is.
+    `question` makes the Task that asks a person whose it is, for that reason; `missing` the one that asks who its
+    patient is. `traits` are compared with the patient's, once they are known.
     """
 
     delivery: Commanded
     digests: tuple[Digest, ...]
     listed: tuple[AcceptedResource, ...] = ()
-    question: Callable[[], AcceptedResource] | None = None
+    question: Callable[[str], AcceptedResource] | None = None
     missing: AcceptedResource | None = None
+    traits: Traits = NO_TRAITS
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,32 @@ async def whose(connection: Connection, readings: Sequence[Reading]) -> Subject:
             return Several(frozenset(program for program, _ in found))
 
 
+async def contradicting(connection: Connection, keys: Keys, subject: OnePatient, sent: Traits) -> int:
+    """How many of family name and birth date contradict what is known of the patient."""
+    known = await sealed.traits_of(connection, keys, subject.program, subject.patient) if sent else NO_TRAITS
+    return contradictions(known, sent)
+
+
+async def compared(
+    connection: Connection, keys: Keys, subject: Subject, readings: Sequence[Reading]
+) -> tuple[Subject, Sequence[Reading]]:
+    """Whom it is about, where family name and birth date contradict: both, and a person says; one, and it is marked.
+
+    They are looked at once an identifier has found the patient, and find nobody.
+    """
+    if not isinstance(subject, OnePatient):
+        return subject, readings
+    (reading,) = [each for each in readings if each.delivery.program == subject.program]
+    match await contradicting(connection, keys, subject, reading.traits):
+        case 0:
+            return subject, readings
+        case 1:
+            commands = waiting.doubted(reading.delivery.commands)
+            return subject, [dataclasses.replace(reading, delivery=replace(reading.delivery, commands=commands))]
+        case _:
+            return Several(frozenset({subject.program}), CONTRADICTS), readings
+
+
 async def wait(pool: Pool, readings: Sequence[Reading]) -> Waiting | Identified:
     """Under every program it may be for, each with its own reading of it, and where nobody answered by hand before.
     Raises HttpRefusal."""
@@ -108,7 +143,7 @@ async def wait(pool: Pool, readings: Sequence[Reading]) -> Waiting | Identified:
             for reading in sorted(await _unanswered(connection, readings), key=_program):
                 named = [each for each in reading.delivery.accepted if each.name and each not in reading.listed]
                 fact = replace(reading.delivery, accepted=(*reading.listed, *named))
-                if not await waiting.wait(connection, fact, {fact.program: reading.digests}):
+                if not await waiting.wait(connection, fact, {fact.program: reading.digests}, reading.traits):
                     raise _IdentifiedMeanwhile
                 if reading.missing is not None:
                     await resources.add(connection, [reading.missing], fact.program, fact.at)
@@ -128,14 +163,16 @@ async def _unanswered(connection: Connection, readings: Sequence[Reading]) -> li
     return [each for each in readings if answers.get(each.delivery.program) != "cancelled"]
 
 
-async def ask(pool: Pool, readings: Sequence[Reading], several: Several) -> ToAPerson:
-    """A Task in each of the programs; the same message again makes the same ones. Raises HttpRefusal."""
+async def ask(pool: Pool, readings: Sequence[Reading], found: Several) -> ToAPerson:
+    """A Task in each of the programs; the same message again makes the same ones. None where it waits for its patient:
+    a Task asks for them already. Raises HttpRefusal."""
     async with pool.acquire() as connection, connection.transaction():
         await _store_document(connection, readings[0].delivery.document, unmatched=False)
+        waits = await waiting.programs(connection, readings[0].delivery.id)
         for reading in readings:
-            if reading.delivery.program in several.programs and reading.question is not None:
-                fact = reading.delivery
-                await resources.add(connection, [reading.question()], fact.program, fact.at)
+            fact = reading.delivery
+            if fact.program in found.programs and fact.program not in waits and reading.question is not None:
+                await resources.add(connection, [reading.question(found.reason)], fact.program, fact.at)
         await questions.add(connection, [each.delivery for each in readings])
     return ToAPerson()
 

@@ -14,15 +14,18 @@ from shared.edge.fhir import BundleEntry, references
 from shared.edge.json import Json, MutableJson
 from shared.edge.outcome import refuse
 from shared.platform.keys import Identifier
+from shared.platform.traits import NOBODY, Person, of_patient
 
 
 @dataclass(frozen=True)
 class Along:
-    """The entries without their context, and what names the Patient in it; `ordinals` are the places of the context."""
+    """The entries without their context, and what names the Patient in it, and how they are called; `ordinals` are the
+    places of the context."""
 
     entries: tuple[BundleEntry, ...]
     named: tuple[Identifier, ...]
     ordinals: frozenset[int]
+    person: Person = NOBODY
 
 
 def apart(entries: tuple[BundleEntry, ...], asked: Sequence[BundleEntry], edge: Edge, caller: Caller) -> Along:
@@ -39,7 +42,8 @@ def apart(entries: tuple[BundleEntry, ...], asked: Sequence[BundleEntry], edge: 
     rest = tuple(each for each in entries if each.type not in types)
     for entry in rest:
         _point_outside(entry, context, named)
-    return Along(rest, named, ordinals)
+    person = next((of_patient(each.resource) for each in asked if each.type == "Patient" and named), NOBODY)
+    return Along(rest, named, ordinals, person)
 
 
 def _named(asked: Sequence[BundleEntry], edge: Edge, caller: Caller) -> tuple[Identifier, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
 from shared.edge.clients import Caller
 from shared.edge.fhir import BundleEntry, ResourceSupport, times
@@ -84,6 +85,8 @@ LedgerView = Callable[[LedgerSnapshot, Context, datetime], MutableJson]
 Sought = Callable[..., Sequence[Element]]
 """What a Task says of a fact whose patient nobody knows, by the program's settings: nothing where nothing is decided by
 it, and never an identifier."""
+Whose = Callable[[UUID, str, Sequence[Command], Sequence[AcceptedResource], datetime, str], AcceptedResource]
+"""The Task that asks a person whose these commands and resources are: their cause and program, when, and why."""
 CodeLine = Callable[[Json, BundleEntry, Context], MappedCode | None]
 """What a Task as stored, and as it was answered, says of a laboratory's code; None while it is not completed."""
 UnknownPatient = Literal["refused", "waiting", "created"]
@@ -116,6 +119,7 @@ class Edge:
     assigns: frozenset[str] = frozenset()
     """Of those in `questions` the codes of Tasks whose completion names a patient, and is a command about them."""
     sought: Sought | None = None
+    whose: Whose | None = None
     context: frozenset[str] = frozenset()
     context_beside: frozenset[str] = frozenset()
     """Types beside which another one that it accepts is context: without one of them that means something by itself."""

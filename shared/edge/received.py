@@ -11,6 +11,7 @@ from shared.edge.resolving import Resolved, Submission
 from shared.events.intake import Digest
 from shared.platform.documents import Document
 from shared.platform.keys import Keys
+from shared.platform.traits import NO_TRAITS, Traits
 
 MEDIA_TYPE = "application/fhir+json"
 _OF_AN_ENTRY = ("method", "type", "id", "resource", "place")
@@ -22,6 +23,7 @@ class Received(NamedTuple):
     patient: str | None
     digests: tuple[Digest, ...]
     entries: tuple[BundleEntry, ...]
+    traits: Traits = NO_TRAITS
 
 
 def document(
@@ -30,6 +32,7 @@ def document(
     content = {
         "patient": resolved.patient,
         "digests": msgspec.to_builtins(resolved.digests),
+        "traits": msgspec.to_builtins(resolved.traits),
         "entries": [{name: getattr(each, name) for name in _OF_AN_ENTRY} for each in entries],
     }
     return Document(
@@ -46,4 +49,5 @@ def document(
 def read(content: bytes) -> Received:
     whole = fhir.parse(content, fhir.STORED)
     entries = (BundleEntry(**each, full_url=None, if_match=None, if_none_exist=None) for each in whole["entries"])
-    return Received(whole["patient"], tuple(msgspec.convert(whole["digests"], list[Digest])), tuple(entries))
+    digests = msgspec.convert(whole["digests"], tuple[Digest, ...])
+    return Received(whole["patient"], digests, tuple(entries), msgspec.convert(whole.get("traits", ()), Traits))

@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 import msgspec
 
 from shared.edge import conditional, fhir, forms, patients, several
-from shared.edge.admission import OneKey
+from shared.edge.admission import OneKey, OnePatient, contradicting
 from shared.edge.along import Along, apart
 from shared.edge.clients import Caller
 from shared.edge.contract import Edge, Minutes, StoredResource
@@ -21,8 +21,10 @@ from shared.events.envelope import PatientId, patient_id
 from shared.events.intake import Digest
 from shared.path.transaction import aliases, resources, waiting
 from shared.path.transaction.resources import Name, OfProgram
+from shared.platform import traits
 from shared.platform.db import Connection, Row
 from shared.platform.keys import Identifier, Keys
+from shared.platform.traits import NO_TRAITS, Traits
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,9 @@ class Submission:
 @dataclass(frozen=True)
 class Resolved:
     """`existing` are those whose ifNoneExist found what it asked for, with their versions. `patient` is None while
-    nobody knows them, and may wait under the `digests`. `binds` are bound to the patient with what is stored. `along`
-    are the places of what came as context, which is not among the entries. `other` is what it is about where that is no
-    patient."""
+    nobody knows them, and may wait under the `digests`, or while the `traits` that came along contradict them: `doubts`
+    counts in how much. `binds` are bound to the patient with what is stored. `along` are the places of what came as
+    context, which is not among the entries. `other` is what it is about where that is no patient."""
 
     entries: tuple[BundleEntry, ...]
     existing: dict[Name, int]
@@ -53,6 +55,8 @@ class Resolved:
     binds: tuple[Digest, ...] = ()
     along: frozenset[int] = frozenset()
     other: OneKey | None = None
+    traits: Traits = NO_TRAITS
+    doubts: int = 0
 
 
 async def same_minute(
@@ -104,6 +108,9 @@ async def resolve(connection: Connection, keys: Keys, edge: Edge, submission: Su
     await asyncio.sleep(0)  # each look through a large submission takes a tenth of a second: others have their turn
     along = apart(identified, submission.entries, edge, caller)
     patient, digests = await resolving.patient(along, stored)
+    sent = traits.digested(keys, caller.program, along.person)
+    doubts = await resolving.doubts(patient, sent, stored)
+    patient = None if doubts == traits.BOTH else patient
     found = await resolving.found(identified, existing, patient)
     if any(found.values()):
         identified, existing = await resolving.identified(found)
@@ -113,7 +120,8 @@ async def resolve(connection: Connection, keys: Keys, edge: Edge, submission: Su
     untyped = patients.rewrite(entries, patient or "")
     if untyped and patient is not None:
         await patients.rewrite_untyped(connection, keys, untyped, patient, resolving.binds, caller)
-    return Resolved(entries, existing, stored, patient, digests, tuple(resolving.binds), along.ordinals)
+    binds = tuple(resolving.binds)
+    return Resolved(entries, existing, stored, patient, digests, binds, along.ordinals, traits=sent, doubts=doubts)
 
 
 def cause_of(bundle: Mapping[str, object] | None, caller: Caller) -> tuple[UUID, bool]:
@@ -282,6 +290,16 @@ class _Resolving:
             self._require_may_wait(digests, entries[0].place)
             return None, digests
         return _one(owners, entries[0].place), digests
+
+    async def doubts(self, patient: PatientId | None, sent: Traits, stored: Mapping[Name, StoredResource]) -> int:
+        """What contradicts of family name and birth date. Raises HttpRefusal where what a patient has would become
+        another one's."""
+        if patient is None:
+            return 0
+        found = await contradicting(self.connection, self.keys, OnePatient(self.caller.program, patient), sent)
+        if found == traits.BOTH and any(each.patient for each in stored.values()):
+            raise patients.another_patient("Patient")
+        return found
 
     async def _require_no_merge(self, entries: Sequence[BundleEntry], own: set[PatientId]) -> None:
         """Two records are one person where a person says so. Raises SeveralPatients."""

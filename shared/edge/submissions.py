@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import assert_never
 from weakref import WeakValueDictionary
 
@@ -20,12 +21,24 @@ from shared.edge import (
     forms,
     large_bodies,
     partner_tasks,
+    patients,
     questions,
     received,
     several,
     updates,
 )
-from shared.edge.admission import OneKey, OnePatient, Reading, Several, Stored, Subject, ToAPerson, Unknown, Waiting
+from shared.edge.admission import (
+    CONTRADICTS,
+    OneKey,
+    OnePatient,
+    Reading,
+    Several,
+    Stored,
+    Subject,
+    ToAPerson,
+    Unknown,
+    Waiting,
+)
 from shared.edge.answering import Done
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, Edge, Interpretation, StoredResource
@@ -34,7 +47,7 @@ from shared.edge.outcome import HttpRefusal, fault, refuse
 from shared.edge.patients import RETRY_SECONDS
 from shared.edge.resolving import Resolved, Submission, panels, panels_touched, resolve, same_minute, stored
 from shared.events.envelope import patient_id
-from shared.path.transaction import aliases, resources, sealed
+from shared.path.transaction import aliases, resources, sealed, waiting
 from shared.path.transaction.delivery import (
     Answer,
     Commanded,
@@ -50,6 +63,7 @@ from shared.path.transaction.resources import AcceptedResource, Name
 from shared.platform import db, tracing
 from shared.platform.db import Connection, Row
 from shared.platform.keys import Keys
+from shared.platform.traits import BOTH
 from shared.rules.decision import Refused
 
 ANSWER_SECONDS_MOST = 30.0
@@ -142,6 +156,8 @@ class Submissions:
         creates = conditional.creates(fresh)
         delivery = self._delivery(submission, meant, context, fresh)
         delivery = replace(delivery, binds=resolved.binds, puts=puts, creates=creates)
+        if resolved.doubts == 1:
+            delivery = replace(delivery, commands=waiting.doubted(delivery.commands))
         if meant.questions or (resolved.patient is None and meant.commands):
             every = [*fresh, *unchanged]
             delivery = replace(delivery, document=received.document(submission, resolved, every, context, self._keys))
@@ -172,13 +188,24 @@ class Submissions:
         self, delivery: Commanded, resolved: Resolved, context: Context
     ) -> Stored | Waiting | ToAPerson | Identified:
         """Where a Task stands otherwise by now, the refusal says how."""
+        whose = resolved.doubts == BOTH and partial(self._whose, delivery)
         patient = Unknown() if resolved.patient is None else OnePatient(context.program, resolved.patient)
-        subject = resolved.other or patient
+        subject = resolved.other or (Several(frozenset({context.program}), CONTRADICTS) if whose else patient)
+        reading = Reading(
+            delivery, resolved.digests, listed=delivery.accepted, question=whose or None, traits=resolved.traits
+        )
         try:
-            return await self.admit(subject, [Reading(delivery, resolved.digests, listed=delivery.accepted)])
+            return await self.admit(subject, [reading])
         except HttpRefusal as refusal:
             async with self.inbox.pool.acquire() as connection:
                 raise await conflicts.as_it_stands(connection, refusal, resolved.entries, context) from refusal
+
+    def _whose(self, delivery: Commanded, reason: str) -> AcceptedResource:
+        """The Task that asks whose it is."""
+        if self.edge.whose is None:
+            raise patients.another_patient("Patient")
+        held = delivery.commands, delivery.accepted
+        return self.edge.whose(delivery.id, delivery.program, *held, delivery.at, reason)
 
     async def _same_minute(self, submission: Submission, entries: Sequence[BundleEntry], context: Context) -> Context:
         """With what is stored of the same minutes and in the same panels, where the service reads that too."""

@@ -135,6 +135,8 @@ class DrugTestEvent(Event, frozen=True, kw_only=True):
     numbers: tuple[Number, ...] = ()
     order_id: str = ""
     """The ordered test that it answers, where one is known to."""
+    identity_doubt: bool = False
+    """Whether a report of it names another family name or birth date than the patient's, whom its identifier found."""
 
     def identifiers(self) -> Mapping[str, list[Resource]]:
         return {self.report_id: [each.write() for each in self.numbers]} if self.numbers else {}
@@ -160,6 +162,7 @@ class DrugTestEvent(Event, frozen=True, kw_only=True):
         )
 
     def _report(self, subject: fhir.Element) -> Resource:
+        concluded = [*(["baseline"] if self.baseline else []), *(["identity-doubt"] if self.identity_doubt else [])]
         return fhir.without_nothing(
             {
                 "resourceType": "DiagnosticReport",
@@ -172,7 +175,7 @@ class DrugTestEvent(Event, frozen=True, kw_only=True):
                 "issued": self.issued_at,
                 "specimen": [fhir.reference("Specimen", self.specimen_id)],
                 "result": [fhir.reference("Observation", each.observation_id) for each in self.results],
-                "conclusionCode": [fhir.concept(codes.OUTCOME, "baseline")] if self.baseline else None,
+                "conclusionCode": [fhir.concept(codes.OUTCOME, each) for each in concluded] or None,
             }
         )
 

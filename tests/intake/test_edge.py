@@ -6,6 +6,7 @@ from base64 import b64decode
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from services.intake import app
@@ -13,6 +14,7 @@ from shared.edge.outcome import HttpRefusal
 from shared.events import codes
 from shared.path.transaction.explaining import explain
 from shared.platform.keys import Keys
+from shared.platform.traits import Person, digested
 from tests.intake import bundles
 from tests.intake.bundles import IOP_NEEDS, MONDAY, MRN_SYSTEM
 from tests.intake.given import SETTINGS, escalated
@@ -91,7 +93,8 @@ async def test_the_sealed_part_opens_for_its_reader_only(intake: ServiceOnPostgr
     assert aftercare is not None and aftercare["area"] == "Springfield"
     assert aftercare["patient"]["name"] == [{"family": "Synthetic", "given": ["Robin"]}]
     numbers = {"identifier": [{"system": MRN_SYSTEM, "value": "0001"}]}
-    assert testing == {"patient": numbers}
+    known = digested(intake.keys, "demo", Person(("Synthetic",), "1988-04-12"))
+    assert testing == {"patient": numbers, "traits": msgspec.json.decode(msgspec.json.encode(known))}
     assert aftercare["patient"]["identifier"] == numbers["identifier"]
 
 

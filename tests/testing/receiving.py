@@ -11,7 +11,9 @@ from services.testing.messages import EpisodeAdmitted, PatientIdentified
 from services.testing.mllp import Frame
 from services.testing.senders import laboratories
 from shared.edge.paging import Asked
+from shared.platform import traits
 from shared.platform.keys import Identifier
+from shared.platform.traits import NOBODY, Person
 from tests.service import DEPLOY, ServiceOnPostgres, caller, consumed
 
 ADMITTED = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
@@ -46,9 +48,11 @@ class ReceivingService(ServiceOnPostgres):
     client: str = "lab"
     episode_id: str = EPISODE_ID
 
-    async def identified(self, mrn: str = MRN.value, program: str = "demo") -> None:
+    async def identified(self, mrn: str = MRN.value, program: str = "demo", person: Person = NOBODY) -> None:
         digests = self.keys.digests(program, [Identifier(AUTHORITY, mrn)])
-        event = PatientIdentified(digests=digests, sealed=(), identified_at=ADMITTED)
+        known = traits.digested(self.keys, program, person)
+        sealed = (self.keys.seal("testing", {"patient": {}, "traits": known}),) if known else ()
+        event = PatientIdentified(digests=digests, sealed=sealed, identified_at=ADMITTED)
         await self.deliver(consumed(event, self.patient, program=program, at=self.running.clock.now()))
 
     async def admitted(self) -> None:

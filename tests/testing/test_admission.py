@@ -16,6 +16,7 @@ from services.testing.senders import laboratories
 from shared.edge import admission
 from shared.path.transaction import resources, store, waiting
 from shared.platform.keys import Keys
+from shared.platform.traits import Traits
 from shared.process import ServiceAssembly
 from tests.service import DEPLOY, StartService
 from tests.testing.receiving import ADMITTED, AUTHORITY, ReceivingService, message
@@ -269,11 +270,11 @@ async def test_a_message_waits_in_no_program_once_one_of_them_knows_the_patient(
 ) -> None:
     wait = waiting.wait
 
-    async def too_late(connection: Any, fact: Any, programs: Any) -> bool:
+    async def too_late(connection: Any, fact: Any, programs: Any, sent: Traits) -> bool:
         if fact.program == "other":
             monkeypatch.undo()
             await shared_laboratory.identified(program="other")
-        return await wait(connection, fact, programs)
+        return await wait(connection, fact, programs, sent)
 
     monkeypatch.setattr(waiting, "wait", too_late)
     assert await shared_laboratory.receives(message()) == "AA"

@@ -11,6 +11,7 @@ from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import codes_in, happened, last_day
 from shared.edge.json import Json, MutableJson
 from shared.events import codes
+from shared.platform import traits
 from shared.platform.keys import Identifier, Keys
 
 ADULT_YEARS = 18
@@ -20,14 +21,16 @@ _TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
 
 def identified(entry: BundleEntry, context: Context, keys: Keys) -> RecordPatient:
     """Attendance and testing can open only how the EHR calls the patient, for whoever must open the chart; aftercare
-    also name, phone, address, language and gender."""
+    also name, phone, address, language and gender. Testing gets digests of family names and birth date besides: what a
+    laboratory calls the patient is compared with them."""
     identifiers = _identifiers(entry, context)
     called: MutableJson = {"identifier": [{"system": each.system, "value": each.value} for each in identifiers]}
+    compared = traits.digested(keys, context.program, traits.of_patient(entry.resource))
     return RecordPatient(
         digests=tuple(dict.fromkeys(keys.digests(context.program, identifiers))),
         sealed=(
             keys.seal("attendance", {"patient": called}),
-            keys.seal("testing", {"patient": called}),
+            keys.seal("testing", {"patient": called, "traits": compared}),
             keys.seal("aftercare", _contact(entry.resource, called)),
         ),
     )

@@ -103,6 +103,7 @@ def _found(graded: Graded) -> dict[str, Any]:
         "baseline": graded.baseline,
         "results": graded.results,
         "condition": specimen.condition,
+        "identity_doubt": specimen.doubted,
     }
 
 

@@ -73,9 +73,12 @@ def _with(command: ReportResult, known: list[Specimen]) -> Specimen:
     versions = versions_of(command, key(command.report_id), known=bool(known))
     if not known:
         listed = command.listed_as if command.matched else ""
-        return joined(Specimen(pack_id(listed or command.report_id), names, (), matrix=command.matrix), versions)
+        first = Specimen(
+            pack_id(listed or command.report_id), names, (), matrix=command.matrix, doubted=command.doubted
+        )
+        return joined(first, versions)
     one = united(known, names)
-    one = replace(one, matrix=max(one.matrix, command.matrix))
+    one = replace(one, matrix=max(one.matrix, command.matrix), doubted=one.doubted or command.doubted)
     return joined(without_rows_of(one, versions) if command.again else one, versions)
 
 

@@ -27,6 +27,7 @@ from services.testing.laboratory import (
 from services.testing.validity import stating_a_condition
 from shared.events.fhir import base64_text
 from shared.events.testing import Number
+from shared.platform.traits import Person
 
 OBSERVATION_STATUS: Mapping[str, Status] = {
     "F": "final",
@@ -66,6 +67,9 @@ OF_A_VISIT = ("AN", "ANC", "AND", "ANT", "VN")
 """Identifier types (table 0203) of accounts and visits: another patient's record number may look the same."""
 
 
+NOT_THEIR_OWN = ("S", "U")
+"""Name types (table 0200) of a pseudonym and of none."""
+
 _SUBTYPES = {"pdf": "application/pdf", "text": "text/plain", "plain": "text/plain", "html": "text/html"}
 """Of ED-3 (table 0291), whatever stands before it."""
 _MEDIA_TYPE = re.compile(r"(application|audio|image|text)/[a-z0-9.+-]{1,64}")
@@ -87,7 +91,8 @@ class Group:
 
     named: tuple[Named, ...]
     reports: tuple[LaboratoryReport, ...]
-    content: bytes = b""
+    content: bytes
+    person: Person
 
 
 @dataclass
@@ -146,7 +151,14 @@ class Hl7Reader(Fields):
             tuple(self._named(patient.segment)),
             tuple(reports),
             content.encode(self.header.charset, "replace"),
+            self._person(patient.segment),
         )
+
+    def _person(self, segment: Segment) -> Person:
+        """PID-5, every repetition that may be the patient's own name, the surname of each; PID-7."""
+        names = (each for each in self.repetitions(segment, 5) if self.part(each, 7) not in NOT_THEIR_OWN)
+        families = (self.unescaped(self._subcomponents(each[0])[0]).strip() for each in names)
+        return Person(tuple(each for each in families if each), self.text(segment, 7))
 
     def _named(self, segment: Segment) -> Iterator[Named]:
         """PID-3, every repetition that names the patient; PID-2 where an old sender left PID-3 empty."""

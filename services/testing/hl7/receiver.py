@@ -24,7 +24,7 @@ from shared.edge.outcome import HttpRefusal
 from shared.path.transaction import questions, sealed
 from shared.path.transaction.delivery import Commanded, Identified
 from shared.path.transaction.resources import AcceptedResource
-from shared.platform import db, documents, log, metrics, tracing
+from shared.platform import db, documents, log, metrics, tracing, traits
 from shared.platform.documents import Document
 from shared.process import Running
 
@@ -210,11 +210,12 @@ class Hl7Receiver:
         inbox, submissions = self.running.inbox, self.running.submissions
         async with inbox.pool.acquire() as connection:
             subject = await admission.whose(connection, readings)
+            subject, readings = await admission.compared(connection, self.running.keys, subject, readings)
         match await submissions.admit(subject, readings):
             case Identified():
                 await self._admit(readings)
             case ToAPerson():
-                log.get().warning("hl7 identifiers of several patients", id=str(readings[0].delivery.id))
+                log.get().warning("a person says whose an hl7 result is", id=str(readings[0].delivery.id))
 
     def _readings(self, result: PatientResult, document: Document, asked: Questions) -> list[Reading]:
         """The result as each program reads it that it may be for."""
@@ -229,6 +230,7 @@ class Hl7Receiver:
             delivery=delivery,
             digests=self.running.keys.digests(delivery.program, result.identifiers),
             listed=listed(reports),
+            traits=traits.digested(self.running.keys, delivery.program, result.person),
             question=partial(assigning.task, result.cause, delivery.program, reports, delivery.accepted, delivery.at),
         )
 

@@ -21,6 +21,7 @@ from services.testing.unmapped import waiting_by_code
 from shared.events import codes, fhir
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform.keys import Identifier
+from shared.platform.traits import Person
 
 RESULTS_MOST = 1_000
 """Of one patient's drug tests in a message: they are decided at one go, and two thousand take a third of a second."""
@@ -37,6 +38,7 @@ class PatientResult:
     """By program, the places of values that nothing reads."""
     received: Mapping[str, tuple[AcceptedResource, ...]]
     """By program, what it reports as FHIR; its Binaries are in clear."""
+    person: Person
 
 
 def results(message: Message, sender: Sender, settings: Mapping[str, Settings]) -> list[PatientResult]:
@@ -66,7 +68,8 @@ def _result(
     if not named:
         raise Nak("AE", Fault(f"{place}^3", REQUIRED_MISSING))
     places = {program: each.unread for program, each in read.items()}
-    return PatientResult(cause, named, commands, places, {program: each.received for program, each in read.items()})
+    received = {program: each.received for program, each in read.items()}
+    return PatientResult(cause, named, commands, places, received, group.person)
 
 
 class _Read(NamedTuple):

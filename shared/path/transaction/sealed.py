@@ -8,10 +8,12 @@ import msgspec
 
 from shared.events.intake import PatientIdentified
 from shared.path.service import Service
+from shared.path.transaction import resources
 from shared.path.transaction.delivery import Consumed, Delivery
 from shared.path.transaction.resources import AcceptedResource
-from shared.platform.db import Row
+from shared.platform.db import Connection, Row
 from shared.platform.keys import Keys
+from shared.platform.traits import NO_TRAITS, Traits
 
 
 def patient(keys: Keys, id_: str, body: Mapping[str, object]) -> AcceptedResource:
@@ -36,6 +38,18 @@ def identified(delivery: Delivery, service: Service) -> tuple[AcceptedResource, 
         return ()
     part = service.keys.part(delivery.event.sealed)
     return () if part is None else (AcceptedResource("Patient", delivery.key, part, sealed=True),)
+
+
+def traits_in(keys: Keys, sealed: Sequence[str]) -> Traits:
+    """What is known of the patient to compare by; nothing where intake sealed none."""
+    part = keys.open(sealed) or {}
+    return msgspec.convert(part["traits"], Traits) if "traits" in part else NO_TRAITS
+
+
+async def traits_of(connection: Connection, keys: Keys, program: str, patient: str) -> Traits:
+    """Likewise, of the Patient as it stands."""
+    row = await resources.one(connection, program, ("Patient", patient))
+    return NO_TRAITS if row is None else traits_in(keys, (row["body"],))
 
 
 def opened(keys: Keys, row: Row) -> bytes:

@@ -1,30 +1,31 @@
 """What an identification brings with it: facts that waited for their patient, and the part sealed for us."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
 import msgspec
 
 from shared.events import fhir
-from shared.events.envelope import PatientId, patient_id
+from shared.events.envelope import Command, PatientId, patient_id
 from shared.events.intake import Digest, PatientIdentified
 from shared.path.service import Service
-from shared.path.transaction import aliases, questions, resources, store
+from shared.path.transaction import aliases, questions, resources, sealed, store
 from shared.path.transaction.aliases import Bound, column
 from shared.path.transaction.delivery import AnyDelivery, Commanded, Consumed, Delivery, Internal
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform.db import Connection, Row
+from shared.platform.traits import BOTH, NO_TRAITS, Traits, contradictions
 
 # A fact that waits leaves an alias of nobody, and holds it until the commit even where another fact left it: whoever
 # learns it and whoever waits meet at its row, so that neither overlooks the other.
 _EXPECT = """INSERT INTO alias AS a (program, digest, patient) SELECT u.*, '' FROM unnest($1::text[], $2::text[]) u
     ON CONFLICT (program, digest) DO UPDATE SET patient = a.patient"""
-_WAIT = """INSERT INTO waiting (id, program, digest, producer, content, resources, at)
-    SELECT $1, u.program, u.digest, $4, $5, $6, $7 FROM unnest($2::text[], $3::text[]) AS u(program, digest)
+_WAIT = """INSERT INTO waiting (id, program, digest, producer, content, resources, at, traits)
+    SELECT $1, u.program, u.digest, $4, $5, $6, $7, $8 FROM unnest($2::text[], $3::text[]) AS u(program, digest)
     ON CONFLICT DO NOTHING"""
 # Facts waiting for these digests, in the order in which they came.
-_WAITED = """SELECT w.id, w.program, w.digest, w.producer, w.content, w.resources, w.at, w.sequence
+_WAITED = """SELECT w.id, w.program, w.digest, w.producer, w.content, w.resources, w.at, w.traits
     FROM waiting w JOIN unnest($1::text[], $2::text[]) AS u(program, digest)
     ON w.program = u.program AND w.digest = u.digest ORDER BY w.sequence"""
 _PROGRAMS = "SELECT key, program FROM state WHERE kind = 'patient' AND key = ANY($1::text[]) AND program <> ''"
@@ -38,7 +39,9 @@ _AWAITED = "SELECT DISTINCT digest FROM waiting WHERE program = $1 AND strpos(re
 _TAKEN = "UPDATE documents SET unmatched = false WHERE id = ANY($1::uuid[])"
 
 
-async def wait(connection: Connection, fact: Commanded, programs: Mapping[str, Sequence[Digest]]) -> bool:
+async def wait(
+    connection: Connection, fact: Commanded, programs: Mapping[str, Sequence[Digest]], traits: Traits = NO_TRAITS
+) -> bool:
     """Store a fact whose patient nobody knows yet, under every identifier and program it may belong to; what came with
     it is readable at once, but for what is named among its patient's.
 
@@ -58,6 +61,7 @@ async def wait(connection: Connection, fact: Commanded, programs: Mapping[str, S
         msgspec.json.encode(fact.commands).decode(),
         msgspec.json.encode(fact.accepted).decode(),
         fact.at,
+        msgspec.json.encode(traits).decode() if traits else "",
     )
     await resources.add(connection, [each for each in fact.accepted if not each.name], fact.program, fact.at)
     return True
@@ -122,7 +126,8 @@ Followers = Mapping[int, tuple[Delivery, ...]]
 async def learn(connection: Connection, deliveries: Sequence[Delivery], service: Service) -> Followers:
     """Each PatientIdentified teaches its aliases; what waited for one of them follows it, in the order it came.
 
-    Learning again what is known changes nothing.
+    Learning again what is known changes nothing. A fact goes on waiting, for a person to name its patient, where both
+    family name and birth date contradict; where one does it is marked.
     """
     identified = [
         (delivery, delivery.event)
@@ -140,7 +145,7 @@ async def learn(connection: Connection, deliveries: Sequence[Delivery], service:
             for digest in event.digests
         ),
     )
-    waited = await _released(connection, bound)
+    waited = await _released(connection, bound, _Identities(identified, service))
     return {
         id(delivery): (*_contact(delivery, event, service), *_facts(delivery, event, waited, service))
         for delivery, event in identified
@@ -160,24 +165,51 @@ async def _of_own_program(connection: Connection, identified: Sequence[Identific
     ]
 
 
+class _Identities(NamedTuple):
+    """Who is identified, opened only where something waits that is compared."""
+
+    identified: Sequence[Identification]
+    service: Service
+
+    def traits(self, bound: Bound) -> Iterator[Traits]:
+        """Of each whom this identifier names."""
+        program, digest = bound
+        for delivery, event in self.identified:
+            named = delivery.program == program and digest in map(column, event.digests)
+            if named and self.service.keys is not None:
+                yield sealed.traits_in(self.service.keys, event.sealed)
+
+
+def _doubts(rows: Sequence[Row], identities: _Identities) -> dict[UUID, int]:
+    found: dict[UUID, int] = {}
+    for row in rows:
+        sent = msgspec.json.decode(row["traits"], type=Traits) if row["traits"] else NO_TRAITS
+        known = identities.traits((row["program"], row["digest"])) if sent else ()
+        found[row["id"]] = max((found.get(row["id"], 0), *(contradictions(each, sent) for each in known)))
+    return found
+
+
 class _Released(NamedTuple):
     """Facts that wait no more, and by program and id the Tasks that asked for their patients."""
 
     facts: Sequence[Row] = ()
     tasks: Mapping[tuple[str, str], fhir.Element] = {}
+    doubts: Mapping[UUID, int] = {}
+    """By fact, how much of family name and birth date contradicts."""
 
 
-async def _released(connection: Connection, bound: Sequence[Bound]) -> _Released:
+async def _released(connection: Connection, bound: Sequence[Bound], identities: _Identities) -> _Released:
     """The facts that waited for these. Their Tasks are locked first: who names the patient by hand does the same."""
     if not bound:
         return _Released()
     rows = await connection.fetch(_WAITED, [program for program, _ in bound], [digest for _, digest in bound])
     if not rows:
         return _Released()
-    ids = [row["id"] for row in rows]
+    doubts = _doubts(rows, identities)
+    ids = [row["id"] for row in rows if doubts[row["id"]] < BOTH]
     tasks = await questions.lock(connection, sorted({str(each) for each in ids}))
     ended = await _end(connection, ids, {(row["id"], row["program"]) for row in rows})
-    return _Released([row for row in rows if (row["id"], row["program"]) in ended], tasks)
+    return _Released([row for row in rows if (row["id"], row["program"]) in ended], tasks, doubts)
 
 
 async def _end(connection: Connection, ids: Sequence[UUID], matched: set[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
@@ -221,7 +253,8 @@ def _facts(delivery: Consumed, event: PatientIdentified, waited: _Released, serv
     rows = {row["id"]: row for row in waited.facts if row["program"] == delivery.program and row["digest"] in own}
     asked = {row["id"]: waited.tasks.get((row["program"], str(row["id"]))) for row in rows.values()}
     return tuple(
-        _with_task(_fact(row, delivery.key, service), asked[identity], delivery) for identity, row in rows.items()
+        _with_task(_fact(row, delivery.key, service, waited.doubts[identity]), asked[identity], delivery)
+        for identity, row in rows.items()
     )
 
 
@@ -233,8 +266,19 @@ def _with_task(fact: Commanded, task: fhir.Element | None, identified: Consumed)
     return msgspec.structs.replace(fact, accepted=(*fact.accepted, answered))
 
 
-def _fact(row: Row, patient: str, service: Service) -> Commanded:
+def doubted(commands: Sequence[Command]) -> tuple[Command, ...]:
+    """Marked, each that can be: family name or birth date contradicts what is known of the patient."""
+    return tuple(
+        msgspec.structs.replace(each, doubted=True) if "doubted" in each.__struct_fields__ else each
+        for each in commands
+    )
+
+
+def _fact(row: Row, patient: str, service: Service, doubt: int = 0) -> Commanded:
     accepted = msgspec.json.decode(row["resources"], type=tuple[AcceptedResource, ...])
+    commands = tuple(
+        msgspec.structs.replace(command, matched=True) for command in service.read_commands(row["content"])
+    )
     return Commanded(
         id=row["id"],
         key=patient,
@@ -242,15 +286,13 @@ def _fact(row: Row, patient: str, service: Service) -> Commanded:
         at=row["at"],
         producer=row["producer"],
         correlation_id=row["id"],
-        commands=tuple(
-            msgspec.structs.replace(command, matched=True) for command in service.read_commands(row["content"])
-        ),
-        accepted=tuple(_of_patient(each, patient) for each in resources.named(accepted, patient)),
+        commands=doubted(commands) if doubt else commands,
+        accepted=tuple(of_patient(each, patient) for each in resources.named(accepted, patient)),
         repeatable=False,
     )
 
 
-def _of_patient(resource: AcceptedResource, patient: str) -> AcceptedResource:
+def of_patient(resource: AcceptedResource, patient: str) -> AcceptedResource:
     """A resource that waited without a subject has one now. Put in as text: the rest stays as it came."""
     if resource.name or '"subject":' in resource.body:
         return resource
