@@ -29,9 +29,10 @@ def runs(grading: Mapping[str, Graded], in_a_row: int) -> dict[str, Run]:
 def _runs(grading: Mapping[str, Graded], in_a_row: int) -> Iterator[Run]:
     standing = [each for each in grading.values() if each.graded and not each.baseline and not each.specimen.voided]
     standing.sort(key=lambda each: (each.specimen.collected_at, each.specimen.id))
-    for end in range(in_a_row, len(standing) + 1):
-        row = standing[end - in_a_row : end]
-        if all(_is_expected(each) for each in row):
+    row: list[Graded] = []
+    for each in standing:
+        row = [*row, each][-in_a_row:] if _is_expected(each) else []
+        if len(row) == in_a_row:
             first, last = row[0].specimen, row[-1].specimen
             yield Run(tuple(each.specimen.id for each in row), first.collected_at, last.collected_at)
 

@@ -24,6 +24,7 @@ from services.testing.messages import (
     ResolveEscalation,
 )
 from services.testing.state import State, due, evolve
+from services.testing.versions import joined, thinned
 from shared.events.codes import LOINC
 from shared.events.envelope import Command, Event, name_id
 from shared.events.intake import Medication
@@ -203,6 +204,14 @@ def test_deaf_to_repeats(story: list[Event | Command], last: Event | Command) ->
 def test_at_most_one_escalation_is_open_for_a_reason(story: list[Event | Command]) -> None:
     reasons = [each.escalation.reason for each in live(story).escalations]
     assert len(reasons) == len(set(reasons))
+
+
+@settings(deadline=None, max_examples=examples(100))
+@given(STORIES)
+def test_a_specimen_without_its_plain_rows_is_as_thin_as_it_gets(story: list[Event | Command]) -> None:
+    for each in live(story).specimens:
+        assert joined(thinned(each)) == thinned(each)
+        assert joined(each) == each
 
 
 def test_a_long_stay_with_two_specimens_a_week_fits_and_keeps_the_newest() -> None:
