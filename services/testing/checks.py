@@ -53,7 +53,8 @@ GRAVITY: tuple[Condition | Literal[""], ...] = (
 )
 """Conditions of a specimen, the gravest last."""
 
-_CREATININE, _GRAVITY = "creatinine", "specific-gravity"
+CONCENTRATION = ("creatinine", "specific-gravity")
+"""The checks that only together show how concentrated a specimen is."""
 
 
 def gravest(conditions: Iterable[Condition]) -> Condition:
@@ -70,7 +71,7 @@ def condition_by(found: Iterable[tuple[str, Check]]) -> Condition:
 def concentration_by(found: Iterable[tuple[str, Check]]) -> Condition:
     """What creatinine and specific gravity show with one another."""
     every = list(found)
-    return gravest(_by_both(*pair) for pair in product(_levels(_CREATININE, every), _levels(_GRAVITY, every)))
+    return gravest(_by_both(*pair) for pair in product(*(_levels(name, every) for name in CONCENTRATION)))
 
 
 def finding_by(check: Check, concentration: Condition) -> ResultFinding:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from services.testing import tables
-from services.testing.checks import CHECKS, LETTERS, LEVELS
+from services.testing.checks import CHECKS, CONCENTRATION, LETTERS, LEVELS
 from services.testing.specimens import (
     CONTENT,
     MANY,
@@ -35,7 +35,6 @@ from services.testing.specimens import (
 )
 
 MAINTAINED = {analyte for pair in tables.MAINTENANCE.values() for analyte in pair}
-_CONCENTRATION = ("creatinine", "specific-gravity")
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def still_matters(measured: Measure, *, beside_a_level: bool) -> bool:
     one shows a condition only with it."""
     analyte, letter = analyte_of(measured), letter_of(measured)
     if is_check(measured):
-        return letter != LETTERS["valid"] or (beside_a_level and analyte in _CONCENTRATION)
+        return letter != LETTERS["valid"] or (beside_a_level and analyte in CONCENTRATION)
     return (letter == "p" and analyte != tables.UNMAPPED) or (letter == "n" and analyte in MAINTAINED)
 
 
