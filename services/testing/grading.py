@@ -77,6 +77,7 @@ def grade(state: State, settings: Settings) -> dict[str, Graded]:
     """Every specimen the state holds, by its id."""
     first_at, zone = _baseline_at(state, settings), ZoneInfo(settings.timezone)
     windows, graded = Windows(state, settings), {}
+    in_depot = depot_days(state.medications, settings)
     for specimen in state.specimens:
         collected_at = specimen.collected_at
         day = instant(collected_at).astimezone(zone).date()
@@ -84,9 +85,7 @@ def grade(state: State, settings: Settings) -> dict[str, Graded]:
         belongs = reported and belongs_to_episode(state, settings, collected_at)
         baseline = belongs and collected_at == first_at
         facts = state.medications, state.to_review, specimen, specimen.condition
-        by = _Circumstances(
-            *facts, belongs, baseline, day, windows.residual(specimen), depot_days(state.medications, settings)
-        )
+        by = _Circumstances(*facts, belongs, baseline, day, windows.residual(specimen), in_depot)
         graded[specimen.id] = Graded(specimen, belongs, baseline, _results(by), by.in_question)
     return graded
 

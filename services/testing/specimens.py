@@ -100,7 +100,7 @@ class Row(NamedTuple):
     received: str = ""
 
 
-class Specimen(msgspec.Struct, frozen=True, array_like=True):
+class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True):
     """What is known of one specimen, over all reports about it; it is read as one DiagnosticReport of this id.
 
     `keys` are short digests of its names (`same_specimen`). Plain rows issued until `evicted_until` were evicted.
@@ -125,8 +125,7 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
     @property
     def collected_at(self) -> int:
         """To the minute rather than to the day, then by the version that stands."""
-        stated = [each for each in self.versions if each.collected_at]
-        return max(((each.to_minute, each.age, each.collected_at) for each in stated), default=(0, 0, 0))[2]
+        return _collected_at(self)
 
     @property
     def condition(self) -> Condition:
@@ -198,25 +197,36 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True):
     @property
     def status(self) -> ReportStatus:
         """Of the whole, from its rows."""
-        statuses = {row.status for row in self.rows} or {each.status for each in self.versions} - {"promoted"}
-        live = statuses - set(VOID)
-        if not live:
-            return "cancelled" if statuses == {"cancelled"} else "entered-in-error"
-        if live <= set(UNFINISHED):
-            return "registered" if live == {"registered"} else "preliminary"
-        if live & set(UNFINISHED):
-            return "partial"
-        return "corrected" if "corrected" in live or self._partly_void else "final"
-
-    @property
-    def _partly_void(self) -> bool:
-        """Whether some of it was taken back after it had been reported."""
-        void = [each.issued_at for each in self.versions if each.status in VOID]
-        live = [each.issued_at for each in self.versions if each.status not in VOID and each.measures]
-        return bool(void) and bool(live) and max(void) > min(live)
+        return _status(self)
 
 
-# A decision asks for them many times, before and after it; of one patient there are some thirty specimens.
+# A decision asks for these many times, before and after it; of one patient there are some thirty specimens.
+@lru_cache(maxsize=256)
+def _collected_at(specimen: Specimen) -> int:
+    stated = ((each.to_minute, each.age, each.collected_at) for each in specimen.versions if each.collected_at)
+    return max(stated, default=(0, 0, 0))[2]
+
+
+@lru_cache(maxsize=256)
+def _status(specimen: Specimen) -> ReportStatus:
+    statuses = {row.status for row in specimen.rows} or {each.status for each in specimen.versions} - {"promoted"}
+    live = statuses - set(VOID)
+    if not live:
+        return "cancelled" if statuses == {"cancelled"} else "entered-in-error"
+    if live <= set(UNFINISHED):
+        return "registered" if live == {"registered"} else "preliminary"
+    if live & set(UNFINISHED):
+        return "partial"
+    return "corrected" if "corrected" in live or _is_partly_void(specimen) else "final"
+
+
+def _is_partly_void(specimen: Specimen) -> bool:
+    """Whether some of it was taken back after it had been reported."""
+    void = [each.issued_at for each in specimen.versions if each.status in VOID]
+    live = [each.issued_at for each in specimen.versions if each.status not in VOID and each.measures]
+    return bool(void) and bool(live) and max(void) > min(live)
+
+
 @lru_cache(maxsize=256)
 def _standing(specimen: Specimen) -> tuple[Row, ...]:
     if not any(version.status in UNFINISHED for version in specimen.versions):

@@ -1,6 +1,6 @@
 """Which positives can't show new use, because an earlier one may still be excreted (domain 5.2)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -34,11 +34,8 @@ class Windows:
     """
 
     def __init__(self, state: State, settings: Settings) -> None:
-        self._state, self._days, self._depot_days = (
-            state,
-            settings.residual_days,
-            depot_days(state.medications, settings),
-        )
+        self._state, self._days = state, settings.residual_days
+        self._depot_days = depot_days(state.medications, settings)
         self._last = dict(state.last_positive_by_group)
         self._found = list(_evicted(state.last_positive_by_group))
         self._residual: dict[str, frozenset[str]] = {}
@@ -56,19 +53,18 @@ class Windows:
         inside, collected_at = set(), specimen.collected_at
         for group, explained in self._positive_groups(specimen, day):
             since = collected_at - self._last.get(group, collected_at)
-            within = 0 < since <= self._days.get(group, 0) * DAY
-            if within and not specimen.matrix and not self._is_another_drug(group, specimen):
+            within, drugs = 0 < since <= self._days.get(group, 0) * DAY, drugs_of(specimen, group)
+            if within and not specimen.matrix and not self._is_another_drug(group, drugs - {ANY}, collected_at):
                 inside.add(group)
             if explained or group not in inside:
                 self._last[group] = max(collected_at, self._last.get(group, 0))
-            self._found += [(group, collected_at, each) for each in drugs_of(specimen, group)]
+            self._found += [(group, collected_at, each) for each in drugs]
         return frozenset(inside)
 
-    def _is_another_drug(self, group: str, specimen: Specimen) -> bool:
+    def _is_another_drug(self, group: str, now: Collection[str], collected_at: int) -> bool:
         """Whether a definitive method found a drug of the group that nothing found within the window before may be."""
-        since = specimen.collected_at - self._days.get(group, 0) * DAY
-        before = {drug for of, at, drug in self._found if of == group and since <= at < specimen.collected_at}
-        now = drugs_of(specimen, group) - {ANY}
+        since = collected_at - self._days.get(group, 0) * DAY
+        before = {drug for of, at, drug in self._found if of == group and since <= at < collected_at}
         return any(not any(_may_have_been(each, one) for each in before) for one in now)
 
     def _is_explained(self, measure: Measure, day: date) -> bool:

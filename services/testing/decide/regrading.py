@@ -52,7 +52,7 @@ def _is_news(graded: Graded, before: Graded | None, reason: str) -> bool:
     known = before is not None and before.graded
     if not graded.graded:
         return known and reason != ADMITTED
-    return not known or before is None or _as_read(graded) != _as_read(before)
+    return not known or before is None or (graded != before and _as_read(graded) != _as_read(before))
 
 
 def _result_event(graded: Graded, before: Graded | None, patient: str) -> Emits:
