@@ -1,8 +1,8 @@
 """HL7 v2.3 to 2.8, ORU and OUL: bytes to reports and the identifiers of whom they are about, or why not. Pure.
 
-Free text is passed over, for it may name a person: of NTE only what does nothing but state the specimen's condition
-counts, and it goes no further. Fields are read in the sender's own encoding
-characters, four or five of them.
+No rule reads free text, for it may name a person: of NTE only what does nothing but state the specimen's condition
+counts; the whole of it is stored encrypted (`as_fhir`). Fields are read in the sender's own encoding characters, four
+or five of them.
 """
 
 from collections.abc import Sequence
