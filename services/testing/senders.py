@@ -10,6 +10,7 @@ from pathlib import Path
 
 from services.testing import hl7
 from services.testing.hl7 import Fault, Header, Nak, Named
+from services.testing.hl7.fields import urn_of
 from shared.platform.clients import RegisteredClient, registered
 from shared.platform.keys import Identifier
 
@@ -69,6 +70,4 @@ def _system(named: Named, laboratory: Laboratory) -> str:
     known = mapped.get(named.namespace) or mapped.get(named.universal)
     if known is not None:
         return known
-    if named.universal.replace(".", "").isdigit():
-        return f"urn:oid:{named.universal}"
-    return f"{laboratory.base_url}/hl7-authority/{named.namespace}"
+    return urn_of(named.universal) or f"{laboratory.base_url}/hl7-authority/{named.namespace}"

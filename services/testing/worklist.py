@@ -167,8 +167,7 @@ def _line(stored: Json, entry: BundleEntry, context: Context) -> MappedCode:
 
 def named(task: Mapping[str, Any]) -> tuple[str, str]:
     """The laboratory, and its own code, that a `map-code` asks about."""
-    laboratory, code = (str(fhir.task_inputs(dict(task), kind)[0]["valueString"]) for kind in (_LABORATORY, _CODE))
-    return laboratory, code
+    return laboratory_of(task), _stated(task, _CODE)
 
 
 def answered(answer: Answer, now: datetime) -> AcceptedResource:
@@ -191,14 +190,17 @@ def _is_reading(output: Json) -> bool:
 
 def laboratory_of(task: Mapping[str, Any]) -> str:
     """Who sent what a Task of the list is about; empty where it does not say."""
-    named = fhir.task_inputs(dict(task), _LABORATORY)
-    return str(named[0]["valueString"]) if named else ""
+    return _stated(task, _LABORATORY)
 
 
 def document_of(task: Mapping[str, Any]) -> str | None:
     """The id of the bytes that a Task of the list is about; None where it names none."""
-    named = fhir.task_inputs(dict(task), _DOCUMENT)
-    return str(named[0]["valueString"]) if named else None
+    return _stated(task, _DOCUMENT) or None
+
+
+def _stated(task: Mapping[str, Any], kind: str) -> str:
+    found = fhir.task_inputs(dict(task), kind)
+    return str(found[0]["valueString"]) if found else ""
 
 
 def _text(kind: str, text: str) -> fhir.Element:

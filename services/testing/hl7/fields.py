@@ -79,4 +79,9 @@ def _field(segment: Segment | None, number: int) -> str:
     return segment[number]
 
 
+def urn_of(universal: str) -> str:
+    """An object identifier as a FHIR system; any other form names none."""
+    return f"urn:oid:{universal}" if universal.replace(".", "").isdigit() else ""
+
+
 _HEXADECIMAL = re.compile(r"X(?:[0-9A-Fa-f]{2})+")

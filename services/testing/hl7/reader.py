@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from services.testing.figures import cutoff_in, figure_in, number_in, unit_of
-from services.testing.hl7.fields import Fields, Segment
+from services.testing.hl7.fields import Fields, Segment, urn_of
 from services.testing.hl7.header import REQUIRED_MISSING, Fault, Nak
 from services.testing.hl7.times import MessageTimes, names_a_minute
 from services.testing.laboratory import (
@@ -268,7 +268,7 @@ class Hl7Reader(Fields):
         """OBR-3 of the filler, OBR-2 of the placer, with who assigned them."""
         for number in (self._number(order, 3, "FILL"), self._number(order, 2, "PLAC")):
             if number.value:
-                yield msgspec.structs.replace(number, system=_urn(number.system))
+                yield msgspec.structs.replace(number, system=urn_of(number.system))
 
     def _collected_at(self, order: Order, place: int) -> tuple[datetime | None, bool]:
         """SPM-17, else OBR-7, else the first OBX-14 that names a day; and whether it names a minute."""
@@ -369,11 +369,6 @@ def _is_base64(data: str) -> bool:
         return bool(b64decode(data, validate=True))
     except ValueError:
         return False
-
-
-def _urn(universal: str) -> str:
-    """An object identifier as a FHIR system; any other form names none."""
-    return f"urn:oid:{universal}" if universal and universal.replace(".", "").isdigit() else ""
 
 
 def _extent(code: str) -> Extent:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
@@ -145,8 +145,8 @@ class Hl7Receiver:
 
     async def _ask(self, content: bytes, sender: Sender, reason: str) -> None:
         """A message of which nothing is decided: stored, and shown to a person."""
-        cause = uuid5(NAMESPACE_URL, f"hl7|{sender.name}|{REFUSED}|{digest_of(content)}")
-        document = msgspec.structs.replace(self._document(cause, content, sender), media_type=REFUSED)
+        document = self._document(f"hl7|{sender.name}|{REFUSED}", content, sender)
+        document = msgspec.structs.replace(document, media_type=REFUSED)
         await self._store(document, _questions_of(document, sender, reason))
 
     async def _take(self, content: bytes, decoded: Decoded, sender: Sender) -> None:
@@ -165,11 +165,11 @@ class Hl7Receiver:
 
         What is no drug test, or was sent to try something, is stored, no more.
         """
+        document = self._document(cause_name(message, sender), content, sender)
         if not found:
-            cause = uuid5(NAMESPACE_URL, f"{cause_name(message, sender)}|{digest_of(content)}")
-            await self._store(self._document(cause, content, sender), asked)
+            await self._store(document, asked)
         for result in found:
-            await self._admit_once(result, self._document(result.cause, content, sender), asked)
+            await self._admit_once(result, msgspec.structs.replace(document, id=result.cause), asked)
 
     def _read(self, decoded: Decoded, sender: Sender) -> tuple[Message, list[PatientResult], Questions]:
         """What the message says, for its sender's programs: up to half a second of work."""
@@ -251,14 +251,16 @@ class Hl7Receiver:
             questions=(*questions, *_unread_values(result, program, document)),
         )
 
-    def _document(self, cause: UUID, content: bytes, sender: Sender) -> Document:
+    def _document(self, name: str, content: bytes, sender: Sender) -> Document:
+        """The message as it is stored, its id made of this name and its digest."""
+        digest = digest_of(content)
         return Document(
-            id=cause,
+            id=uuid5(NAMESPACE_URL, f"{name}|{digest}"),
             program=sender.programs[0],
             client=sender.name,
             media_type=MEDIA_TYPE,
             content=self.running.keys.encrypt(content),
-            digest=digest_of(content),
+            digest=digest,
             received_at=self.running.clock.now(),
         )
 
