@@ -4,7 +4,6 @@ Elsewhere than on one's own machine they come from the organization's own author
 """
 
 import ipaddress
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from deploy.paths import LOOPBACK
+from shared.platform.private_files import store
 
 AUTHORITY, AUTHORITY_KEY = "ca.pem", "ca.key"
 AUTHORITY_DAYS, SIGNED_DAYS = 3650, 825
@@ -99,12 +99,3 @@ def _pem(certificate: x509.Certificate) -> bytes:
 def ends_at(pem: str) -> datetime:
     """Until when a certificate is valid."""
     return x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
-
-
-def store(path: Path, content: bytes) -> None:
-    """Write the file whole or not at all, mode 0600."""
-    half = path.with_name(f"{path.name}.new")
-    half.unlink(missing_ok=True)
-    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-    half.rename(path)

@@ -1,7 +1,6 @@
 """hub.json: where a running hub answers. Other programs rely on its shape."""
 
 import fcntl
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import msgspec
 from deploy.failure import CannotContinueError
 from deploy.own_kafka import CLIENT
 from deploy.paths import SETTINGS
+from shared.platform import private_files
 from shared.platform.kafka import Cluster
 from shared.platform.kafka_security import PLAIN, Security
 
@@ -65,11 +65,7 @@ class Hub(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def write(data: Path, hub: Hub) -> None:
     """Replace hub.json whole; it holds passwords, so only its owner reads it."""
-    half = data / f"{NAME}.new"
-    half.unlink(missing_ok=True)
-    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(hub)) + b"\n")
-    half.rename(data / NAME)
+    private_files.store(data / NAME, msgspec.json.format(msgspec.json.encode(hub)) + b"\n")
 
 
 def remove(data: Path) -> None:

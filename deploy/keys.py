@@ -11,13 +11,13 @@ Elsewhere than on one's own machine these come from the organization's key manag
 """
 
 import json
-import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
 from joserfc.jwk import ECKey
 
+from shared.platform import private_files
 from shared.platform.keys import read_key
 
 SERVICES = ("intake", "attendance", "testing", "aftercare")
@@ -59,11 +59,6 @@ def _store_pair(folder: Path, name: str, curve: str, use: str) -> None:
 
 
 def _store(path: Path, text: str) -> None:
-    """Write a new file whole or not at all, mode 0600."""
-    if path.exists():
-        return
-    half = path.with_name(f"{path.name}.new")
-    half.unlink(missing_ok=True)
-    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    half.rename(path)
+    """What exists stays."""
+    if not path.exists():
+        private_files.store(path, text.encode())

@@ -10,10 +10,9 @@ import msgspec
 
 from deploy import work_list
 from deploy.failure import CannotContinueError
-from deploy.work_list import ID, OPEN, PAGE, Owners
-from shared.events.codes import INPUT, TASK
+from deploy.work_list import OPEN, PAGE, Owners
+from shared.events.codes import TASK
 
-__all__ = ["ID", "INPUT"]
 KINDS = ("find-patient", "assign-result", "map-code", "read-value", "check-time", "check-message")
 _SHOWN = {"find-patient": "panel", "map-code": "laboratory-code", "read-value": "places", "check-time": "places"}
 """By kind, the input that says best what it is about."""

@@ -10,8 +10,9 @@ What exists is never touched, but for the server's.
 from collections.abc import Iterable
 from pathlib import Path
 
-from deploy.certificates import Authority, store
+from deploy.certificates import Authority
 from shared.platform import certificates
+from shared.platform.private_files import store
 
 FOLDER = "mllp"
 NAME = "iop-mllp"

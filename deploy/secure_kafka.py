@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.certificates import Authority, store
+from deploy.certificates import Authority
 from shared.platform.kafka_security import Security
+from shared.platform.private_files import store
 
 HUB, BROKER = "iop", "broker"
 """Who sets up topics and rights, and asks for `iop settle` and its like; whom the broker is to itself."""

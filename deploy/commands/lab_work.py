@@ -13,7 +13,8 @@ from deploy.commands.asking import Where, asking
 from deploy.commands.common import out
 from deploy.commands.escalations import Identity
 from deploy.lab_work import KINDS, Work
-from shared.events.codes import DISCARD_REASONS, REASON
+from deploy.work_list import ID
+from shared.events.codes import DISCARD_REASONS, INPUT, REASON
 
 SCOPE = "system/Task.rus"
 WITHIN = "system/Binary.r"
@@ -33,7 +34,7 @@ def _reason(text: str) -> str:
 
 
 def _patient(text: str) -> str:
-    if not lab_work.ID.fullmatch(text.rpartition("/")[2]):
+    if not ID.fullmatch(text.rpartition("/")[2]):
         raise typer.BadParameter("must be the hub's id of a patient, like 5f0c9e7e-1c1b-4c59-9f0e-0e2f6a3f6c11")
     return text.rpartition("/")[2]
 
@@ -103,7 +104,7 @@ def answer(
     ],
 ) -> None:
     """State what the code of a map-code Task means: a line of the map. What waited under it is read within seconds."""
-    output = [{"type": {"coding": [{"system": lab_work.INPUT, "code": "means"}]}, "valueString": means}]
+    output = [{"type": {"coding": [{"system": INPUT, "code": "means"}]}, "valueString": means}]
     _answer(where, identity, {"status": "completed", "output": output})
 
 

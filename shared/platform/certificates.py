@@ -5,12 +5,13 @@ is that whoever runs the hub put them there. Nobody's authority is trusted: a ce
 """
 
 import hashlib
-import os
 import re
 import ssl
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from shared.platform import private_files
 
 FOLDER = "laboratories"
 CERTIFICATES_MOST = 2
@@ -111,8 +112,4 @@ def store(keys: Path, client: str, certificates: Sequence[Certificate]) -> None:
         file.unlink(missing_ok=True)
         return
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    half = file.with_name(f"{file.name}.new")
-    half.unlink(missing_ok=True)
-    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as written:
-        written.write("".join(each.pem for each in certificates))
-    half.rename(file)
+    private_files.store(file, "".join(each.pem for each in certificates).encode())
