@@ -14,7 +14,13 @@ from deploy.work_list import OPEN, PAGE, Owners
 from shared.events.codes import TASK
 
 KINDS = ("find-patient", "assign-result", "map-code", "read-value", "check-time", "check-message")
-_SHOWN = {"find-patient": "panel", "map-code": "laboratory-code", "read-value": "places", "check-time": "places"}
+_SHOWN = {
+    "find-patient": "panel",
+    "assign-result": "panel",
+    "map-code": "laboratory-code",
+    "read-value": "places",
+    "check-time": "places",
+}
 """By kind, the input that says best what it is about."""
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -42,7 +48,7 @@ def read(task: Mapping[str, Any]) -> Work:
     for each in task.get("input", ()):
         name = each["type"]["coding"][0]["code"]
         value = str(next(value for member, value in each.items() if member.startswith("value")))
-        if name != "report":
+        if name not in ("report", "received"):
             stated[name] = f"{stated[name]}, {value}" if name in stated else value
     return Work(
         id=task["id"],

@@ -8,12 +8,10 @@ number, so that a correction meets what it corrects.
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from uuid import UUID
 
 import msgspec
 
-from services.testing.assigning import WHOSE, asks_whose, assigned, received, task
+from services.testing.assigning import WHOSE, asks_whose, assigned, received, sought, task
 from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, unread
 from services.testing.interpretation import interpret as interpreted
 from services.testing.laboratory import NO_NUMBER, Component, LaboratoryReport, Status, with_authorities
@@ -45,7 +43,6 @@ from services.testing.worklist import (
     MAP_CODE,
     code_task,
     line_of,
-    sought,
     value_task,
 )
 from shared.edge.contract import Context, Edge, Interpretation
@@ -290,17 +287,6 @@ def _numbers(resource: Json) -> Iterator[Number]:
             yield Number("PLAC", str(value), str(each["identifier"].get("system", "")))
 
 
-def _whose(
-    cause: UUID,
-    program: str,
-    commands: Sequence[Command],
-    accepted: Sequence[AcceptedResource],
-    now: datetime,
-    reason: str,
-) -> AcceptedResource:
-    return task(cause, program, [each for each in commands if isinstance(each, ReportResult)], accepted, now, reason)
-
-
 def edge(keys: Keys) -> Edge:
     """Testing's edge: what waits for its patient is stored, and what people wrote is stored sealed."""
 
@@ -317,7 +303,7 @@ def edge(keys: Keys) -> Edge:
         questions=KINDS,
         assigns=frozenset({FIND, WHOSE}),
         sought=sought,
-        whose=_whose,
+        whose=task,
         code_lines={MAP_CODE: line_of},
         context=CONTEXT,
         context_beside=frozenset({"DiagnosticReport", "Observation"}),

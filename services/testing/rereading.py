@@ -114,7 +114,7 @@ class Rereading:
         async with running.inbox.pool.acquire() as connection:
             commands = await self._commands(connection, submitted, document, answer)
             delivery = _delivery(commands, document, answer)
-            question = partial(assigning.task, delivery.id, program, commands, (), document.received_at)
+            question = partial(assigning.task, delivery, running.inbox.settings[program])
             reading = Reading(delivery, submitted.digests, question=question, traits=submitted.traits)
             subject = await admission.whose(connection, [reading])
             subject = OnePatient(program, submitted.patient) if submitted.patient is not None else subject

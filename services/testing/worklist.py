@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.testing.assigning import WHOSE
+from services.testing.assigning import DOCUMENT, LABORATORY, WHOSE, text_input
 from services.testing.measures import meaning_of
-from services.testing.messages import ReportResult
 from services.testing.settings import MEANINGS, Settings, is_understood
 from shared.edge import questions, work_item
 from shared.edge.contract import Context
@@ -25,7 +23,6 @@ from shared.edge.work_item import INSTANT
 from shared.events import codes, fhir
 from shared.events.codes import HUB
 from shared.path.transaction.code_maps import MappedCode
-from shared.path.transaction.delivery import Commanded
 from shared.path.transaction.questions import OPEN, Question
 from shared.path.transaction.resources import AcceptedResource
 
@@ -37,26 +34,22 @@ REUSED = "message-number-reused"
 """It bears the number and the time of an earlier message and says something else."""
 KINDS = frozenset({FIND, WHOSE, MAP_CODE, READ_VALUE, CHECK_TIME, CHECK_MESSAGE})
 """Codes of the Tasks of one list, whatever else is asked of nobody's patient."""
-_LABORATORY = "laboratory"
-_DOCUMENT = "document"
 _CODE = "laboratory-code"
 _PLACES = "places"
-_PANEL = "panel"
-_COLLECTED = "collected-on"
 _READ_AS = "read-as"
 
 
 def code_task(program: str, client: str, code: str, now: datetime, results: tuple[UUID, ...] = ()) -> AcceptedResource:
     """What a laboratory's own code means, once for each code, with the results that wait for that (domain 4.5)."""
     name = f"{HUB}/{MAP_CODE}|{program}|{client}|{code}"
-    task = _task(name, MAP_CODE, "laboratory-code-unmapped", {_LABORATORY: client, _CODE: code}, now)
+    task = _task(name, MAP_CODE, "laboratory-code-unmapped", {LABORATORY: client, _CODE: code}, now)
     return msgspec.structs.replace(task, results=results)
 
 
 def message_task(program: str, client: str, document_id: str, reason: str, now: datetime) -> AcceptedResource:
     """A message of which nothing is decided, for this reason: its bytes by their id."""
     name = f"{HUB}/{CHECK_MESSAGE}|{program}|{client}|{document_id}"
-    return _task(name, CHECK_MESSAGE, reason, {_LABORATORY: client, _DOCUMENT: document_id}, now)
+    return _task(name, CHECK_MESSAGE, reason, {LABORATORY: client, DOCUMENT: document_id}, now)
 
 
 def value_task(
@@ -82,22 +75,8 @@ def _places_task(
 ) -> AcceptedResource:
     stated = " ".join(places)
     name = f"{HUB}/{code}|{program}|{client}|{document_id}|{stated}"
-    document = {_DOCUMENT: document_id} if document_id else {}
-    return _task(name, code, reason, {_LABORATORY: client, **document, _PLACES: stated}, now)
-
-
-def sought(fact: Commanded, settings: Settings) -> list[fhir.Element]:
-    """What is known of a result for nobody known, without any identifier: who sent it, which panels, of which days."""
-    zone = ZoneInfo(settings.timezone)
-    reports = [each for each in fact.commands if isinstance(each, ReportResult)]
-    panels = dict.fromkeys(each.panel for each in reports if each.panel)
-    days = sorted({each.collected_at.astimezone(zone).date() for each in reports})
-    return [
-        *(_text(_LABORATORY, fact.producer) for _ in reports[:1]),
-        *(_text(_DOCUMENT, str(fact.document.id if fact.document else fact.id)) for _ in reports[:1]),
-        *(_text(_PANEL, each) for each in panels),
-        *({"type": fhir.concept(codes.INPUT, _COLLECTED), "valueDate": each.isoformat()} for each in days),
-    ]
+    document = {DOCUMENT: document_id} if document_id else {}
+    return _task(name, code, reason, {LABORATORY: client, **document, _PLACES: stated}, now)
 
 
 class Answer(NamedTuple):
@@ -190,12 +169,12 @@ def _is_reading(output: Json) -> bool:
 
 def laboratory_of(task: Mapping[str, Any]) -> str:
     """Who sent what a Task of the list is about; empty where it does not say."""
-    return _stated(task, _LABORATORY)
+    return _stated(task, LABORATORY)
 
 
 def document_of(task: Mapping[str, Any]) -> str | None:
     """The id of the bytes that a Task of the list is about; None where it names none."""
-    return _stated(task, _DOCUMENT) or None
+    return _stated(task, DOCUMENT) or None
 
 
 def _stated(task: Mapping[str, Any], kind: str) -> str:
@@ -203,10 +182,6 @@ def _stated(task: Mapping[str, Any], kind: str) -> str:
     return str(found[0]["valueString"]) if found else ""
 
 
-def _text(kind: str, text: str) -> fhir.Element:
-    return {"type": fhir.concept(codes.INPUT, kind), "valueString": text}
-
-
 def _task(name: str, code: str, reason: str, inputs: dict[str, str], now: datetime) -> AcceptedResource:
-    stated = [_text(kind, text) for kind, text in inputs.items()]
+    stated = [text_input(kind, text) for kind, text in inputs.items()]
     return work_item.task(uuid5(NAMESPACE_URL, name), code, reason, stated, now, confidential=False)

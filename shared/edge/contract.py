@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
-from uuid import UUID
 
 from shared.edge.clients import Caller
 from shared.edge.fhir import BundleEntry, ResourceSupport, times
@@ -85,8 +84,8 @@ LedgerView = Callable[[LedgerSnapshot, Context, datetime], MutableJson]
 Sought = Callable[..., Sequence[Element]]
 """What a Task says of a fact whose patient nobody knows, by the program's settings: nothing where nothing is decided by
 it, and never an identifier."""
-Whose = Callable[[UUID, str, Sequence[Command], Sequence[AcceptedResource], datetime, str], AcceptedResource]
-"""The Task that asks a person whose these commands and resources are: their cause and program, when, and why."""
+Whose = Callable[..., AcceptedResource]
+"""The Task that asks a person whose a fact is, by the program's settings, and why."""
 CodeLine = Callable[[Json, BundleEntry, Context], MappedCode | None]
 """What a Task as stored, and as it was answered, says of a laboratory's code; None while it is not completed."""
 UnknownPatient = Literal["refused", "waiting", "created"]

@@ -204,8 +204,7 @@ class Submissions:
         """The Task that asks whose it is."""
         if self.edge.whose is None:
             raise patients.another_patient("Patient")
-        held = delivery.commands, delivery.accepted
-        return self.edge.whose(delivery.id, delivery.program, *held, delivery.at, reason)
+        return self.edge.whose(delivery, self.inbox.settings[delivery.program], reason)
 
     async def _same_minute(self, submission: Submission, entries: Sequence[BundleEntry], context: Context) -> Context:
         """With what is stored of the same minutes and in the same panels, where the service reads that too."""

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from shared.events import fhir
 from shared.platform.traits import NOBODY, Person
 from tests.testing.receiving import ReceivingService, message
 from tests.testing.test_bundle import whole
@@ -66,6 +67,9 @@ async def test_where_both_contradict_nothing_is_graded_and_a_person_says_whose_i
     task = await testing.task("assign-result")
     assert (await graded(testing), await testing.tasks()) == ([], [task])
     assert task["reasonCode"]["coding"][0]["code"] == "name-and-birth-date-contradict"
+    stated = {fhir.code_of(each["type"]): each for each in task["input"]}
+    assert stated["laboratory"]["valueString"] == "lab"
+    assert stated["document"]["valueString"] == str((await testing.select("SELECT id FROM documents"))[0][0])
     assert await testing.receives(of("Other", "19900101")) == "AA"
     assert await testing.tasks() == [task], "the same again is asked once"
     await testing.put(task | {"status": "completed", "for": {"reference": f"Patient/{testing.patient}"}}, "ehr")

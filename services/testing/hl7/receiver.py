@@ -231,7 +231,7 @@ class Hl7Receiver:
             digests=self.running.keys.digests(delivery.program, result.identifiers),
             listed=listed(reports),
             traits=traits.digested(self.running.keys, delivery.program, result.person),
-            question=partial(assigning.task, result.cause, delivery.program, reports, delivery.accepted, delivery.at),
+            question=partial(assigning.task, delivery, self.running.inbox.settings[delivery.program]),
         )
 
     def _delivery(
