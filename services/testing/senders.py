@@ -41,9 +41,15 @@ def sender_of(header: Header, known: Mapping[str, Laboratory], shown: str = "") 
     if len(candidates) != 1:
         raise Nak("AR", Fault("MSH^1^4", hl7.UNKNOWN_KEY))
     laboratory = known[candidates[0]]
-    asked = header.text(6).casefold()
-    programs = tuple(each for each in laboratory.programs if each.casefold() == asked) or laboratory.programs
-    return Sender(candidates[0], laboratory, programs)
+    return Sender(candidates[0], laboratory, _programs(header.text(6).casefold(), laboratory, known))
+
+
+def _programs(asked: str, laboratory: Laboratory, known: Mapping[str, Laboratory]) -> tuple[str, ...]:
+    """The one that MSH-6 names; all of this laboratory's where it names none of anybody's. Raises Nak."""
+    own = tuple(each for each in laboratory.programs if each.casefold() == asked)
+    if not own and any(each.casefold() == asked for other in known.values() for each in other.programs):
+        raise Nak("AR", Fault("MSH^1^6", hl7.UNKNOWN_KEY))
+    return own or laboratory.programs
 
 
 def _named(text: str, known: Mapping[str, Laboratory]) -> set[str]:

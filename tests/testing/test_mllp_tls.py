@@ -337,3 +337,21 @@ def test_the_certificate_says_whose_message_it_is_and_msh_must_not_contradict_it
     assert sent("X", "TOXLAB", ("LIS",)) == contradiction
     assert sent("LISO", "TOXLAB") == sent("LIS", "OTHER", ("LIS",)) == contradiction
     assert sent("LIS", "", ("LIS",), ("LIS",)) == "lab", "a name that two have contradicts neither"
+
+
+@pytest.mark.parametrize(
+    ("facility", "programs"),
+    [("DEMO", ("demo",)), ("", ("demo", "south")), ("A ward", ("demo", "south")), ("west", "AR 204 MSH^1^6")],
+)
+def test_a_program_of_another_laboratory_is_not_taken_for_any_of_its_own(
+    facility: str, programs: tuple[str, ...] | str
+) -> None:
+    known = {
+        "lab": msgspec.structs.replace(LAB, programs=("demo", "south")),
+        "other": msgspec.structs.replace(LAB, programs=("west",)),
+    }
+    header = decode(rf"MSH|^~\&|||HUB|{facility}|20260105||ORU^R01|1|P|2.5.1".encode()).header
+    try:
+        assert sender_of(header, known, "lab").programs == programs
+    except Nak as refusal:
+        assert f"{refusal.code} {refusal.fault.number} {refusal.fault.location}" == programs
