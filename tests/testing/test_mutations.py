@@ -37,7 +37,7 @@ def cut(content: bytes, place: int) -> bytes:
 
 
 def reordered(content: bytes, place: int) -> bytes:
-    segments = content.splitlines()
+    segments = content.splitlines() or [b""]
     moved = segments.pop(place % len(segments))
     return b"\r".join(
         [*segments[: place // 7 % (len(segments) + 1)], moved, *segments[place // 7 % (len(segments) + 1) :]]
@@ -45,7 +45,7 @@ def reordered(content: bytes, place: int) -> bytes:
 
 
 def repeated(content: bytes, place: int) -> bytes:
-    segments = content.splitlines()
+    segments = content.splitlines() or [b""]
     return b"\r".join([*segments, segments[place % len(segments)]])
 
 
