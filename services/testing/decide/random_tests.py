@@ -3,11 +3,12 @@
 The answer comes by a lookup: the secret by which days are drawn is in no state, no event and no setting.
 """
 
-from datetime import date, timedelta
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
+from services.testing.decide.waiting import HOUR, waits
 from services.testing.messages import RandomDayAsked, RandomDayDrawn
 from services.testing.orders.ordered import Draws, OrderedTest, Orders
 from services.testing.orders.schedule import next_notice, noticed, open_days
@@ -64,22 +65,14 @@ def ordered_by(state: State, answer: RandomDayDrawn, moment: Moment[Settings]) -
     draws = orders.draws
     if draws is None or answer.ordinal != draws.drawn or not answer.is_due:
         return orders
-    window = timedelta(hours=schedule.window_hours)
-    opens_at = schedule.opens(answer.day, zone)
-    if orders.stopped or not in_treatment(state) or moment.now >= opens_at + window:
+    opens_at, now = seconds(schedule.opens(answer.day, zone)), seconds(moment.now)
+    window = schedule.window_hours * HOUR
+    if orders.stopped or not in_treatment(state) or now >= opens_at + window:
         return orders
-    opens_at = max(opens_at, moment.now)
-    closes_at = seconds(opens_at) + schedule.window_hours * 3600
-    test = OrderedTest(
-        id=pack_id(moment.new_id(f"drug-test:{answer.ordinal}")),
-        opens_at=seconds(opens_at),
-        closes_at=closes_at,
-        announced_at=seconds(moment.now),
-        look_at=closes_at + schedule.report_hours * 3600,
-        random=True,
-    )
+    opens_at, identity = max(opens_at, now), pack_id(moment.new_id(f"drug-test:{answer.ordinal}"))
+    test = OrderedTest(identity, opens_at, opens_at + window, announced_at=now, random=True)
     after = replace(draws, drawn=draws.drawn + 1, after=answer.day.toordinal())
-    return replace(orders.with_test(test), draws=after)
+    return replace(orders.with_test(waits(test, schedule)), draws=after)
 
 
 def _local_day(at: int, moment: Moment[Settings]) -> date:

@@ -15,7 +15,7 @@ from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import codes_in, codings, happened, planned, planned_until, target
 from shared.edge.json import Json
-from shared.edge.outcome import HttpRefusal, refuse
+from shared.edge.outcome import refuse
 from shared.events import codes
 from shared.events.codes import LOINC
 from shared.events.drug_test_order import NO_SHOW, REFUSED
@@ -27,6 +27,7 @@ WINDOW_HOURS_MOST = 168
 AHEAD_DAYS_MOST = 366
 NUMBERS_MOST = 4
 _ORDERS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
+_GIVEN = ("available", "unsatisfactory")
 _NOT_GIVEN: dict[str, Kind] = {REFUSED: "refused", NO_SHOW: "missed"}
 
 
@@ -133,14 +134,13 @@ def _requests(specimen: Json) -> list[str]:
 
 
 def _kind(entry: BundleEntry) -> Kind | None:
-    specimen = entry.resource
-    match specimen.get("status", "available"):
-        case "available" | "unsatisfactory":
+    match _status(entry):
+        case status if status in _GIVEN:
             return "collected"
         case "entered-in-error":
             return None
         case _:
-            return _not_given(specimen, entry.place)
+            return _not_given(entry.resource, entry.place)
 
 
 def _not_given(specimen: Json, place: str) -> Kind:
@@ -158,13 +158,15 @@ def _at(entry: BundleEntry, context: Context) -> datetime:
     text = collection.get("collectedDateTime", collection.get("collectedPeriod", {}).get("start"))
     if text is not None:
         return happened(text, where, context.time)
-    if entry.resource.get("status", "available") in ("available", "unsatisfactory"):
-        raise _no_time(where)
+    if _status(entry) in _GIVEN:
+        text = "A specimen of an ordered test needs the time at which it was collected."
+        raise refuse(422, "required", where, text)
     return context.now
 
 
-def _no_time(where: str) -> HttpRefusal:
-    return refuse(422, "required", where, "A specimen of an ordered test needs the time at which it was collected.")
+def _status(entry: BundleEntry) -> str:
+    """One without a status is there."""
+    return str(entry.resource.get("status", "available"))
 
 
 def is_of_the_program(entries: Sequence[BundleEntry], context: Context) -> bool:
