@@ -67,19 +67,18 @@ def _settings(process: Process) -> dict[str, Settings]:
 
 
 def _tasks(running: Running) -> list[Coroutine[Any, Any, None]]:
-    rereading = Rereading(_receiver(running), registered(running.process.deploy))
-    maps = CodeMaps(running, rereading)
-    age = partial(ageing.look, running, registered(running.process.deploy))
+    receiver, clients = _receiver(running), registered(running.process.deploy)
+    maps = CodeMaps(running, Rereading(receiver, clients))
+    age = partial(ageing.look, running, clients)
     return [
-        *_mllp(running),
+        *_mllp(running.process, receiver),
         db.every(LOOK_SECONDS, maps.look, name="code maps"),
         db.every(ageing.LOOK_SECONDS, age, name="work list"),
     ]
 
 
-def _mllp(running: Running) -> Iterator[Coroutine[Any, Any, None]]:
+def _mllp(process: Process, receiver: Hl7Receiver) -> Iterator[Coroutine[Any, Any, None]]:
     """Plain on an address of its own, on loopback; with mutual TLS on another one. Without a port there is none."""
-    process, receiver = running.process, _receiver(running)
     limits = mllp.LineLimits(
         process.mllp_lines,
         process.mllp_lines_a_client,
