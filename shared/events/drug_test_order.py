@@ -12,7 +12,7 @@ from shared.events.testing import Number
 
 RequestStatus = Literal["active", "completed", "revoked", "entered-in-error"]
 REFUSED, NO_SHOW = "refused", "no-show"
-"""Of domain 4.4, as the condition of a specimen that there is none of."""
+"""Of domain 4.4, as the condition of a specimen that there is none of: of the same CodeSystem as the outcomes."""
 
 
 class DrugTestOrderEvent(Event, frozen=True, kw_only=True):

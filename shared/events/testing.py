@@ -64,10 +64,6 @@ Condition = Literal[
 `unclear`: a measure says nothing that can be read, or shows only part: no absence is shown."""
 
 
-NoSpecimen = Literal["refused", "no-show"]
-"""Why a collection gave no specimen, of the same CodeSystem as the outcomes (domain 4.4): never a positive."""
-
-
 ReportStatus = Literal["registered", "partial", "preliminary", "final", "corrected", "cancelled", "entered-in-error"]
 """A `partial` report has final rows and others that are not."""
 
