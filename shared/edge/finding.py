@@ -15,7 +15,7 @@ from shared.edge import questions, work_item
 from shared.edge.contract import Context, Edge
 from shared.edge.fhir import BundleEntry, parse
 from shared.edge.fhir.elements import has_code
-from shared.edge.outcome import HttpRefusal, refuse
+from shared.edge.outcome import refuse
 from shared.events import codes, fhir
 from shared.events.envelope import PatientId
 from shared.path.service import Service
@@ -46,10 +46,6 @@ async def answered(connection: Connection, entries: Sequence[BundleEntry], progr
     return row if has_code(parse(row["body"].encode()).get("code"), codes.TASK, FIND) else None
 
 
-def conflict(row: Row, place: str) -> HttpRefusal:
-    return refuse(409, "conflict", f"{place}.status", f"The Task is {row['status']} already.")
-
-
 async def delivery(
     connection: Connection, service: Service, row: Row, patient: PatientId | None, context: Context, entry: BundleEntry
 ) -> Commanded | None:
@@ -61,7 +57,7 @@ async def delivery(
     if row["status"] not in OPEN or fact is None:
         if row["patient"] == patient:
             return None
-        raise conflict(row, entry.place)
+        raise questions.conflict(row["status"], entry.place)
     stored = decode(row["body"].encode(), type=fhir.Element)
     theirs = replace(context, patient=patient)
     record = questions.record(entry, stored, row["version"] + 1, theirs, service.name)

@@ -13,7 +13,7 @@ from shared.edge.contract import Context, Edge
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import code_in, has_code
 from shared.edge.json import Json, MutableJson
-from shared.edge.outcome import refuse
+from shared.edge.outcome import HttpRefusal, refuse
 from shared.edge.staff import is_proved, known_member
 from shared.edge.work_item import INSTANT
 from shared.events import audit, codes
@@ -71,7 +71,12 @@ def _require_answer(entry: BundleEntry, stored: Json) -> None:
         raise refuse(422, "business-rule", f"{entry.place}.status", f"Must be one of {', '.join(ANSWERS)}.")
     differs = status != stored["status"] or not set(means(entry.resource)) <= set(means(stored))
     if stored["status"] not in OPEN and differs:
-        raise refuse(409, "conflict", f"{entry.place}.status", f"The Task is {stored['status']} already.")
+        raise conflict(stored["status"], entry.place)
+
+
+def conflict(status: str, place: str) -> HttpRefusal:
+    """Somebody answered the Task before."""
+    return refuse(409, "conflict", f"{place}.status", f"The Task is {status} already.")
 
 
 def means(task: Json) -> list[str]:

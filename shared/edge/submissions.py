@@ -188,12 +188,13 @@ class Submissions:
         self, delivery: Commanded, resolved: Resolved, context: Context
     ) -> Stored | Waiting | ToAPerson | Identified:
         """Where a Task stands otherwise by now, the refusal says how."""
-        whose = resolved.doubts == BOTH and partial(self._whose, delivery)
-        patient = Unknown() if resolved.patient is None else OnePatient(context.program, resolved.patient)
-        subject = resolved.other or (Several(frozenset({context.program}), CONTRADICTS) if whose else patient)
-        reading = Reading(
-            delivery, resolved.digests, listed=delivery.accepted, question=whose or None, traits=resolved.traits
-        )
+        subject: Subject = resolved.other or Unknown()
+        if resolved.doubts == BOTH:
+            subject = Several(frozenset({context.program}), CONTRADICTS)
+        elif resolved.patient is not None:
+            subject = OnePatient(context.program, resolved.patient)
+        whose = partial(self._whose, delivery)
+        reading = Reading(delivery, resolved.digests, listed=delivery.accepted, question=whose, traits=resolved.traits)
         try:
             return await self.admit(subject, [reading])
         except HttpRefusal as refusal:
@@ -278,12 +279,13 @@ class Submissions:
     async def _found(self, connection: Connection, submission: Submission, asked: Row, caller: Caller) -> Done:
         """A person names the patient of a fact that waited: it is decided as theirs, and waits no more."""
         (entry,) = submission.entries
+        late = questions.conflict(asked["status"], entry.place)
         if asked["patient"] and entry.resource["status"] != asked["status"]:
-            raise finding.conflict(asked, entry.place)
+            raise late
         try:
             resolved = await self._resolved(connection, submission, caller)
         except HttpRefusal as refused:
-            raise finding.conflict(asked, entry.place) if asked["patient"] else refused from refused
+            raise late if asked["patient"] else refused from refused
         (entry,), context = resolved.entries, self._context(caller, resolved, ())
         delivery = await finding.delivery(connection, self.inbox.service, asked, resolved.patient, context, entry)
         answer: Committed | Incomplete = Committed()
