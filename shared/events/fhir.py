@@ -99,7 +99,7 @@ def task_inputs(task: Element, code: str) -> list[Element]:
 
 
 def base64_text(text: str) -> str:
-    return b64encode(text.encode()).decode()
+    return base64_of(text.encode())
 
 
 def base64_of(content: bytes) -> str:

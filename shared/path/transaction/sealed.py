@@ -1,11 +1,12 @@
 """What stands sealed in the read model: encrypted by us, or a part as intake sealed it for us. It is opened only to be
 read."""
 
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from shared.events.fhir import base64_of
 from shared.events.intake import PatientIdentified
 from shared.path.service import Service
 from shared.path.transaction import resources
@@ -19,17 +20,21 @@ from shared.platform.traits import NO_TRAITS, Traits
 def patient(keys: Keys, id_: str, body: Mapping[str, object]) -> AcceptedResource:
     """A Patient as the read model holds it: encrypted, for it carries direct identifiers."""
     plain = msgspec.json.encode({**body, "resourceType": "Patient", "id": id_})
-    return AcceptedResource("Patient", id_, b64encode(keys.encrypt(plain)).decode(), sealed=True)
+    return AcceptedResource("Patient", id_, _encrypted(keys, plain), sealed=True)
 
 
 def binaries(keys: Keys, accepted: Sequence[AcceptedResource]) -> tuple[AcceptedResource, ...]:
     """The same, the Binaries among them encrypted: what people wrote, or a message itself, is stored in no clear."""
-    return tuple(_encrypted(keys, each) if each.type == "Binary" and not each.sealed else each for each in accepted)
+    return tuple(
+        msgspec.structs.replace(each, body=_encrypted(keys, each.body.encode()), sealed=True)
+        if each.type == "Binary" and not each.sealed
+        else each
+        for each in accepted
+    )
 
 
-def _encrypted(keys: Keys, resource: AcceptedResource) -> AcceptedResource:
-    body = b64encode(keys.encrypt(resource.body.encode())).decode()
-    return msgspec.structs.replace(resource, body=body, sealed=True)
+def _encrypted(keys: Keys, content: bytes) -> str:
+    return base64_of(keys.encrypt(content))
 
 
 def identified(delivery: Delivery, service: Service) -> tuple[AcceptedResource, ...]:

@@ -251,15 +251,13 @@ def _facts(delivery: Consumed, event: PatientIdentified, waited: _Released, serv
     """One that waited under several of the patient's identifiers is one fact."""
     own = {column(digest) for digest in event.digests}
     rows = {row["id"]: row for row in waited.facts if row["program"] == delivery.program and row["digest"] in own}
-    asked = {row["id"]: waited.tasks.get((row["program"], str(row["id"]))) for row in rows.values()}
-    return tuple(
-        _with_task(_fact(row, delivery.key, service, waited.doubts[identity]), asked[identity], delivery)
-        for identity, row in rows.items()
-    )
+    facts = (_fact(row, delivery.key, service, waited.doubts[identity]) for identity, row in rows.items())
+    return tuple(_with_task(each, waited.tasks, delivery) for each in facts)
 
 
-def _with_task(fact: Commanded, task: fhir.Element | None, identified: Consumed) -> Commanded:
+def _with_task(fact: Commanded, tasks: Mapping[tuple[str, str], fhir.Element], identified: Consumed) -> Commanded:
     """With the Task that asked for the patient, which is answered now."""
+    task = tasks.get((fact.program, str(fact.id)))
     if task is None:
         return fact
     answered = questions.found(task, identified.key, identified.at)
