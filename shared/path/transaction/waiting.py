@@ -1,6 +1,7 @@
 """What an identification brings with it: facts that waited for their patient, and the part sealed for us."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
@@ -145,7 +146,7 @@ async def learn(connection: Connection, deliveries: Sequence[Delivery], service:
             for digest in event.digests
         ),
     )
-    waited = await _released(connection, bound, _Identities(identified, service))
+    waited = await _released(connection, bound, identified, service)
     return {
         id(delivery): (*_contact(delivery, event, service), *_facts(delivery, event, waited, service))
         for delivery, event in identified
@@ -165,27 +166,27 @@ async def _of_own_program(connection: Connection, identified: Sequence[Identific
     ]
 
 
-class _Identities(NamedTuple):
-    """Who is identified, opened only where something waits that is compared."""
-
-    identified: Sequence[Identification]
-    service: Service
-
-    def traits(self, bound: Bound) -> Iterator[Traits]:
-        """Of each whom this identifier names."""
-        program, digest = bound
-        for delivery, event in self.identified:
-            named = delivery.program == program and digest in map(column, event.digests)
-            if named and self.service.keys is not None:
-                yield sealed.traits_in(self.service.keys, event.sealed)
-
-
-def _doubts(rows: Sequence[Row], identities: _Identities) -> dict[UUID, int]:
+def _doubts(rows: Sequence[Row], identified: Sequence[Identification], service: Service) -> dict[UUID, int]:
+    known = _known({(row["program"], row["digest"]) for row in rows if row["traits"]}, identified, service)
     found: dict[UUID, int] = {}
     for row in rows:
         sent = msgspec.json.decode(row["traits"], type=Traits) if row["traits"] else NO_TRAITS
-        known = identities.traits((row["program"], row["digest"])) if sent else ()
-        found[row["id"]] = max((found.get(row["id"], 0), *(contradictions(each, sent) for each in known)))
+        theirs = known.get((row["program"], row["digest"]), ())
+        found[row["id"]] = max((found.get(row["id"], 0), *(contradictions(each, sent) for each in theirs)))
+    return found
+
+
+def _known(
+    wanted: set[Bound], identified: Sequence[Identification], service: Service
+) -> Mapping[Bound, Sequence[Traits]]:
+    """Of each whom one of these identifiers names; opened once, and only where something waits that is compared."""
+    found = defaultdict[Bound, list[Traits]](list)
+    for delivery, event in identified:
+        named = wanted & {(delivery.program, column(each)) for each in event.digests}
+        if named and service.keys is not None:
+            theirs = sealed.traits_in(service.keys, event.sealed)
+            for each in named:
+                found[each].append(theirs)
     return found
 
 
@@ -198,14 +199,16 @@ class _Released(NamedTuple):
     """By fact, how much of family name and birth date contradicts."""
 
 
-async def _released(connection: Connection, bound: Sequence[Bound], identities: _Identities) -> _Released:
+async def _released(
+    connection: Connection, bound: Sequence[Bound], identified: Sequence[Identification], service: Service
+) -> _Released:
     """The facts that waited for these. Their Tasks are locked first: who names the patient by hand does the same."""
     if not bound:
         return _Released()
     rows = await connection.fetch(_WAITED, [program for program, _ in bound], [digest for _, digest in bound])
     if not rows:
         return _Released()
-    doubts = _doubts(rows, identities)
+    doubts = _doubts(rows, identified, service)
     ids = [row["id"] for row in rows if doubts[row["id"]] < BOTH]
     tasks = await questions.lock(connection, sorted({str(each) for each in ids}))
     ended = await _end(connection, ids, {(row["id"], row["program"]) for row in rows})
