@@ -135,7 +135,9 @@ def require_loopback(host: str) -> None:
     except ValueError:
         loopback = False
     if not loopback:
-        raise ConfigurationError("IOP_MLLP_HOST: must be a loopback address; MLLP here has no TLS.")
+        raise ConfigurationError(
+            "IOP_MLLP_HOST: must be a loopback address; from other hosts MLLP has IOP_MLLP_TLS_PORT."
+        )
 
 
 async def serve(host: str, port: int, receive: Receive, limits: LineLimits, inherited: int | None = None) -> None:
