@@ -12,7 +12,7 @@ from deploy.commands.common import DEFAULT_DATA, Data, Settings, out, settings_o
 from deploy.failure import CannotContinueError
 from shared.platform import certificates
 from shared.platform.certificates import CERTIFICATES_MOST, Certificate
-from shared.platform.clients import RegisteredClient, registered
+from shared.platform.clients import RegisteredClient, laboratories
 from shared.platform.clock import machine_now
 
 commands = typer.Typer(help="Laboratories' certificates for MLLP with mutual TLS.", no_args_is_help=True)
@@ -74,15 +74,15 @@ def remove_certificate(
 def list_(settings: Settings = None, data: Data = DEFAULT_DATA) -> None:
     """Print each laboratory's certificates, and until when they are valid."""
     table = Table("laboratory", "programs", Column("certificate (SHA-256)", overflow="fold"), "until")
-    for name, each in registered(settings_of(data, settings)).items():
-        for certificate in _of(data / "keys", name) if each.reports else ():
+    for name, each in laboratories(settings_of(data, settings)).items():
+        for certificate in _of(data / "keys", name):
             table.add_row(name, ", ".join(each.programs), certificate.fingerprint, _until(certificate))
     out.print(table)
 
 
 def _laboratory(name: str, settings: Path | None, data: Path) -> RegisteredClient:
-    found = registered(settings_of(data, settings)).get(name)
-    if found is None or not found.reports or not re.fullmatch(r"[\w.-]+", name):
+    found = laboratories(settings_of(data, settings)).get(name)
+    if found is None or not re.fullmatch(r"[\w.-]+", name):
         raise CannotContinueError(
             f"{name} is no laboratory of clients.toml: a table [client.{name}] with the scope system/DiagnosticReport.c"
         )
@@ -109,7 +109,7 @@ def _of(keys: Path, name: str) -> list[Certificate]:
 
 
 def _require_of_nobody_else(added: Certificate, keys: Path, name: str, settings: Path) -> None:
-    others = (other for other, each in registered(settings).items() if each.reports and other != name)
+    others = laboratories(settings).keys() - {name}
     if any(each.fingerprint == added.fingerprint for other in others for each in _of(keys, other)):
         raise CannotContinueError("another laboratory has this certificate: it names one alone")
 

@@ -17,11 +17,11 @@ from deploy.certificates import ends_at
 from deploy.doctor.facts import NoAnswer
 from deploy.failure import CannotContinueError
 from shared.events.catalogue import CONSUMES
+from shared.platform import clients
 from shared.platform import pagers as paging
 from shared.platform import rota as rotas
 from shared.platform.cache import cache
 from shared.platform.certificates import bound
-from shared.platform.clients import registered
 from shared.platform.clock import machine_now
 from shared.platform.feeds import registered_feeds
 from shared.platform.issuers import issuers
@@ -60,8 +60,7 @@ def broken_jars() -> list[str]:
 def laboratories(keys: Path, settings: Path) -> dict[str, float | NoAnswer]:
     """Days that each laboratory's certificate for MLLP is still valid; of two the newer counts. A file that counts for
     nobody is named with its reason."""
-    names = [name for name, each in registered(settings).items() if each.reports]
-    found, unusable = bound(keys, names)
+    found, unusable = bound(keys, clients.laboratories(settings))
     days: dict[str, float | NoAnswer] = {}
     for each in sorted(found, key=lambda each: ends_at(each.certificate.pem)):
         days[f"laboratory {each.client}"] = (ends_at(each.certificate.pem) - machine_now()) / timedelta(days=1)

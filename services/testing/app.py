@@ -16,13 +16,12 @@ from services.testing.mllp_tls import ServerFiles
 from services.testing.orders.drawing import Lots
 from services.testing.received_messages import ReceivedMessages
 from services.testing.rereading import Rereading
-from services.testing.senders import laboratories
 from services.testing.settings import Settings
 from services.testing.state import UPCAST, VERSION, State, due, evolve, lives
 from shared.path.service import PATIENT, Decider, Service
 from shared.path.transaction.code_maps import EXAMINE
 from shared.platform import db
-from shared.platform.clients import registered
+from shared.platform.clients import laboratories, registered
 from shared.platform.keys import Keys
 from shared.platform.settings import Process, load
 from shared.process import Running, ServiceAssembly, main

@@ -9,9 +9,10 @@ import msgspec
 from services.testing import tables
 from services.testing.code_maps import merged
 from services.testing.measures import meaning_of, plain
-from services.testing.senders import Laboratory, laboratories
+from services.testing.senders import Laboratory
 from services.testing.settings import MEANINGS, Settings, is_understood
 from shared.path.transaction.code_maps import CodeReading, Examination, Examined, MappedCode
+from shared.platform.clients import laboratories
 from shared.platform.settings import ConfigurationError, Process, load
 
 

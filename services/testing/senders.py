@@ -1,4 +1,4 @@
-"""Whose message it is and what its identifiers mean: clients.toml as HL7 v2 sees it. Pure, once loaded.
+"""Whose message it is and what its identifiers mean: clients.toml as HL7 v2 sees it. Pure.
 
 Over plain MLLP on loopback MSH-3 or MSH-4 names the laboratory and MSH-6 the program; over HTTP the token does. With
 mutual TLS the certificate names the laboratory, and MSH must not say otherwise.
@@ -6,20 +6,15 @@ mutual TLS the certificate names the laboratory, and MSH must not say otherwise.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from services.testing import hl7
 from services.testing.hl7 import Fault, Header, Nak, Named
 from services.testing.hl7.fields import urn_of
-from shared.platform.clients import RegisteredClient, registered
+from shared.platform.clients import RegisteredClient
 from shared.platform.keys import Identifier
 
 Laboratory = RegisteredClient
 """A client of clients.toml as HL7 sees it."""
-
-
-def laboratories(deploy: Path) -> dict[str, Laboratory]:
-    return {name: each for name, each in registered(deploy).items() if each.reports}
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,11 @@ def registered(deploy: Path) -> dict[str, RegisteredClient]:
     return found
 
 
+def laboratories(deploy: Path) -> dict[str, RegisteredClient]:
+    """Those of them that report results. Raises ConfigurationError."""
+    return {name: each for name, each in registered(deploy).items() if each.reports}
+
+
 def _require_partner(place: str, client: RegisteredClient, partner: Partner | None) -> None:
     """Raises ConfigurationError."""
     if partner is None or not set(client.programs) <= set(partner.programs):

@@ -12,9 +12,8 @@ import pytest
 from deploy import issuer
 from deploy.paths import REPOSITORY
 from services.testing import app
-from services.testing.senders import laboratories
 from shared.path.outbound.destinations import routes
-from shared.platform.clients import registered
+from shared.platform.clients import laboratories, registered
 from shared.platform.settings import ConfigurationError, Process, environment, partners
 from tests.service import DEPLOY, StartService
 from tests.shared.path.given import MONDAY_NOON

@@ -9,9 +9,9 @@ from uuid import uuid4
 from services.testing.hl7.receiver import Hl7Receiver
 from services.testing.messages import EpisodeAdmitted, PatientIdentified
 from services.testing.mllp import Frame
-from services.testing.senders import laboratories
 from shared.edge.paging import Asked
 from shared.platform import traits
+from shared.platform.clients import laboratories
 from shared.platform.keys import Identifier
 from shared.platform.traits import NOBODY, Person
 from tests.service import DEPLOY, ServiceOnPostgres, caller, consumed

@@ -12,9 +12,9 @@ import pytest
 
 from services.testing import app
 from services.testing.hl7.receiver import Hl7Receiver
-from services.testing.senders import laboratories
 from shared.edge import admission
 from shared.path.transaction import resources, store, waiting
+from shared.platform.clients import laboratories
 from shared.platform.keys import Keys
 from shared.platform.traits import Traits
 from shared.process import ServiceAssembly

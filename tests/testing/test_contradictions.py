@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from services.testing import tables
 from services.testing.contradictions import _drugs_in, drugs_named
 from services.testing.hl7.results import results, unmapped
-from services.testing.senders import Sender, laboratories
+from services.testing.senders import Sender
 from services.testing.settings import Settings
 from shared.events.testing import ResultFinding
+from shared.platform.clients import laboratories
 from tests.testing.given import COCAINE, FENTANYL, OPIATES, SETTINGS
 from tests.testing.story import in_treatment, outcomes
 from tests.testing.test_hl7 import MSH, OBR, PID, read

@@ -16,9 +16,10 @@ from services.testing import mllp_tls
 from services.testing.hl7 import Nak, decode
 from services.testing.mllp import END, RETURN, START, Frame, LineLimits, Listener
 from services.testing.mllp_tls import ServerFiles, TlsListener, Trust
-from services.testing.senders import Laboratory, laboratories, sender_of
+from services.testing.senders import Laboratory, sender_of
 from shared.edge import server
 from shared.platform import certificates, metrics
+from shared.platform.clients import laboratories
 from shared.platform.clock import machine_now
 from shared.platform.settings import ConfigurationError
 from tests.service import DEPLOY

@@ -13,10 +13,11 @@ from services.testing.escalation_packing import REASONS
 from services.testing.grading import grade
 from services.testing.hl7.results import results, unmapped
 from services.testing.messages import ReportResult, SpecimenReported
-from services.testing.senders import Sender, laboratories
+from services.testing.senders import Sender
 from services.testing.specimens import UNFINISHED, VOID, groups_of
 from services.testing.state import evolve
 from services.testing.triggers import NO_NEW_USE, UNEXPECTED
+from shared.platform.clients import laboratories
 from shared.rules.decision import Refused
 from tests.laws import examples
 from tests.testing.given import SETTINGS, admitted, day, medications, moment
