@@ -38,7 +38,7 @@ REMEDIES = {
     204: "Have the sender registered in clients.toml, or correct what ERR-2 names.",
     205: "The number and time of this message belong to another one: send it under a new MSH-10.",
     206: "Send it again later.",
-    207: "Send it again later.",
+    207: "Send it again later; what is longer than it may be, in smaller messages.",
 }
 """What the sender can do, by the same numbers: ERR-8."""
 REMEDIES_AT = {
