@@ -36,6 +36,12 @@ from shared.events.intake import (
     StageAdvanced,
 )
 from shared.events.internal import Lookup, RetentionBegan, StateEvent, TimePassed
+from shared.events.laboratory_order import (
+    LaboratoryOrderEvent,
+    LaboratoryOrderFailed,
+    LaboratoryOrderPrepared,
+    LaboratoryOrderSent,
+)
 from shared.events.testing import (
     Condition,
     DrugTestCorrected,
@@ -83,6 +89,10 @@ __all__ = [
     "ExpectedResultsContinued",
     "HandOverEscalation",
     "Internal",
+    "LaboratoryOrderEvent",
+    "LaboratoryOrderFailed",
+    "LaboratoryOrderPrepared",
+    "LaboratoryOrderSent",
     "MedicationsRecorded",
     "Observed",
     "OrderDrugTest",
@@ -257,6 +267,7 @@ Emits = (
     | RetentionBegan
     | SpecimenReported
     | DrugTestOrderEvent
+    | LaboratoryOrderEvent
     | OrdersChanged
     | RandomDayAsked
 )

@@ -1,27 +1,39 @@
-"""What testing emits of an order on its way out: a drug test that a laboratory of the program is told of.
+"""What testing emits of an ordered test that its laboratory is told of: ready to go, taken, or not.
 
-Each is one Task, whose focus is the order: asked of the laboratory, accepted by it, or not sent, and why.
+No event names the patient, or says what was found: a window is a time, the number an opaque id.
 """
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from shared.events import codes, fhir
-from shared.events.envelope import Event, Resource
+from shared.events.envelope import Event, Resource, name_id
 
 Action = Literal["new", "change", "cancel"]
+"""What the laboratory is told: to expect a test, that its window or panel is another one, that it is not asked for any
+more."""
+ACTIONS: tuple[Action, ...] = ("new", "change", "cancel")
+TASK: Final = "laboratory-order"
+PANEL_UNKNOWN: Final = "laboratory-has-no-such-panel"
+"""Withheld: the code of the order stands in no line of `panels` in partners.toml."""
+_REFUSALS = ("hl7-", "http-")
+"""How reasons begin that are the laboratory's own no."""
+
+
+def task_id(order_id: str) -> str:
+    """The one Task that says how an order stands with its laboratory."""
+    return name_id(order_id, TASK)
 
 
 class LaboratoryOrderEvent(Event, frozen=True, kw_only=True):
-    """One telling of one ordered test to one laboratory (`partner`, its name in partners.toml). `attempt` counts from 1.
+    """One ordered test on its way to a laboratory, `partner` by its name in partners.toml.
 
-    `number` is the order's own, by which the laboratory's report names it again; `panel` the code under which it was
-    ordered, a key of the laboratory's `panels`.
+    `attempt` counts from 1 over all that the laboratory is told of this order; `number` is by which its result names
+    it, `panel` the code of the order (`drug-test`, or a LOINC code).
     """
 
     order_id: str
     task_id: str
-    """name_id(order_id, "laboratory-order")."""
     partner: str
     action: Action
     attempt: int
@@ -29,31 +41,52 @@ class LaboratoryOrderEvent(Event, frozen=True, kw_only=True):
     panel: str
     opens_at: datetime
     closes_at: datetime
-    random: bool = False
     prepared_at: datetime
-    status: ClassVar[str]
+    random: bool = False
+    business_status: ClassVar[str]
+
+    @property
+    def status(self) -> str:
+        """Of the Task."""
+        raise NotImplementedError
 
     def write(self, patient: str) -> list[Resource]:
-        return [self.task(patient)]
+        return [self._task(patient)]
 
-    def task(self, patient: str) -> Resource:
+    @property
+    def changed_at(self) -> datetime:
+        """When the Task became as it is."""
+        return self.prepared_at
+
+    def _task(self, patient: str) -> fhir.Element:
         return {
             "resourceType": "Task",
             "id": self.task_id,
             "status": self.status,
+            "businessStatus": fhir.concept(codes.TASK, self.business_status),
             "intent": "order",
-            "code": fhir.concept(codes.TASK, "laboratory-order"),
+            "code": fhir.concept(codes.TASK, TASK),
             "focus": fhir.reference("ServiceRequest", self.order_id),
             "for": fhir.reference("Patient", patient),
             "authoredOn": self.prepared_at,
+            "lastModified": self.changed_at,
             "owner": fhir.logical(codes.PARTNER, self.partner),
+            "restriction": {"period": fhir.period(self.opens_at, self.closes_at)},
+            "input": [
+                {"type": fhir.concept(codes.INPUT, "attempt"), "valueInteger": self.attempt},
+                {"type": fhir.concept(codes.INPUT, "laboratory-action"), "valueCode": self.action},
+            ],
         }
 
 
 class LaboratoryOrderPrepared(LaboratoryOrderEvent, frozen=True, kw_only=True):
     """Ready to go; the consent gate decides at release."""
 
-    status: ClassVar[str] = "requested"
+    business_status: ClassVar[str] = "prepared"
+
+    @property
+    def status(self) -> str:
+        return "requested"
 
     @property
     def focus(self) -> str:
@@ -62,16 +95,50 @@ class LaboratoryOrderPrepared(LaboratoryOrderEvent, frozen=True, kw_only=True):
 
 
 class LaboratoryOrderSent(LaboratoryOrderEvent, frozen=True, kw_only=True):
-    """The laboratory has it."""
+    """The laboratory has taken it. `consent_id` is the consent that permitted it; None where an agreement does."""
 
-    status: ClassVar[str] = "accepted"
+    business_status: ClassVar[str] = "sent"
+    sent_at: datetime
+    consent_id: str | None = None
+
+    @property
+    def status(self) -> str:
+        return "cancelled" if self.action == "cancel" else "accepted"
+
+    @property
+    def changed_at(self) -> datetime:
+        return self.sent_at
+
+    def write(self, patient: str) -> list[Resource]:
+        task = self._task(patient)
+        if self.consent_id is not None:
+            consent = fhir.reference("Consent", self.consent_id)
+            task["input"].append({"type": fhir.concept(codes.INPUT, "consent"), "valueReference": consent})
+        return [task]
 
 
 class LaboratoryOrderFailed(LaboratoryOrderEvent, frozen=True, kw_only=True):
-    """It does not have it, or nobody knows: withheld, refused, or no answer in time (`reason`)."""
+    """The laboratory said no, could not be reached, or may not be told (`reason`); a person is asked.
 
-    status: ClassVar[str] = "failed"
+    `may_have_been_received`: an earlier send of it was not answered.
+    """
+
+    business_status: ClassVar[str] = "refused"
     reason: str
+    failed_at: datetime
+    may_have_been_received: bool = False
+
+    @property
+    def status(self) -> str:
+        return "rejected" if self.reason.startswith(_REFUSALS) else "failed"
+
+    @property
+    def changed_at(self) -> datetime:
+        return self.failed_at
 
     def write(self, patient: str) -> list[Resource]:
-        return [self.task(patient) | {"statusReason": fhir.concept(codes.REASON, self.reason)}]
+        task = self._task(patient) | {"statusReason": fhir.concept(codes.DISCLOSURE, self.reason)}
+        if self.may_have_been_received:
+            task["statusReason"]["text"] = "May have been received."
+            task["input"].append({"type": fhir.concept(codes.INPUT, "may-have-been-received"), "valueBoolean": True})
+        return [task]

@@ -18,6 +18,7 @@ from shared.events import (
     emergency,
     escalation,
     intake,
+    laboratory_order,
     outreach,
     partner_answer,
     readmission,
@@ -141,6 +142,19 @@ _ORDER: dict[str, Any] = {
     "number": "WopvDgAAAAAAAAAAAAAAAA",
     "opens_at": MONDAY,
     "closes_at": datetime(2025, 3, 4, 14, 0, tzinfo=UTC),
+    "random": True,
+}
+_LABORATORY_ORDER: dict[str, Any] = {
+    "order_id": named("drug test"),
+    "task_id": named("its laboratory order"),
+    "partner": "riverbend-laboratory",
+    "action": "new",
+    "attempt": 1,
+    "number": "WopvDgAAAAAAAAAAAAAAAA",
+    "panel": "drug-test",
+    "opens_at": MONDAY,
+    "closes_at": datetime(2025, 3, 4, 14, 0, tzinfo=UTC),
+    "prepared_at": MONDAY,
     "random": True,
 }
 _REPORT: dict[str, Any] = {
@@ -506,6 +520,13 @@ EXAMPLES: tuple[Event, ...] = (
     drug_test_order.CollectionMissed(**_ORDER),
     drug_test_order.CollectionWithdrawn(**_ORDER),
     drug_test_order.ResultOverdue(**_ORDER, collected_at=TWO_HOURS_LATER, due_at=NEXT_MONDAY),
+    laboratory_order.LaboratoryOrderPrepared(**_LABORATORY_ORDER),
+    laboratory_order.LaboratoryOrderSent(
+        **(_LABORATORY_ORDER | {"action": "cancel"}), sent_at=TWO_HOURS_LATER, consent_id=named("consent")
+    ),
+    laboratory_order.LaboratoryOrderFailed(
+        **_LABORATORY_ORDER, reason="gave-up", failed_at=NEXT_MONDAY, may_have_been_received=True
+    ),
     aftercare.AftercarePlanned(
         plan_id=named("aftercare"),
         episode_id=named("episode"),
