@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from services.testing.decide import random_tests, waiting
 from services.testing.decide.order_events import changes
+from services.testing.decide.praising import with_interruptions
 from services.testing.decide.regrading import escalate, signals_corrected
 from services.testing.laboratory import REPORTS as NUMBERS
 from services.testing.messages import (
@@ -68,7 +69,8 @@ def followed(
     before: State, cause: Consumes | Commands, emitted: Sequence[Emits], moment: Moment[Settings]
 ) -> Sequence[Emits]:
     """What was emitted, and what follows from it and its cause for what is ordered of the patient."""
-    return _based_on(before.orders, _with_orders(before, cause, emitted, moment))
+    everything = _with_orders(before, cause, emitted, moment)
+    return _based_on(before.orders, with_interruptions(before, cause, everything, moment))
 
 
 def _based_on(orders: Orders, emitted: Sequence[Emits]) -> Sequence[Emits]:
@@ -243,7 +245,7 @@ def _emitted(
 ) -> list[Emits]:
     """The difference: what became of each test, what is taken back, what asks for a person. `before` is the state
     before the cause, where it changed more than what is ordered."""
-    known, orders = _remembered(state.orders, moment), _remembered(orders, moment)
+    known, orders = (_remembered(each, state.specimens, moment) for each in (state.orders, orders))
     stood = order_causes(replace(before or state, orders=known), moment.settings)
     stands = order_causes(replace(state, orders=orders), moment.settings)
     if orders == state.orders and stood == stands:
@@ -267,8 +269,14 @@ def _reason(cause: Consumes | Commands) -> str:
             return "test-cancelled"
 
 
-def _remembered(orders: Orders, moment: Moment[Settings]) -> Orders:
-    """Without the tests that lie too far back: their windows, and the time by which their results were to come."""
+def _remembered(orders: Orders, specimens: Sequence[Specimen], moment: Moment[Settings]) -> Orders:
+    """Without the tests that lie too far back: their windows, and the time by which their results were to come.
+
+    One that was not given stays as long as what was collected before it: no row of expected results goes on across it.
+    """
     since = seconds(moment.now) - moment.settings.schedule.remembered_days * DAY
-    tests = tuple(each for each in orders.tests if max(each.closes_at, each.result_by) > since)
+    first = min((each.collected_at for each in specimens), default=seconds(moment.now))
+    tests = tuple(
+        each for each in orders.tests if max(each.closes_at, each.result_by) > since or each.not_given_at >= first
+    )
     return orders if len(tests) == len(orders.tests) else replace(orders, tests=tests)

@@ -6,15 +6,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from services.testing.decide.praising import praised
 from services.testing.escalation_packing import rule_of
-from services.testing.expected import Run, runs
 from services.testing.grading import Graded, grade
 from services.testing.messages import (
     DrugTestCorrected,
     DrugTestResulted,
     Emits,
     EscalationEvent,
-    ExpectedResultsContinued,
     SignalsCorrected,
 )
 from services.testing.reporting import UNKNOWN, row_id, row_name
@@ -22,7 +21,6 @@ from services.testing.settings import Settings
 from services.testing.specimens import Row, sub_of
 from services.testing.state import State
 from services.testing.triggers import Cause, causes, triggers
-from shared.events.envelope import name_id
 from shared.events.escalation import COMBINING, Signal
 from shared.events.testing import AnalyteResult
 from shared.rules import escalation
@@ -43,7 +41,8 @@ def regrade(before: State, new: Mapping[str, Graded], reason: str, moment: Momen
             emitted.append(_result_event(graded, old.get(key), moment.patient))
     stood, stands = causes(old, moment.settings), causes(new, moment.settings)
     emitted += escalate(before.escalations, stood, stands, reason, moment)
-    emitted += _praised(old, new, reason, moment)
+    orders = before.orders
+    emitted += praised((old, orders), (new, orders), moment, new_stay=reason == ADMITTED)
     return emitted if reason == ADMITTED else [*emitted, *signals_corrected(stood, stands)]
 
 
@@ -118,29 +117,6 @@ def escalate(
     fresh = [each for each in after if not any(_covers(known, each) for known in before)]
     raised = escalation.raise_or_update(still_open, triggers(fresh), moment, moment.settings.escalation)
     return [*emitted, *withdrawn, *raised]
-
-
-def _praised(
-    old: Mapping[str, Graded], new: Mapping[str, Graded], reason: str, moment: Moment[Settings]
-) -> list[ExpectedResultsContinued]:
-    """Each run of expected results that is new, or otherwise than it was; and those that are none."""
-    before, after = (runs(each, moment.settings.expected_in_a_row) for each in (old, new))
-    gone = [] if reason == ADMITTED else [run for last, run in before.items() if last not in after]
-    fresh = [run for last, run in after.items() if run != before.get(last)]
-    return [_continued(run, moment, wrong=run in gone) for run in (*gone, *fresh)]
-
-
-def _continued(run: Run, moment: Moment[Settings], *, wrong: bool) -> ExpectedResultsContinued:
-    report_ids = tuple(unpack_id(each) for each in run.specimens)
-    return ExpectedResultsContinued(
-        observation_id=name_id(report_ids[-1], "expected-results"),
-        report_ids=report_ids,
-        in_a_row=len(report_ids),
-        since=instant(run.since),
-        until=instant(run.until),
-        counted_at=moment.now,
-        wrong=wrong,
-    )
 
 
 def _confirmed(

@@ -17,7 +17,7 @@ EVIDENCE_MOST = 6
 """Reports about one test that the state holds; of more the last ones."""
 TESTS_MOST = 40
 """Ordered tests that the state holds: more than the days of `remembered_days` have none, unless somebody orders
-several a day."""
+several a day, and those before that were refused or missed."""
 
 Kind = Literal["collected", "refused", "missed", "result", "received"]
 """What a report says: by the program that the specimen was given, refused, or that nobody came; by a laboratory that it
@@ -89,6 +89,17 @@ class OrderedTest(msgspec.Struct, frozen=True, array_like=True):
             return "refused"
         stated = any(each.kind == "missed" for each in self.evidence)
         return "missed" if stated or self.silent or self.given_at else "awaited"
+
+    @property
+    def not_given_at(self) -> int:
+        """When it was refused or missed; 0 where it was neither."""
+        match self.outcome:
+            case "refused":
+                return self.refused_at
+            case "missed":
+                return self.closes_at
+            case _:
+                return 0
 
     @property
     def awaits_result(self) -> bool:

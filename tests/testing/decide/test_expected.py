@@ -1,14 +1,17 @@
 """Three expected results in a row are an event, so that somebody may praise them; nobody is asked anything."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.testing.expected import runs
 from services.testing.grading import grade
-from services.testing.messages import ExpectedResultsContinued, ReportResult
-from shared.events.envelope import Event, name_id
+from services.testing.messages import ExpectedResultsContinued, OrderDrugTest, ReportCollection, ReportResult
+from services.testing.orders.ordered import Kind
+from shared.events.envelope import Command, Event, name_id
+from shared.rules.packing import seconds
 from tests.laws import examples
 from tests.story import only
 from tests.testing.given import NAMES, PATIENT, SETTINGS, admitted, day, discharged, medications, report
@@ -114,5 +117,92 @@ def test_what_was_said_last_of_each_row_is_what_stands(happened: list[ReportResu
     emitted = story.then(*happened)
     last = {each.report_ids[-1]: each for each in only(emitted, ExpectedResultsContinued)}
     stands = {each.until for each in last.values() if not each.wrong}
-    standing = runs(grade(story.state, SETTINGS), SETTINGS.expected_in_a_row)
-    assert {int(each.timestamp()) for each in stands} == {run.until for run in standing.values()}
+    standing = runs(grade(story.state, SETTINGS), story.state.orders, SETTINGS.expected_in_a_row)
+    assert {seconds(each) for each in stands} == {run.until for run in standing.values()}
+
+
+def ordered(when: float) -> OrderDrugTest:
+    """A test of that day."""
+    return OrderDrugTest(order_id=name_id(NAMES, f"order {when}"), opens_at=day(when), closes_at=day(when + 1))
+
+
+def collection(when: float, kind: Kind | None, at: float | None = None) -> ReportCollection:
+    """What became of it."""
+    order_id = name_id(NAMES, f"order {when}")
+    return ReportCollection(
+        order_id=order_id, collection_id=name_id(order_id, "its specimen"), kind=kind, at=day(at or when + 0.5)
+    )
+
+
+NOT_GIVEN: tuple[Kind, ...] = ("refused", "missed")
+
+
+def test_an_ordered_test_that_was_refused_or_missed_ends_the_row_whichever_came_first() -> None:
+    for kind in NOT_GIVEN:
+        story = in_treatment()
+        story.then(ordered(9), at=day(8))
+        assert praised(story.then(FIRST, collection(9, kind), SECOND, THIRD)) == [], kind
+        assert praised(story.then(FOURTH)) == [(["second", "third", "fourth"], True)], kind
+        late = in_treatment()
+        late.then(ordered(9), at=day(8))
+        assert praised(late.then(FIRST, SECOND, THIRD)) == [(["first", "second", "third"], True)], kind
+        assert praised(late.then(collection(9, kind), at=day(22))) == [(["first", "second", "third"], False)], kind
+
+
+def test_silence_that_is_a_miss_takes_back_what_was_said_across_it() -> None:
+    story = in_treatment()
+    story.then(ordered(9), at=day(8))
+    story.then(FIRST, SECOND, THIRD)
+    assert praised(story.until(day(22))) == [(["first", "second", "third"], False)]
+
+
+def test_a_miss_that_was_none_lets_the_row_stand_again() -> None:
+    story = in_treatment()
+    story.then(ordered(9), at=day(8))
+    story.then(FIRST, SECOND, THIRD, collection(9, "missed"))
+    assert praised(story.then(collection(9, None), at=day(22))) == [(["first", "second", "third"], True)]
+
+
+def test_the_missed_specimen_that_turns_up_is_one_of_the_row_and_nothing_else_is_said_meanwhile() -> None:
+    story = in_treatment()
+    story.then(ordered(9), at=day(8))
+    story.then(collection(9, "missed"), FIRST, SECOND)
+    assert praised(story.then(clean("between", 9.5))) == [(["first", "between", "second"], True)]
+    taken_back = report("between", 9.5, issued=30, status="entered-in-error", COCAINE="negative")
+    assert praised(story.then(taken_back)) == [(["first", "between", "second"], False)]
+
+
+def test_a_miss_ends_the_row_however_long_ago_it_was() -> None:
+    """Where tests are far apart, the next ones come after everything else of that order is forgotten."""
+    apart = SETTINGS.schedule.remembered_days + 5
+    story = in_treatment()
+    story.then(ordered(9), at=day(8))
+    story.then(FIRST, collection(9, "missed"))
+    for number, name in enumerate(("second", "third"), 1):
+        assert praised(story.then(clean(name, 7 + number * apart))) == [], name
+    assert len(story.state.orders.tests) == 1
+    assert praised(story.then(clean("fourth", 7 + 3 * apart))) == [(["second", "third", "fourth"], True)]
+
+
+COLLECTED = some.builds(
+    collection, some.sampled_from((3.0, 9.0, 17.0, 24.0)), some.sampled_from((*NOT_GIVEN, "collected", None))
+)
+
+
+@settings(max_examples=examples(200))
+@given(some.permutations([FIRST, SECOND, THIRD, FOURTH]), some.lists(some.one_of(REPORTS, COLLECTED), max_size=10))
+def test_across_what_was_not_given_nothing_stands_in_any_order(
+    reports: list[ReportResult], others: list[Command]
+) -> None:
+    story = in_treatment()
+    for when in (3.0, 9.0, 17.0, 24.0):
+        story.then(ordered(when), at=day(2))
+    emitted: list[Event] = []
+    for hour, happened in enumerate((*others[:5], *reports, *others[5:])):
+        emitted += story.then(happened, at=day(29) + timedelta(hours=hour))
+    last = {each.report_ids[-1]: each for each in only(emitted, ExpectedResultsContinued)}
+    stands = [each for each in last.values() if not each.wrong]
+    missing = [each.not_given_at for each in story.state.orders.tests if each.not_given_at]
+    assert not [(each, at) for each in stands for at in missing if seconds(each.since) <= at < seconds(each.until)]
+    standing = runs(grade(story.state, SETTINGS), story.state.orders, SETTINGS.expected_in_a_row)
+    assert {seconds(each.until) for each in stands} == {run.until for run in standing.values()}

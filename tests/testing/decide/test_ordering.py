@@ -316,7 +316,9 @@ OTHER = OrderDrugTest(order_id=name_id(NAMES, "another order"), opens_at=day(60)
 
 
 def test_what_a_test_of_long_ago_asked_of_a_person_stays_open_though_the_test_is_forgotten() -> None:
-    story = ordered()
+    """Without any specimen before it, that is: else it ends the row of expected results."""
+    story = Story(admitted())
+    story.then(order(), at=day(8))
     silence(story, OVER)
     emitted = story.then(OTHER, at=day(50))
     assert names(emitted) == ["DrugTestOrdered"]
