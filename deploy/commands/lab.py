@@ -15,7 +15,7 @@ import typer
 from rich.table import Table
 
 from deploy import hubfile, keys, queries
-from deploy.commands import lab_work, one_off
+from deploy.commands import lab_work, one_off, simulator
 from deploy.commands.common import DEFAULT_DATA, Data, Settings, database, out, settings_of
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
@@ -30,6 +30,9 @@ commands.command("list", epilog="Example: iop lab list --kind map-code")(lab_wor
 commands.command("show", epilog="Example: iop lab show 5f0c9e7e-...")(lab_work.show)
 commands.command("match", epilog="Example: iop lab match 5f0c9e7e-... --patient 0b8e...")(lab_work.match)
 commands.command("discard", epilog="Example: iop lab discard 5f0c9e7e-... --reason test-message")(lab_work.discard)
+commands.command("simulator", epilog="Example: iop lab simulator --listen 2577 --after 10 --positive fentanyl")(
+    simulator.simulator
+)
 maps.command("answer", epilog="Example: iop lab map answer 5f0c9e7e-... --means 59673-4")(lab_work.answer)
 Program = Annotated[str, typer.Option("--program", metavar="NAME", help="Default: the only one of program.toml.")]
 COLUMNS = ("laboratory", "code", "meaning", "reviewed_by", "from")
