@@ -52,7 +52,7 @@ from shared.edge.fhir.elements import codes_in, target
 from shared.edge.finding import FIND
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
-from shared.edge.search import AUDITS, DOCUMENTS, FINDINGS, PARAMETERS, REPORTS, SPECIMENS, TASKS, WITHOUT_STATUS
+from shared.edge.search import AUDITS, DOCUMENTS, FINDINGS, IDENTIFIED, REPORTS, SPECIMENS, TASKS, WITHOUT_STATUS
 from shared.events.codes import ORDER_NUMBER, OUTCOME
 from shared.events.envelope import Command, is_id
 from shared.events.testing import Number
@@ -67,7 +67,7 @@ REPORTED = ("DiagnosticReport", "Observation", "Specimen")
 TAKES: dict[str, ResourceSupport] = {
     **dict.fromkeys(REPORTED, _SENT),
     "Specimen": msgspec.structs.replace(_SENT, search=SPECIMENS),
-    "ServiceRequest": ResourceSupport((*_READ, "create", "update"), PARAMETERS),
+    "ServiceRequest": msgspec.structs.replace(_SENT, search=IDENTIFIED),
     "Task": ResourceSupport((*_READ, "update", "patch"), TASKS),
     "DetectedIssue": ResourceSupport(_READ, FINDINGS),
     "DocumentReference": ResourceSupport(_READ, DOCUMENTS),

@@ -193,7 +193,7 @@ class OrderDrugTest(Command, frozen=True, kw_only=True, tag=True):
     order_id: str
     opens_at: datetime
     closes_at: datetime
-    numbers: tuple[str, ...] = ()
+    numbers: tuple[Number, ...] = ()
 
 
 class CancelDrugTest(Command, frozen=True, kw_only=True, tag=True):

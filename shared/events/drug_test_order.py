@@ -3,6 +3,7 @@
 A refusal and a miss are outcomes of their own, and no result: nothing here is ever read as positive (domain 4.1).
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -16,7 +17,8 @@ REFUSED, NO_SHOW = "refused", "no-show"
 
 
 class DrugTestOrderEvent(Event, frozen=True, kw_only=True):
-    """One ordered test as it stands: its window, and its number. `random` is one that the hub has drawn."""
+    """One ordered test as it stands: its window, and its number. `random` is one that the hub has drawn; `numbers` are
+    those of whoever ordered it."""
 
     order_id: str
     specimen_id: str
@@ -24,6 +26,10 @@ class DrugTestOrderEvent(Event, frozen=True, kw_only=True):
     opens_at: datetime
     closes_at: datetime
     random: bool = False
+    numbers: tuple[Number, ...] = ()
+
+    def identifiers(self) -> Mapping[str, list[Resource]]:
+        return {self.order_id: [each.write() for each in self.numbers]} if self.numbers else {}
 
     def write(self, patient: str) -> list[Resource]:
         return [self.request(patient, "active")]

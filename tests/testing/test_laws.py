@@ -29,6 +29,7 @@ from shared.events.codes import LOINC
 from shared.events.envelope import Command, Event, name_id
 from shared.events.intake import Medication
 from shared.events.internal import Lookup, StateEvent
+from shared.events.testing import Number
 from shared.path.service import STATE_BYTES_MOST
 from shared.rules.decision import Refused
 from tests.laws import examples
@@ -110,7 +111,7 @@ PLACED = st.builds(
     ORDER_IDS,
     DAYS,
     st.integers(1, 48),
-    st.lists(st.sampled_from(["1", "2"]), max_size=1),
+    st.lists(st.sampled_from([Number("", "1"), Number("", "2")]), max_size=1),
 )
 CANCELLED = st.builds(CancelDrugTest, order_id=ORDER_IDS, in_error=st.booleans())
 COLLECTIONS = st.builds(

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -15,6 +16,8 @@ from tests.testing.receiving import AUTHORITY, ReceivingService, message
 NOW = datetime(2026, 1, 14, 17, 0, tzinfo=UTC)
 """The hub's."""
 OPENS, CLOSES = "2026-01-12T08:00:00-05:00", "2026-01-13T08:00:00-05:00"
+PLACER = {"system": "https://ehr.example.org/orders", "value": "PL-7"}
+BY_PLACER = "identifier=https://ehr.example.org/orders|PL-7"
 DRUG_TEST = {"coding": [{"system": TASK, "code": "drug-test"}]}
 
 
@@ -78,13 +81,13 @@ async def test_of_somebody_whom_nobody_knows_yet_nothing_is_ordered_and_nothing_
 
 
 async def test_an_order_is_read_as_the_hub_has_emitted_it(testing: ReceivingService) -> None:
-    placer = {"system": "https://ehr.example.org/orders", "value": "PL-7"}
-    order_id = await testing.post(order(testing, identifier=[placer], note=[{"text": "a private note"}]))
+    order_id = await testing.post(order(testing, identifier=[PLACER], note=[{"text": "a private note"}]))
     assert await testing.emitted() == ["DrugTestOrdered"]
     (stored,) = await testing.found("ServiceRequest", ("status", "active"))
     assert stored["id"] == order_id
     assert "note" not in stored
-    assert [(each["system"], each["value"]) for each in stored["identifier"]] == [(ORDER_NUMBER, pack_id(order_id))]
+    named = sorted((each["system"], each["value"]) for each in stored["identifier"])
+    assert named == [(PLACER["system"], "PL-7"), (ORDER_NUMBER, pack_id(order_id))]
 
 
 async def test_an_order_of_a_day_is_of_the_whole_local_day(testing: ReceivingService) -> None:
@@ -133,6 +136,73 @@ async def test_an_order_is_moved_and_cancelled_by_its_own_id(testing: ReceivingS
     (stored,) = await testing.found("ServiceRequest", ("status", "revoked"))
     await testing.put(moved | {"status": "entered-in-error"})
     assert [each["id"] for each in await testing.found("ServiceRequest", ("status", "entered-in-error"))] == [order_id]
+
+
+def asked(resource: dict[str, Any], **request: str) -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": resource, "request": request}]}
+
+
+def created_once(resource: dict[str, Any]) -> dict[str, Any]:
+    return asked(resource, method="POST", url="ServiceRequest", ifNoneExist=BY_PLACER)
+
+
+def put_by_number(resource: dict[str, Any]) -> dict[str, Any]:
+    return asked(resource, method="PUT", url=f"ServiceRequest?{BY_PLACER}")
+
+
+async def test_an_order_is_found_by_its_number_which_is_on_no_topic(testing: ReceivingService) -> None:
+    order_id = await testing.post(order(testing, identifier=[PLACER]))
+    await testing.post(order(testing, identifier=[{**PLACER, "value": "PL-8"}], occurrenceDateTime="2026-01-20"))
+    number = f"{PLACER['system']}|PL-7"
+    await testing.put(order(testing, id=order_id, status="revoked"))
+    assert await testing.numbers("ServiceRequest", number) == [order_id]
+    assert await testing.numbers("ServiceRequest", f"{ORDER_NUMBER}|{pack_id(order_id)}") == [order_id]
+    assert await testing.numbers("ServiceRequest", number, program="another") == []
+    assert await testing.count("outbox WHERE body LIKE '%PL-7%' OR headers LIKE '%PL-7%'") == 0
+
+
+@pytest.mark.parametrize("ordered", [created_once, put_by_number])
+async def test_an_order_placed_on_a_condition_is_placed_once(testing: ReceivingService, ordered: Any) -> None:
+    (first,) = (await testing.submit(ordered(order(testing, identifier=[PLACER])))).answered
+    (again,) = (await testing.submit(ordered(order(testing, identifier=[PLACER])))).answered
+    assert (first.status[:3], again.status[:3], first.location) == ("201", "200", again.location)
+    assert await testing.emitted() == ["DrugTestOrdered"]
+
+
+@pytest.mark.parametrize("ordered", [created_once, put_by_number])
+async def test_an_order_that_was_placed_without_a_condition_is_found_by_one(
+    testing: ReceivingService, ordered: Any
+) -> None:
+    order_id = await testing.post(order(testing, identifier=[PLACER]))
+    (again,) = (await testing.submit(ordered(order(testing, identifier=[PLACER])))).answered
+    assert (again.status[:3], str(again.location).split("/")[1]) == ("200", order_id)
+    assert await testing.emitted() == ["DrugTestOrdered"]
+
+
+async def test_an_order_is_moved_and_cancelled_by_its_number(testing: ReceivingService) -> None:
+    order_id = await testing.post(order(testing, identifier=[PLACER]))
+    moved = order(testing, identifier=[PLACER], occurrencePeriod={"start": "2026-01-15T08:00:00-05:00"})
+    await testing.submit(put_by_number(moved))
+    await testing.submit(put_by_number(moved | {"status": "revoked"}))
+    assert await testing.emitted() == ["DrugTestOrdered", "DrugTestOrdered", "DrugTestCancelled"]
+    assert [each["id"] for each in await testing.found("ServiceRequest", ("status", "revoked"))] == [order_id]
+
+
+async def test_an_order_of_another_patient_is_not_found_by_its_number(testing: ReceivingService) -> None:
+    await testing.submit(created_once(order(testing, identifier=[PLACER])))
+    await testing.identified("OTHER-MRN")
+    testing.patient = str(uuid4())
+    await testing.identified("THIRD-MRN")
+    with pytest.raises(HttpRefusal) as refused:
+        await testing.submit(put_by_number(order(testing, identifier=[PLACER])))
+    assert refused.value.status == 422
+    assert await testing.emitted() == ["DrugTestOrdered"]
+
+
+async def test_a_number_that_an_order_gets_later_finds_it_too(testing: ReceivingService) -> None:
+    order_id = await testing.post(order(testing))
+    await testing.put_thrice(order(testing, id=order_id, identifier=[PLACER]))
+    assert await testing.numbers("ServiceRequest", "PL-7") == [order_id]
 
 
 async def test_a_specimen_that_names_its_order_was_collected_for_it(testing: ReceivingService) -> None:

@@ -131,7 +131,7 @@ def test_the_statement_names_each_type_that_is_found_by_identifier() -> None:
         for each in statement["rest"][0]["resource"]
         if {"name": "identifier", "type": "token"} in each.get("searchParam", ())
     }
-    assert named == {"DiagnosticReport", "Observation", "Specimen"}
+    assert named == {"DiagnosticReport", "Observation", "ServiceRequest", "Specimen"}
 
 
 async def found(testing: ReceivingService, kind: str, *asked: tuple[str, str]) -> list[str]:

@@ -19,6 +19,7 @@ from services.testing.messages import (
     Consumes,
     DeathWithdrawn,
     DischargeWithdrawn,
+    DrugTestOrderEvent,
     Emits,
     EpisodeAdmitted,
     EpisodeDischarged,
@@ -103,7 +104,7 @@ def placed(state: State, command: OrderDrugTest, moment: Moment[Settings]) -> li
     """In another window nothing that was concluded of the first one stands."""
     if not in_treatment(state):
         return NOT_IN_TREATMENT
-    packed, numbers = pack_id(command.order_id), tuple(number_key(each) for each in command.numbers)
+    packed, numbers = pack_id(command.order_id), tuple(number_key(each.value) for each in command.numbers)
     opens_at, closes_at = seconds(command.opens_at), seconds(command.closes_at)
     known, now = state.orders.test(packed), seconds(moment.now)
     if known is None:
@@ -116,7 +117,14 @@ def placed(state: State, command: OrderDrugTest, moment: Moment[Settings]) -> li
     orders = state.orders.with_test(waiting.waits(test, moment.settings.schedule))
     for specimen in state.specimens if known is None else ():
         orders = _belonging(orders, specimen, (), moment)
-    return _emitted(state, orders, command, moment)
+    return [_found_by(each, command) for each in _emitted(state, orders, command, moment)]
+
+
+def _found_by(emitted: Emits, command: OrderDrugTest) -> Emits:
+    """With the numbers that it is found by: the state holds no number, the read model remembers them."""
+    if not isinstance(emitted, DrugTestOrderEvent) or emitted.order_id != command.order_id:
+        return emitted
+    return replace(emitted, numbers=command.numbers)
 
 
 def cancelled(state: State, command: CancelDrugTest, moment: Moment[Settings]) -> list[Emits] | Refused:

@@ -20,6 +20,7 @@ from shared.events import codes
 from shared.events.codes import LOINC
 from shared.events.drug_test_order import NO_SHOW, REFUSED
 from shared.events.envelope import Command, is_id
+from shared.events.testing import Number
 
 ORDER = "ServiceRequest"
 DRUG_TEST = "drug-test"
@@ -104,11 +105,11 @@ def _require_possible(opens_at: datetime, closes_at: datetime, place: str, conte
     raise refuse(422, "business-rule", f"{place}.occurrence", text)
 
 
-def _numbers(request: Json) -> Iterator[str]:
-    """By which the laboratory's result may name it, without the hub's own: that is its id."""
+def _numbers(request: Json) -> Iterator[Number]:
+    """By which it is found, and the laboratory's result may name it, without the hub's own: that is its id."""
     for each in request.get("identifier", ()):
         if each.get("value") and each.get("system") != codes.ORDER_NUMBER:
-            yield str(each["value"])
+            yield Number("PLAC" if "PLAC" in codes_in(each.get("type")) else "", each["value"], each.get("system", ""))
 
 
 def collections(entry: BundleEntry, context: Context) -> Iterator[ReportCollection]:

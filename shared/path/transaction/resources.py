@@ -169,8 +169,18 @@ def numbered(row: ResourceRow, identifiers: Sequence[Resource], before: Resource
     known = [*earlier, *(each for each in identifiers if each not in earlier)]
     if not known:
         return row
-    written = msgspec.json.encode(known).decode()
-    return msgspec.structs.replace(row, body=f"{NUMBERED}{written},{row.body[1:]}")
+    own, body = _own_numbers(row.body)
+    written = msgspec.json.encode([*(each for each in own if each not in known), *known]).decode()
+    return msgspec.structs.replace(row, body=f"{NUMBERED}{written},{body[1:]}")
+
+
+def _own_numbers(body: str) -> tuple[Sequence[Resource], str]:
+    """The numbers that we have given it, and its body without them."""
+    if '"identifier":' not in body:
+        return (), body
+    members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    own = msgspec.json.decode(members.pop("identifier", msgspec.Raw(b"[]")), type=list[Resource])
+    return own, msgspec.json.encode(members).decode()
 
 
 def clinical_time(resource: Mapping[str, object]) -> datetime | None:
@@ -242,11 +252,12 @@ _PANELS = """WITH own AS MATERIALIZED (SELECT * FROM resources WHERE patient = $
     ORDER BY updated_at DESC, id LIMIT $3"""
 PANELS_MOST = 200
 _OWN_CARRIES = """own.program = u.program AND NOT own.sealed
-        AND (own.type = 'Appointment' OR NOT starts_with(own.body, '{"identifier":'))
+        AND (own.type IN ('Appointment', 'ServiceRequest') OR NOT starts_with(own.body, '{"identifier":'))
         AND (own.body::jsonb -> 'identifier' @> u.identifier::jsonb
             OR own.body::jsonb -> 'identifier' @> jsonb_build_array(u.identifier::jsonb))"""
 # One patient's foreign resources that carry one of these identifiers; R4 has it once or repeating. Ours are nobody's to
-# change, but a session is theirs who booked it. The program is asked of the patient's own rows, not of an index.
+# change, but a session is theirs who booked it, and a test theirs who ordered it. The program is asked of the patient's
+# own rows, not of an index.
 _MATCHING = f"""SELECT u.number, own.id FROM unnest($2::text[], $3::text[], $4::text[])
         WITH ORDINALITY AS u(program, type, identifier, number),
         LATERAL (SELECT * FROM resources r WHERE r.patient = $1 AND r.type = u.type OFFSET 0) own

@@ -60,11 +60,12 @@ _FEW = "(SELECT * FROM resources WHERE {few} OFFSET 0) AS few"
 _PAGE_OF_FEW = """{statuses} SELECT few.*{selected} FROM {few} WHERE {where} AND ({parts})
     ORDER BY {nulls_last} LIMIT {most}"""
 # Numbers of a laboratory or an EHR stand in the body: the index holds the values, the path asks for their systems too.
-CARRYING = ("DiagnosticReport", "Observation", "Specimen")
-"""Types that are found by their identifiers: the index's own."""
-_NUMBERED = f"""type IN ({", ".join(f"'{each}'" for each in CARRYING)}) AND NOT sealed
-    AND strpos(body, '"identifier"') > 0
-    AND jsonb_path_query_array(body::jsonb, '$.identifier[*].value') ?| {{values}}::text[]"""
+_REPORTED = "type IN ('DiagnosticReport', 'Observation', 'Specimen')"
+_ORDERED = "type = 'ServiceRequest'"
+CARRYING = {**dict.fromkeys(("DiagnosticReport", "Observation", "Specimen"), _REPORTED), "ServiceRequest": _ORDERED}
+"""Types that are found by their identifiers, each by the words of its index."""
+_NUMBERED = """{of_type} AND NOT sealed AND strpos(body, '"identifier"') > 0
+    AND jsonb_path_query_array(body::jsonb, '$.identifier[*].value') ?| {values}::text[]"""
 _NAMES = "jsonb_path_exists(body::jsonb, {path}::text::jsonpath, {named}::text::jsonb)"
 
 
@@ -140,7 +141,8 @@ class Search:
 
     def carrying(self, identifiers: Sequence[Token]) -> None:
         """One of these identifiers."""
-        self._look_up(_NUMBERED.format(values=self._values.place([number for _, number in identifiers])))
+        values = self._values.place([number for _, number in identifiers])
+        self._look_up(_NUMBERED.format(of_type=CARRYING[self.type], values=values))
         self.naming("identifier[*]", "value", identifiers)
 
     def naming(self, element: str, member: str, tokens: Sequence[Token], *also: str) -> None:

@@ -17,7 +17,7 @@ from tests.shared.path.plans import planned, rows_read
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ORDERED = {"resources_happened", "resources_changed", "resources_due"}
-FEW = {"resources_patient", "resources_pkey", "resources_numbers"}
+FEW = {"resources_patient", "resources_pkey", "resources_numbers", "resources_order_numbers"}
 MOST, SORTED = 51, 200
 """With statistics the planner knows where there are few, and may sort so many."""
 ORDERS = [Order(by, descending) for by in ("at", "updated_at", "due") for descending in (False, True)]
@@ -29,11 +29,11 @@ def at(after: Position | None, order: Order) -> Position | None:
     return Position(after.moment, after.id, 2) if after is not None and order.by == "due" else after
 
 
-def searches(*narrowings: Callable[[Search], None]) -> list[tuple[Search, Order, Position | None]]:
+def searches(*narrowings: Callable[[Search], None], kind: str = "Task") -> list[tuple[Search, Order, Position | None]]:
     """Each of these in each order, from the start and from behind each kind of place."""
     found = []
     for narrow, order, after in product(narrowings, ORDERS, AFTERS):
-        search = Search("demo", "Task")
+        search = Search("demo", kind)
         narrow(search)
         if order.by != "updated_at" or after != AFTERS[2]:
             found.append((search, order, at(after, order)))
@@ -101,13 +101,20 @@ RANGE = [
     *(each for each in searches(due_on_a_day) if each[2] is None or each[2].moment),
 ]
 """So few that they are sorted, whichever time they are sorted by."""
-NARROW = searches(
-    of_patients,
-    of_patients_with_status,
-    lambda search: search.without_patient(True),
-    lambda search: search.ids(["1", "2"]),
-    lambda search: search.carrying([("urn:lab", "F7"), (None, "F8")]),
-)
+NUMBERED = ("DiagnosticReport", "Observation", "Specimen", "ServiceRequest")
+NARROW = [
+    *searches(
+        of_patients,
+        of_patients_with_status,
+        lambda search: search.without_patient(True),
+        lambda search: search.ids(["1", "2"]),
+    ),
+    *(
+        asked
+        for kind in NUMBERED
+        for asked in searches(lambda search: search.carrying([("urn:lab", "F7"), (None, "F8")]), kind=kind)
+    ),
+]
 FILL = """INSERT INTO resources (type, id, program, patient, status, at, updated_at, body)
     SELECT CASE n % 3 WHEN 0 THEN 'Task' ELSE 'Observation' END, n::text, CASE n % 7 WHEN 0 THEN 'west' ELSE 'demo' END,
         'p' || n % $3, CASE WHEN n % 100 = 0 THEN 'requested' ELSE 'completed' END,

@@ -58,7 +58,8 @@ def drawing(**changed: object) -> Settings:
 
 
 def order(opens: datetime = OPENS, closes: datetime = CLOSES, *numbers: str) -> OrderDrugTest:
-    return OrderDrugTest(order_id=ORDER, opens_at=opens, closes_at=closes, numbers=numbers)
+    placers = tuple(Number("", each) for each in numbers)
+    return OrderDrugTest(order_id=ORDER, opens_at=opens, closes_at=closes, numbers=placers)
 
 
 def collection(kind: Kind | None, at: datetime, specimen: str = SPECIMEN) -> ReportCollection:
