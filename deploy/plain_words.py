@@ -33,6 +33,7 @@ KINDS: Mapping[str, str] = {
     "peer-organization": "a peer organization",
     "named-person": "a person you named",
     "court-or-probation": "a court or probation office",
+    "laboratory": "a laboratory that tests for the program",
     "mutual-help-group": "a mutual-help group",
 }
 RESULTS: Mapping[str, str] = {

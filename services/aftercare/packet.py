@@ -69,6 +69,7 @@ class Packets:
             case Withheld(reason=reason):
                 raise refuse(403, "forbidden", "", f"Not printed, for nothing permits it: {reason}.")
             case _, bundle:
+                assert not isinstance(bundle, str)  # of this service's form
                 return Response(packet_page.written(bundle), headers=packet_page.HEADERS, media_type=packet_page.TYPE)
 
     async def _referral(self, task_id: str, caller: Caller) -> tuple[str, Referral]:

@@ -8,7 +8,8 @@ from shared.rules.numbers import Count, Days, DaysOrNone, Hours, Miles, MinutesO
 from shared.rules.staff import Staff
 
 PARTNERS_MOST = 12
-"""Of one program: a patient has at most one open referral to each, and the state holds them all."""
+"""Of one program, without laboratories: a patient has at most one open referral to each, and the state holds them
+all."""
 FOLLOW_UPS_MOST = 10
 BANDS_MOST = 5
 
@@ -59,5 +60,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("re_engagement_days must lie before re_engagement_ends_days")
         if not 1 <= len(self.near_miles) <= BANDS_MOST or list(self.near_miles) != sorted(set(self.near_miles)):
             raise ValueError(f"near_miles must rise, 1 to {BANDS_MOST} of them")
-        if len(self.partners) > PARTNERS_MOST:
+        if sum(each.kind != "laboratory" for each in self.partners) > PARTNERS_MOST:
             raise ValueError(f"a program has at most {PARTNERS_MOST} partners")

@@ -35,8 +35,9 @@ class Release:
     now: datetime
 
 
-Form = Callable[[Any, Release], Resource | Withheld]
-"""What goes out, as a transaction Bundle, or why it can't be filled in."""
+Form = Callable[[Any, Release], Resource | str | Withheld]
+"""What goes out, as a transaction Bundle or a message of HL7 version 2, or why it can't be filled in. Asked twice about
+the same, it answers the same."""
 
 
 @dataclass(frozen=True)

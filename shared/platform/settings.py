@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.rules.consent import Partner, require_narrow
+from shared.rules.laboratory_partner import require_laboratory
 from shared.rules.organization import Organization
 from shared.rules.partner_access import require_whole
 from shared.rules.partner_kinds import ANSWERED, REFERRAL_STATE, TERMS
@@ -398,12 +399,13 @@ def partners(deploy: Path) -> dict[str, Partner]:
     known = read_each(file, "partner", lambda name, each: msgspec.convert({"name": name, **each}, type=Partner))
     for name, partner in known.items():
         with configuration(f"{file}: partner.{name}"):
-            require_narrow(partner)
+            require_laboratory(require_narrow(partner))
             require_whole(partner.access)
         if partner.access.token_url:
             require_url(partner.access.token_url, f"{file}: partner.{name}.access.token_url")
     _require_identified(known, file)
     _require_referrers(known, file)
+    _require_one_laboratory(known, file)
     return {name: _with_paths(each, deploy) for name, each in known.items()}
 
 
@@ -442,13 +444,37 @@ def _require_referrers(known: Mapping[str, Partner], file: Path) -> None:
                 raise ConfigurationError(f"{place}: names partner.{seen[key]} of the same program already.")
 
 
+def _require_one_laboratory(known: Mapping[str, Partner], file: Path) -> None:
+    """Which of two an order would go to nothing says. Raises ConfigurationError."""
+    seen: dict[str, str] = {}
+    for name, partner in known.items():
+        for program in partner.programs if partner.kind == "laboratory" else ():
+            if (other := seen.setdefault(program, name)) != name:
+                place = f"{file}: partner.{name}"
+                raise ConfigurationError(f"{place}: program {program} has partner.{other} as its laboratory already.")
+
+
 def require_url(text: str, place: str) -> str:
     """The address of somebody outside: https, or http on loopback. Raises ConfigurationError naming the place."""
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)):
+    scheme, host, _, _ = _address(text)
+    if not host or not (scheme == "https" or (scheme == "http" and host in LOOPBACK)):
         raise ConfigurationError(f"{place}: must be https://host[:port]/path, or http:// on loopback.")
     return text
+
+
+def require_mllp_url(text: str, place: str) -> str:
+    """Likewise, of somebody who is sent HL7 over MLLP. Raises ConfigurationError naming the place."""
+    scheme, host, port, rest = _address(text)
+    if not (host and port) or rest or not (scheme == "mllps" or (scheme == "mllp" and host in LOOPBACK)):
+        raise ConfigurationError(f"{place}: must be mllps://host:port, or mllp://host:port on loopback.")
+    return text
+
+
+def _address(text: str) -> tuple[str, str | None, int | None, str]:
+    """Scheme, host, port, and what stands besides; no host where it is no address."""
+    try:
+        parts = urlsplit(text)
+        named = f"{parts.path}{parts.query}{parts.fragment}{parts.username or ''}{parts.password or ''}"
+        return parts.scheme, parts.hostname, parts.port, named
+    except ValueError:
+        return "", None, None, ""

@@ -1,6 +1,6 @@
 """The consent rule of 42 CFR Part 2: no disclosure unless a living consent permits it. Pure; asked at every release."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal, assert_never
@@ -55,11 +55,32 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     try_again_minutes_most: float = 60.0
     """While it can't be reached it is tried again after 1 s, 2 s, 4 s, at last so often: each try that may have been
     received is a line in the books."""
+    give_up_hours: Annotated[float, msgspec.Meta(gt=0, le=168)] | None = None
+    """While it can't be reached it is tried for so long; None: as `hours_tried_most` says."""
+    agreement: Literal["", "qso"] = ""
+    """With a laboratory: a qualified service organization agreement (42 CFR 2.11). What it needs for its service it is
+    told without a consent (42 CFR 2.12(c)(4)); without an agreement a consent decides."""
+    form: Literal["fhir", "hl7-mllp"] = "fhir"
+    """How it is sent what it is sent: a transaction Bundle over HTTP, or a message of HL7 version 2 over MLLP."""
+    panels: Mapping[str, str] = {}
+    """Of a laboratory: by the code of an order (`drug-test`, or of LOINC) its own, `identifier^text^coding system`."""
+    application: str = ""
+    """By which HL7 name a laboratory is sent to (MSH-5)."""
+    facility: str = ""
+    """And its facility (MSH-6)."""
+    assigning_authorities: Mapping[str, str] = {}
+    """Which identifier of the patient a laboratory is told, and whose number it is in HL7: authority to FHIR system."""
+
+    @property
+    def hours_tried_most(self) -> float:
+        """An order that nobody took for a day is a person's: its window may be over."""
+        return self.give_up_hours or (24.0 if self.kind == "laboratory" else 72.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Permitted:
-    """Yes: by this consent (None inside the program), and these fields of the patient, no other, until it expires."""
+    """Yes: by this consent (None inside the program and under an agreement), and these fields of the patient, no other,
+    until it expires."""
 
     consent_id: str | None
     fields: tuple[str, ...]
@@ -136,8 +157,45 @@ def may_disclose(
             | "court-or-probation"
         ):
             return _by_consent(consents, revoked, msgspec.structs.replace(partner, fields=allowed), now)
+        case "laboratory":
+            receiver = msgspec.structs.replace(partner, fields=allowed)
+            if partner.agreement and not _names_in_a_no(consents, revoked, receiver):
+                return _by_agreement(consents, receiver, now)
+            return _by_consent(consents, revoked, receiver, now)
         case _:
             assert_never(partner.kind)
+
+
+def _names_in_a_no(consents: Sequence[Consent], revoked: Sequence[ConsentGiven], partner: Partner) -> bool:
+    """Whether the patient said no about this laboratory by its identifier, or took back a consent that named it: a
+    restriction that was recorded is kept (42 CFR 2.26), and from then on their consents decide. A no that names nobody
+    refuses consents, and an agreement needs none."""
+    noes: list[Consent] = [each for each in consents if isinstance(each, ConsentDenied) and not each.fields]
+    return any(partner.identifier in each.recipients and is_about(each, partner) for each in [*noes, *revoked])
+
+
+def _by_agreement(consents: Sequence[Consent], partner: Partner, now: datetime) -> Permitted | Withheld:
+    """What it needs for its service, but for the fields that the patient restricted, for it or for all: until that is
+    revoked, or a later consent in force, which names it, has them again."""
+    restricted = {
+        name
+        for no in consents
+        if isinstance(no, ConsentDenied) and is_about(no, partner)
+        for name in no.fields
+        if not any(_lifts(each, no, name, partner, now) for each in consents)
+    }
+    fields = tuple(each for each in partner.fields if each not in restricted)
+    if not set(partner.required) <= set(fields) or (partner.fields and not fields):
+        return Withheld("consent-restricted" if restricted else "consent-lacks-a-field")
+    return Permitted(None, fields)
+
+
+def _lifts(consent: Consent, no: ConsentDenied, field: str, partner: Partner, now: datetime) -> bool:
+    if not isinstance(consent, ConsentGiven) or partner.identifier not in consent.recipients:
+        return False
+    begun = no.denied_at < consent.given_at and _begins(consent) <= now
+    living = consent.expires_at is None or now < consent.expires_at
+    return begun and living and field in consent.fields and is_about(consent, partner)
 
 
 def _by_consent(

@@ -12,6 +12,7 @@ PartnerKind = Literal[
     "peer-organization",
     "named-person",
     "court-or-probation",
+    "laboratory",
     "mutual-help-group",
 ]
 REFERRAL_STATE = "referral-state"
@@ -47,10 +48,12 @@ TERMS: Mapping[PartnerKind, Terms] = {
     "peer-organization": Terms(frozenset({*_CONTACT, "area", REFERRAL_STATE})),
     "named-person": Terms(_CONTACT),
     "court-or-probation": Terms(frozenset({ATTENDANCE, COMPLETION}), own_paper=True),
+    "laboratory": Terms(frozenset({"name", "birth-date", "sex", "identifier"}), tpo=True),
     "mutual-help-group": Terms(frozenset()),
 }
 """An alumni group: at most the name and how to reach the patient (rule 3). A court: whether whom it
-referred attends and has completed; it knows by its own number who that is (rule 9). A drug-test value, a
+referred attends and has completed; it knows by its own number who that is (rule 9). A laboratory: by what it tells
+whose specimen it has (rule 10); which test is ordered, and when, is what it is asked, no field. A drug-test value, a
 diagnosis and a counseling note are no field at all (rule 7)."""
 FIELDS = frozenset({COUNSELING_NOTES}).union(*(each.fields for each in TERMS.values()))
 """What a consent can name so that the hub knows what is meant."""

@@ -12,6 +12,7 @@ from services.aftercare.messages import ConsentRevoked
 from shared.path.destination import Transport
 from shared.path.outbound import gate, http
 from shared.path.outbound.accounting import Accounts
+from shared.path.outbound.sender import Reply
 from tests.aftercare.books import BooksStorm
 from tests.aftercare.deaths import POINTS, dying
 from tests.aftercare.running import DISCHARGED, PARTNERS, Aftercare, consent, identified
@@ -117,7 +118,7 @@ async def test_a_revocation_that_comes_while_the_connection_opens_is_in_time(
     consent_id = await referred(here)
     post = http.post
 
-    async def connecting_slowly(*request: Any) -> http.Reply:
+    async def connecting_slowly(*request: Any) -> Reply:
         await revoke(here, consent_id)
         return await post(*request)
 
@@ -134,7 +135,7 @@ async def test_a_row_that_another_holder_of_the_lane_has_sent_is_not_sent_again(
     await referred(here)
     post = http.post
 
-    async def overtaken(*request: Any) -> http.Reply:
+    async def overtaken(*request: Any) -> Reply:
         await here.pool.execute("DELETE FROM outbox WHERE lane LIKE 'partner:%'")
         return await post(*request)
 

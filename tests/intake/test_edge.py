@@ -94,7 +94,11 @@ async def test_the_sealed_part_opens_for_its_reader_only(intake: ServiceOnPostgr
     assert aftercare["patient"]["name"] == [{"family": "Synthetic", "given": ["Robin"]}]
     numbers = {"identifier": [{"system": MRN_SYSTEM, "value": "0001"}]}
     known = digested(intake.keys, "demo", Person(("Synthetic",), "1988-04-12"))
-    assert testing == {"patient": numbers, "traits": msgspec.json.decode(msgspec.json.encode(known))}
+    assert testing == {
+        "patient": numbers,
+        "traits": msgspec.json.decode(msgspec.json.encode(known)),
+        "requisition": {"name": [{"family": "Synthetic", "given": ["Robin"]}], "birthDate": "1988-04-12"},
+    }
     assert aftercare["patient"]["identifier"] == numbers["identifier"]
 
 

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from deploy import issuer
 from deploy.paths import REPOSITORY
 from services.testing import app
-from shared.path.outbound.destinations import routes
+from shared.path.outbound.destinations import address, routes
 from shared.platform.clients import laboratories, registered
 from shared.platform.settings import ConfigurationError, Process, environment, partners
 from tests.service import DEPLOY, StartService
@@ -185,6 +186,94 @@ def test_a_capacity_is_a_positive_whole_number(deploy: Path, number: str) -> Non
     change(deploy, "partners.toml", 'serves = ["alumni"]', f'serves = ["alumni"]\ncapacity = {number}')
     with pytest.raises(ConfigurationError, match=r"partner\.riverbend-alumni: .*capacity"):
         partners(deploy)
+
+
+A_LABORATORY = """
+[partner.riverbend-laboratory]
+identifier = "riverbend-laboratory"
+kind = "laboratory"
+agreement = "qso"
+programs = ["demo"]
+purpose = "TREAT"
+form = "hl7-mllp"
+url = "mllps://lab.example:2577"
+fields = ["name", "identifier"]
+required = ["name"]
+application = "LABSYSTEM"
+panels = { drug-test = "12PAN^Drug screen^L", "65750-2" = "9PAN^Nine drugs^L" }
+assigning_authorities = { IOPDEMO = "https://clinic.demo.iop-hub.org/mrn" }
+"""
+
+
+def with_a_laboratory(deploy: Path, text: str = A_LABORATORY) -> None:
+    file = deploy / "partners.toml"
+    file.write_text(file.read_text() + text)
+
+
+def test_a_laboratory_is_read_with_the_hours_that_it_is_tried(deploy: Path) -> None:
+    with_a_laboratory(deploy)
+    known = partners(deploy)
+    laboratory = known["riverbend-laboratory"]
+    assert (laboratory.hours_tried_most, known["riverbend-house"].hours_tried_most) == (24.0, 72.0)
+    assert msgspec.structs.replace(laboratory, give_up_hours=6.0).hours_tried_most == 6.0
+    assert address(laboratory) == "mllps://lab.example:2577"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        ("agreement =", 'serves = ["alumni"]\nagreement =', "serves: not of kind laboratory"),
+        ("agreement =", 'offers = ["1.0"]\nagreement =', "offers: not of kind laboratory"),
+        ("agreement =", "capacity = 3\nagreement =", "capacity: not of kind laboratory"),
+        ("agreement =", "answer_days = 3\nagreement =", "answer_days: not of kind laboratory"),
+        ('url = "mllps://lab.example:2577"', "printed = true", "printed: not of kind laboratory"),
+        ("agreement =", 'narr_level = "II"\nagreement =', "narr_level, accepts_moud: only of kind recovery-residence"),
+        ('agreement = "qso"', 'agreement = "baa"', "agreement"),
+        ('kind = "laboratory"', 'kind = "treating-provider"', "kind treating-provider may be told"),
+        ('fields = ["name", "identifier"]', 'fields = ["phone"]', "kind laboratory may be told"),
+        ("drug-test = ", '"1-8" = ', "panels.drug-test is missing"),
+        ('"65750-2" = ', "opiates = ", 'panels."opiates": must be drug-test, or a LOINC code'),
+        ("12PAN^Drug", "12PAN|Drug", 'panels."drug-test": must be its code'),
+        ("12PAN^Drug", "^Drug", 'panels."drug-test": must be its code'),
+        ("12PAN^Drug", "12PAN\\u000d^Drug", 'panels."drug-test": must be its code'),
+        ('application = "LABSYSTEM"', "", "application is missing"),
+        ('"LABSYSTEM"', '"LAB&SYSTEM"', "application, facility: must be without"),
+        ("IOPDEMO = ", '"IOP^DEMO" = ', "assigning_authorities: must be names"),
+        ('"https://clinic.demo.iop-hub.org/mrn"', '" "', "assigning_authorities: must name the system"),
+        ('["name", "identifier"]', '["name"]', "assigning_authorities: needed with identifier in fields"),
+        ("agreement =", "give_up_hours = 0\nagreement =", "give_up_hours"),
+        ("agreement =", 'access = { bearer_file = "b" }\nagreement =', "access: of a partner over MLLP has cert_file"),
+    ],
+)
+def test_what_is_wrong_with_a_laboratory_is_named(deploy: Path, before: str, after: str, named: str) -> None:
+    assert before in A_LABORATORY
+    with_a_laboratory(deploy, A_LABORATORY.replace(before, after))
+    with pytest.raises(ConfigurationError, match="riverbend-laboratory") as refused:
+        partners(deploy)
+    assert named in str(refused.value)
+
+
+def test_two_laboratories_of_a_program_are_refused(deploy: Path) -> None:
+    with_a_laboratory(deploy, A_LABORATORY + A_LABORATORY.replace("riverbend", "hillside"))
+    with pytest.raises(ConfigurationError, match=r"hillside-laboratory: program demo has partner.riverbend-laboratory"):
+        partners(deploy)
+
+
+@pytest.mark.parametrize("stated", ['agreement = "qso"', 'form = "hl7-mllp"', 'panels = { drug-test = "1" }'])
+def test_what_is_a_laboratorys_is_said_of_no_other_partner(deploy: Path, stated: str) -> None:
+    change(deploy, "partners.toml", 'serves = ["alumni"]', f'serves = ["alumni"]\n{stated}')
+    with pytest.raises(ConfigurationError, match=r"riverbend-alumni: .*: only of kind laboratory"):
+        partners(deploy)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mllp://lab.example:2577", "mllps://lab.example", "https://lab.example:2577", "mllps://lab.example:2577/x", ""],
+)
+def test_over_mllp_an_address_has_tls_and_a_port(deploy: Path, url: str) -> None:
+    with_a_laboratory(deploy, A_LABORATORY.replace("mllps://lab.example:2577", url))
+    with pytest.raises(ConfigurationError, match=r"riverbend-laboratory\.url: must be mllps://host:port"):
+        address(partners(deploy)["riverbend-laboratory"])
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

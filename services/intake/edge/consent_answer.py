@@ -52,7 +52,13 @@ def _closes(denied: ConsentDenied, place: str, context: Context) -> Issue:
     text = f"Opens nothing, and closes {of_what} older consents opened for {', '.join(closed)}."
     courts = [each.name for each in context.settings.partners if each.name in closed and TERMS[each.kind].own_paper]
     bound = f" For {', '.join(courts)} not before the event of a consent that binds until then." if courts else ""
-    return Issue("information", "informational", (place,), f"{text}{bound}")
+    agreed = [
+        each.name
+        for each in context.settings.partners
+        if each.name in closed and each.agreement and each.identifier not in denied.recipients and not denied.fields
+    ]
+    under = f" What {', '.join(agreed)} is told under an agreement only a no that names it closes." if agreed else ""
+    return Issue("information", "informational", (place,), f"{text}{bound}{under}")
 
 
 def _until(end: datetime | None, context: Context) -> str:

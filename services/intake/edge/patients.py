@@ -22,7 +22,8 @@ _TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
 def identified(entry: BundleEntry, context: Context, keys: Keys) -> RecordPatient:
     """Attendance and testing can open only how the EHR calls the patient, for whoever must open the chart; aftercare
     also name, phone, address, language and gender. Testing gets digests of family names and birth date besides: what a
-    laboratory calls the patient is compared with them."""
+    laboratory calls the patient is compared with them; and name, birth date and gender, which a laboratory may be told
+    with an order: they are opened at its release alone."""
     identifiers = _identifiers(entry, context)
     called: MutableJson = {"identifier": [{"system": each.system, "value": each.value} for each in identifiers]}
     compared = traits.digested(keys, context.program, traits.of_patient(entry.resource))
@@ -30,7 +31,7 @@ def identified(entry: BundleEntry, context: Context, keys: Keys) -> RecordPatien
         digests=tuple(dict.fromkeys(keys.digests(context.program, identifiers))),
         sealed=(
             keys.seal("attendance", {"patient": called}),
-            keys.seal("testing", {"patient": called, "traits": compared}),
+            keys.seal("testing", {"patient": called, "traits": compared, "requisition": _requisition(entry.resource)}),
             keys.seal("aftercare", _contact(entry.resource, called)),
         ),
     )
@@ -45,6 +46,10 @@ def _identifiers(entry: BundleEntry, context: Context) -> tuple[Identifier, ...]
     elif entry.sender_id is not None:
         named["id"] = entry.sender_id
     return patients.identifiers(named, context.caller, entry.full_url)
+
+
+def _requisition(patient: Json) -> MutableJson:
+    return {name: patient[name] for name in ("name", "birthDate", "gender") if name in patient}
 
 
 def _contact(patient: Json, called: Json) -> MutableJson:

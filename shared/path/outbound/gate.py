@@ -19,17 +19,17 @@ import msgspec
 from shared.events import wire
 from shared.events.aftercare import PARTNER_FULL, TO_BE_PRINTED
 from shared.events.catalogue import BY_NAME
-from shared.events.envelope import Resource
 from shared.events.internal import DisclosureGaveUp, DisclosureMade, DisclosureRefused, DisclosureWithheld
 from shared.events.partner_answer import AnswerPrepared
 from shared.path.destination import Contact, Destination, Release, Routes, Transport
 from shared.path.outbound import places
 from shared.path.outbound.accounting import Accounts, Disclosure
-from shared.path.outbound.destinations import ATTEMPT, FOCUS
-from shared.path.outbound.http import Delivered, HttpClient, NotSent, RefusedForGood, Reply, Trouble
+from shared.path.outbound.destinations import ATTEMPT, FOCUS, MLLP
 from shared.path.outbound.lane import IDLE_SECONDS_MOST, WakeUp, run_lane, wait_for_work
+from shared.path.outbound.mllp import MllpSender
 from shared.path.outbound.parking import Class, Parking
 from shared.path.outbound.proving import PartnerSender
+from shared.path.outbound.sender import Content, Delivered, NotSent, RefusedForGood, Reply, Send, Sender, Trouble
 from shared.path.service import PATIENT, Service
 from shared.path.transaction import consent_ledger, resources, sealed, store
 from shared.path.transaction.consent_ledger import LedgerSnapshot
@@ -44,7 +44,6 @@ LEDGER_WAIT_SECONDS = 1.0
 YES_SECONDS_MOST = 1.0
 """A send begins at most so long after the gate's yes, else the gate is asked again."""
 BACK_OFF_SECONDS_FIRST = 1.0
-TRYING_HOURS_MOST = 72.0
 _ASK_AGAIN, _TOO_LATE = "another-answer", "yes-too-old"
 # The rows that have been due longest: concurrency across patients, order within one. A row that is not its patient's
 # first is put off, until that one is due, and moved up once it has ended (`accounting`): what waits costs no poll.
@@ -67,7 +66,7 @@ class Asked:
     """The gate's answer, with what goes out if it is yes; None while nobody can know. And the ledger it read."""
 
     ledger: LedgerSnapshot
-    answer: tuple[Permitted, Resource] | Withheld | None
+    answer: tuple[Permitted, Content] | Withheld | None
 
 
 class GatedLane:
@@ -83,7 +82,7 @@ class GatedLane:
         self._service = service
         self._partner = destination.gate
         self._form = destination.form
-        self._sender = PartnerSender(destination.transport or Transport(""))
+        self._sender = _sender(self._partner, destination.transport or Transport(""))
         self._pool = pool
         self._clock = clock
         self._parking = Parking(service.name, routes, clock, wake_up)
@@ -92,16 +91,16 @@ class GatedLane:
         self._fed = wake_up.listen(self.lane)
 
     async def run(self, dsn: str) -> None:
-        await run_lane(dsn, self.lane, self._sender.client, self._turn)
+        await run_lane(dsn, self.lane, self._sender.opened, self._turn)
 
-    async def _turn(self, connection: Connection, client: HttpClient) -> None:
+    async def _turn(self, connection: Connection, send: Send) -> None:
         rows = await connection.fetch(_NEXT, self.lane, ROWS_AT_ONCE)
         if not rows:
             await wait_for_work(self._fed, IDLE_SECONDS_MOST)
             return
-        await asyncio.gather(*(self._release(row, client) for row in rows if not row["behind"]))
+        await asyncio.gather(*(self._release(row, send) for row in rows if not row["behind"]))
 
-    async def _release(self, row: Row, client: HttpClient) -> None:
+    async def _release(self, row: Row, send: Send) -> None:
         """One row, whatever comes of it: only trouble of our own ends the turn."""
         try:
             disclosure = _read(row)
@@ -110,13 +109,13 @@ class GatedLane:
             return
         try:
             with tracing.span("send", disclosure.traceparent, lane=self.lane) as span:
-                await self._disclose(replace(disclosure, traceparent=tracing.present()), client, span)
+                await self._disclose(replace(disclosure, traceparent=tracing.present()), send, span)
         except Exception as bug:
             if db.is_trouble(bug):
                 raise
             await self._park(row, "bug", log.place_of(bug))
 
-    async def _disclose(self, disclosure: Disclosure, client: HttpClient, span: Span) -> None:
+    async def _disclose(self, disclosure: Disclosure, send: Send, span: Span) -> None:
         asked = await self._ask(disclosure)
         match asked.answer:
             case None:
@@ -129,8 +128,8 @@ class GatedLane:
             case _ if self._partner.printed:
                 await self._withhold(disclosure, Withheld(TO_BE_PRINTED), asked.ledger)
                 span.ended(outcome="Printed")
-            case permitted, bundle:
-                reply = await self._send(disclosure, permitted, bundle, client)
+            case permitted, content:
+                reply = await self._send(disclosure, permitted, content, send)
                 span.ended(failed=isinstance(reply, Trouble), outcome=type(reply).__name__)
 
     async def printed(self, disclosure: Disclosure) -> Asked:
@@ -164,7 +163,7 @@ class GatedLane:
 
     def _answer(
         self, disclosure: Disclosure, known: LedgerSnapshot, contact: Contact, taken_back: Withheld | None
-    ) -> tuple[Permitted, Resource] | Withheld:
+    ) -> tuple[Permitted, Content] | Withheld:
         if taken_back is not None:
             return taken_back
         now = self._clock.now()
@@ -181,8 +180,8 @@ class GatedLane:
             row_id=disclosure.external_id,
             now=now,
         )
-        bundle = self._form(disclosure.event, release)
-        return bundle if isinstance(bundle, Withheld) else (permission, bundle)
+        content = self._form(disclosure.event, release)
+        return content if isinstance(content, Withheld) else (permission, content)
 
     async def _withhold(self, disclosure: Disclosure, withheld: Withheld, known: LedgerSnapshot) -> None:
         metrics.WITHHELD.labels(self._service.name, self._partner.name).inc()
@@ -195,18 +194,14 @@ class GatedLane:
         )
         await self._accounts.withheld(disclosure, outcome)
 
-    async def _send(self, disclosure: Disclosure, permitted: Permitted, bundle: Resource, client: HttpClient) -> Reply:
-        headers = {"Content-Type": "application/fhir+json", "Idempotency-Key": disclosure.external_id}
-        if disclosure.traceparent:
-            headers["traceparent"] = disclosure.traceparent
-
+    async def _send(self, disclosure: Disclosure, permitted: Permitted, content: Content, send: Send) -> Reply:
         asked_at = ticks()
 
         async def stands(connection: Connection) -> bool:
             nonlocal asked_at
             asked_at = ticks()
             asked = await self._ask_within(connection, disclosure, consent_ledger.read_standing_still)
-            return asked.answer == (permitted, bundle)
+            return asked.answer == (permitted, content)
 
         async def why_not() -> str | None:
             """The gate is asked again, and the send it permits enters the books."""
@@ -214,7 +209,7 @@ class GatedLane:
                 return _ASK_AGAIN
             return None if ticks() - asked_at <= YES_SECONDS_MOST else _TOO_LATE
 
-        reply = await self._sender.post(client, msgspec.json.encode(bundle), headers, why_not)
+        reply = await send(content, disclosure.external_id, disclosure.traceparent, why_not)
         about = self._about(disclosure)
         match reply:
             case Delivered():
@@ -237,7 +232,7 @@ class GatedLane:
     async def _again(self, disclosure: Disclosure, reply: Trouble | NotSent, permitted: Permitted) -> None:
         attempt, partner, left = disclosure.attempts, self._partner.name, isinstance(reply, Trouble)
         log.get().warning("partner not reached", partner=partner, error=reply.reason, attempt=attempt)
-        if machine_now() - disclosure.stored_at > timedelta(hours=TRYING_HOURS_MOST):
+        if machine_now() - disclosure.stored_at > timedelta(hours=self._partner.hours_tried_most):
             received = left or disclosure.may_have_been_received
             gone = DisclosureGaveUp(**self._about(disclosure), may_have_been_received=received)
             await self._accounts.sent(disclosure, gone, "gave-up" if left else "not-sent", reply.reason, permitted)
@@ -253,16 +248,19 @@ class GatedLane:
         await self._pool.execute(_LATER, self.lane, disclosure.id, timedelta(seconds=seconds))
 
     async def _contact(self, connection: Connection, disclosure: Disclosure) -> Contact:
-        """The Patient as the hub has it, opened; empty where it has none."""
+        """The Patient as the hub has it, opened, with what is opened only here; empty where it has none."""
         row = await resources.one(connection, disclosure.program, ("Patient", disclosure.key))
         if row is None or not row["sealed"] or self._service.keys is None:
             return {}
-        contact: dict[str, Any] = msgspec.json.decode(sealed.opened(self._service.keys, row))
-        return contact
+        return sealed.opened_to_disclose(self._service.keys, row)
 
     async def _park(self, row: Row, class_: Class, place: str) -> None:
         async with self._pool.acquire() as connection:
             await self._parking.park(connection, self.lane, row, class_, place)
+
+
+def _sender(partner: Partner, transport: Transport) -> Sender:
+    return MllpSender(transport) if partner.form == MLLP else PartnerSender(transport)
 
 
 def back_off_seconds(attempt: int, partner: Partner) -> float:

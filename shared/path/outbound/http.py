@@ -3,15 +3,15 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import httpx
 
 from shared.path.destination import Transport
+from shared.path.outbound.sender import Delivered, NotSent, RefusedForGood, Reply, Trouble, WhyNot
 from shared.platform.settings import ConfigurationError, configuration
 from shared.rules.partner_access import NO_ACCESS, Access
 
@@ -22,37 +22,6 @@ _PASSING = frozenset({408, 409, 425, 429})
 """Client errors that may pass; every other 4xx is a permanent refusal."""
 _FIRST_BYTE = "http11.send_request_headers.started"
 """The step of httpcore's `trace` extension at which the connection is open and nothing of the request was written."""
-WhyNot = Callable[[], Awaitable[str | None]]
-"""Asked right before the first byte: unless it answers None no byte is written."""
-
-
-@dataclass(frozen=True)
-class Delivered:
-    """2xx: the destination has it."""
-
-
-@dataclass(frozen=True)
-class RefusedForGood:
-    """The destination refused it: trying again would change nothing."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """It may have been received or not; trying again may help."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class NotSent:
-    """It is known that no byte left."""
-
-    reason: str
-
-
-Reply = Delivered | RefusedForGood | Trouble | NotSent
 
 
 @asynccontextmanager

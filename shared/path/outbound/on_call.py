@@ -20,12 +20,12 @@ from shared.events.escalation import EscalationEvent
 from shared.path.destination import Destination, Transport
 from shared.path.outbound import http, page_forms, pages
 from shared.path.outbound.destinations import DEPUTY, DEPUTY_LANE, ON_CALL
-from shared.path.outbound.http import Delivered, NotSent, RefusedForGood, Reply, Trouble
 from shared.path.outbound.lane import IDLE_SECONDS_MOST, LOOK_SECONDS, run_lane, wait_for_work
 from shared.path.outbound.links import Links
 from shared.path.outbound.page_forms import Message
 from shared.path.outbound.pages import Ended, Link, StoredPage
 from shared.path.outbound.parking import Class, Parking
+from shared.path.outbound.sender import Delivered, NotSent, RefusedForGood, Reply, Trouble
 from shared.path.transaction import resources, store
 from shared.platform import db, log, metrics, tracing, webhooks
 from shared.platform.clock import machine_now

@@ -7,6 +7,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,8 @@ from joserfc.jwk import ECKey
 
 from shared.path.destination import Transport
 from shared.path.outbound import http
-from shared.path.outbound.http import HttpClient, NotSent, RefusedForGood, Reply, Trouble, WhyNot
+from shared.path.outbound.http import HttpClient
+from shared.path.outbound.sender import Content, NotSent, RefusedForGood, Reply, Send, Trouble, WhyNot
 from shared.platform.client_assertion import ASSERTION_TYPE, CURVE, client_assertion
 from shared.platform.clock import ticks
 from shared.platform.keys import read_private
@@ -66,6 +68,20 @@ class PartnerSender:
     async def client(self) -> AsyncIterator[HttpClient]:
         async with http.client(self._access) as opened:
             yield opened
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Send]:
+        async with self.client() as client:
+            yield partial(self._send, client)
+
+    async def _send(
+        self, opened: HttpClient, content: Content, row_id: str, traceparent: str | None, why_not: WhyNot
+    ) -> Reply:
+        """As a FHIR transaction. The row's id stands in it, and as `Idempotency-Key`."""
+        headers = {"Content-Type": "application/fhir+json", "Idempotency-Key": row_id}
+        if traceparent:
+            headers["traceparent"] = traceparent
+        return await self.post(opened, msgspec.json.encode(content), headers, why_not)
 
     async def post(self, opened: HttpClient, body: bytes, headers: Mapping[str, str], why_not: WhyNot) -> Reply:
         """As `http.post`. Nothing is sent where the hub can't prove who it is. A token that was given for an earlier

@@ -8,6 +8,7 @@ import msgspec
 
 from shared.events.fhir import base64_of
 from shared.events.intake import PatientIdentified
+from shared.path.destination import Contact
 from shared.path.service import Service
 from shared.path.transaction import resources
 from shared.path.transaction.delivery import Consumed, Delivery
@@ -58,11 +59,26 @@ async def traits_of(connection: Connection, keys: Keys, program: str, patient: s
 
 
 def opened(keys: Keys, row: Row) -> bytes:
-    """The resource as JSON. Raises ValueError where this service's keys don't open it."""
-    body = row["body"]
-    if "." not in body:  # base64; the parts of a compact JWE are joined by dots
-        return keys.decrypt(b64decode(body))
-    part = keys.open((body,))
+    """The resource as JSON, to be read. Raises ValueError where this service's keys don't open it."""
+    if _is_encrypted(row):
+        return keys.decrypt(b64decode(row["body"]))
+    return msgspec.json.encode({**_part(keys, row).get("patient", {}), "resourceType": row["type"], "id": row["id"]})
+
+
+def opened_to_disclose(keys: Keys, row: Row) -> Contact:
+    """Likewise with its requisition, of which nobody here reads anything: what a laboratory may be told of the patient.
+    Raises ValueError where this service's keys don't open it."""
+    resource: Contact = msgspec.json.decode(opened(keys, row))
+    return resource if _is_encrypted(row) else {**resource, **_part(keys, row).get("requisition", {})}
+
+
+def _is_encrypted(row: Row) -> bool:
+    """By us, in base64; the parts of a compact JWE are joined by dots."""
+    return "." not in row["body"]
+
+
+def _part(keys: Keys, row: Row) -> Contact:
+    part = keys.open((row["body"],))
     if part is None:
         raise ValueError("sealed for another key, or changed since")
-    return msgspec.json.encode({**part.get("patient", {}), "resourceType": row["type"], "id": row["id"]})
+    return part

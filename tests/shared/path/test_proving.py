@@ -19,8 +19,8 @@ from joserfc.jwk import ECKey
 from deploy import secure_kafka
 from deploy.demo.serving import Taking
 from shared.path.destination import Transport
-from shared.path.outbound.http import Delivered, NotSent, RefusedForGood, Reply, Trouble
 from shared.path.outbound.proving import PartnerSender, require_readable
+from shared.path.outbound.sender import Delivered, NotSent, RefusedForGood, Reply, Trouble
 from shared.platform.client_assertion import ASSERTION_TYPE
 from shared.platform.settings import ConfigurationError
 from shared.rules.partner_access import Access

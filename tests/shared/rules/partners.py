@@ -73,6 +73,19 @@ EHR = Partner(
     purpose="TREAT",
     fields=("name",),
 )
+LABORATORY = Partner(
+    name="laboratory",
+    identifier="riverbend-laboratory",
+    kind="laboratory",
+    programs=("demo",),
+    purpose="TREAT",
+    fields=("name", "birth-date", "sex", "identifier"),
+    required=("name",),
+    panels={"drug-test": "12PAN^Drug screen 12 panel^L"},
+    assigning_authorities={"IOPDEMO": "https://clinic.demo.iop-hub.org/mrn"},
+)
+AGREED = msgspec.structs.replace(LABORATORY, agreement="qso")
+"""The same, under a qualified service organization agreement."""
 
 
 def of_kind(kind: PartnerKind) -> Partner:
