@@ -36,7 +36,7 @@ fast: setup
 
 storm: setup
 	$(BIN)/python -m pytest -s tests/storm
-	$(BIN)/python -m pytest --hypothesis-profile=many tests/*/test_laws.py tests/shared/rules \
+	$(BIN)/python -m pytest --hypothesis-profile=many tests/*/test_laws.py tests/testing/test_split_and_merged.py tests/shared/rules \
 		tests/journey/test_database_gone.py tests/shared/path/test_replicas_on_kafka.py
 
 # PATIENTS=100 WEEKS=12 SEED=2: a smaller one, or another. Its servers' files are too many for memory.

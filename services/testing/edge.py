@@ -14,7 +14,7 @@ import msgspec
 from services.testing.assigning import WHOSE, asks_whose, assigned, received, sought, task
 from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, unread
 from services.testing.interpretation import interpret as interpreted
-from services.testing.laboratory import NO_NUMBER, Component, LaboratoryReport, Status, with_authorities
+from services.testing.laboratory import NO_NUMBER, TAKEN_BACK, Component, LaboratoryReport, Status, with_authorities
 from services.testing.measures import topic_of
 from services.testing.messages import ReportResult
 from services.testing.observations import REPORT, STATUS, codes_of, report_of, tagged
@@ -202,7 +202,7 @@ def _of_report(entry: BundleEntry, submitted: Submitted) -> LaboratoryReport:
     return msgspec.structs.replace(
         _of_resource(entry, specimens, (report, *here), read, submitted),
         status=status,
-        extent="report" if len(here) == len(results(report)) else "message",
+        extent="report" if len(here) == len(results(report)) or status in TAKEN_BACK else "message",
     )
 
 

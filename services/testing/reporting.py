@@ -97,7 +97,7 @@ def _closes(command: ReportResult) -> Closes:
     """A report that comes whole leaves all older rows of it behind; a final one what was only preliminary."""
     if command.extent == "component":
         return ""
-    if (void := _void(command.status)) and (command.extent == "report" or not command.results):
+    if (void := _void(command.status)) and command.extent == "report":
         return void
     unfinished = any(_status(each, command) in UNFINISHED for each in command.results)
     if unfinished or command.extent == "rows" or command.status not in ("final", "corrected"):

@@ -157,6 +157,8 @@ def test_the_flag_in_a_2_7_message_is_coded() -> None:
         ("W", "F", "entered-in-error"),
         ("D", "", "entered-in-error"),
         ("XF", "F", "final"),
+        ("X ", "F", "final"),
+        ("U ", "F", "final"),
         ("FP", "F", "final"),
         ("I", "", "registered"),
         ("S", "", "registered"),
@@ -170,6 +172,14 @@ def test_the_flag_in_a_2_7_message_is_coded() -> None:
 def test_statuses_of_components_and_report(codes: str, of_report: str, status: str) -> None:
     observations = [OBX.removesuffix("F") + code for code in codes] or [OBX.removesuffix("F")]
     assert only_report(MSH, PID, OBR.removesuffix("F") + of_report, *observations).status == status
+
+
+def test_a_row_without_a_status_has_its_orders_whatever_stands_beside_it() -> None:
+    without = OBX.removesuffix("F")
+    for status in "XCPU":
+        assert only_report(MSH, PID, OBR, without, without + status).components[0].status == "final"
+    preliminary = only_report(MSH, PID, OBR.removesuffix("F"), without, without + "P")
+    assert preliminary.components[0].status == "preliminary"
 
 
 def test_a_cancelled_order_is_cancelled_whole_and_a_cancelled_component_alone() -> None:

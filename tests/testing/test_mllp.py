@@ -94,6 +94,27 @@ async def test_several_messages_on_one_connection_are_answered_in_order() -> Non
         writer.close()
 
 
+async def test_of_a_line_one_message_is_in_hand_and_what_is_sent_ahead_waits_with_its_sender() -> None:
+    """More than any socket holds: the sender is not let write on until the first one is answered."""
+    in_hand, commit, messages = list[Frame](), asyncio.Event(), [b"%d " % number * 10_000 for number in range(400)]
+
+    async def slow(frame: Frame, _: str) -> list[bytes]:
+        in_hand.append(frame)
+        await commit.wait()
+        return [frame.content[:8].split(b" ")[0]]
+
+    async with listening(slow) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.writelines(framed(each) for each in messages)
+        sending = asyncio.create_task(writer.drain())
+        await asyncio.sleep(0.2)
+        assert len(in_hand) == 1 and not sending.done()
+        commit.set()
+        assert [await answer(reader) for _ in messages] == [b"%d" % number for number in range(len(messages))]
+        await sending
+        writer.close()
+
+
 async def test_a_large_message_with_any_bytes_passes() -> None:
     async with listening() as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**22)

@@ -112,7 +112,7 @@ def test_a_report_is_taken_back_whole_though_a_component_was_updated_since() -> 
 
 
 def test_what_was_taken_back_with_its_report_does_not_come_back_with_another_component() -> None:
-    taken_back = report("weekly", 8, issued=9, status="cancelled", extent="message")
+    taken_back = report("weekly", 8, issued=9, status="cancelled")
     story = Story(admitted(), BASELINE, WEEKLY, taken_back)
     emitted = last(story, report("weekly", 8, issued=10, COCAINE="negative", extent="message"))
     assert {each.code: each.outcome for each in emitted.results} == {

@@ -190,7 +190,9 @@ class Hl7Reader(Fields):
         return any(bool(self.text(each, 21)) or self.text(each, 24) == "SNR" for each in order.specimens)
 
     def _report(self, order: Order, place: int, only_specimen: Number) -> LaboratoryReport:
-        status = _status([self._observation_status(each) for each in order.observations], self.text(order.segment, 25))
+        code = self.text(order.segment, 25)
+        status = _status([self._observation_status(each) for each in order.observations], code)
+        of_order = REPORT_STATUS.get(code, "unknown") if code else status
         sent_at = self.times.happened(self.header.text(7), "MSH^1^7")
         issued_at = self.times.happened(self.text(order.segment, 22), f"OBR^{place}^22") or sent_at
         stated, to_minute = self._collected_at(order, place)
@@ -214,7 +216,7 @@ class Hl7Reader(Fields):
             status=status,
             rejected=self._is_rejected(order),
             extent=_extent(self.text(order.segment, 25)),
-            components=tuple(self._component(each, f"OBX^{row}^5", status) for row, each in order.rows()),
+            components=tuple(self._component(each, f"OBX^{row}^5", of_order) for row, each in order.rows()),
         )
 
     def _specimen_type(self, order: Order) -> tuple[Code, ...]:
@@ -288,8 +290,8 @@ class Hl7Reader(Fields):
         code = self.text(observation, 11)
         return OBSERVATION_STATUS.get(code, "unknown") if code else None
 
-    def _component(self, observation: Segment, place: str, of_report: Status) -> Component:
-        status = self._observation_status(observation) or of_report
+    def _component(self, observation: Segment, place: str, of_order: Status) -> Component:
+        status = self._observation_status(observation) or of_order
         kind = self.text(observation, 2).upper()
         figure = figure_in(self.text(observation, 5))
         unit = unit_of(self.text(observation, 6), figure.unit if figure else "")
@@ -377,11 +379,12 @@ def _extent(code: str) -> Extent:
 
 
 def _status(observations: Sequence[Status | None], code: str) -> Status:
-    """The report's status from its components and OBR-25. What every component says goes before what the order says."""
+    """The report's status from its components and OBR-25. What every component says goes before what the order says;
+    one that says nothing has the order's."""
     statuses = {each for each in observations if each is not None}
-    if statuses and statuses <= {"cancelled", "entered-in-error"}:
+    if None not in observations and statuses and statuses <= {"cancelled", "entered-in-error"}:
         return "entered-in-error" if "entered-in-error" in statuses else "cancelled"
-    if statuses == {"promoted"}:
+    if None not in observations and statuses == {"promoted"}:
         return "promoted"
     if "corrected" in statuses:
         return "corrected"
