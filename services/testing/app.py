@@ -4,6 +4,8 @@ from collections.abc import Coroutine, Iterator
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from services.testing import ageing, examining, mllp, mllp_tls
 from services.testing.code_maps import LOOK_SECONDS, CodeMaps
 from services.testing.decide import decide, react
@@ -23,8 +25,11 @@ from shared.path.transaction.code_maps import EXAMINE
 from shared.platform import db
 from shared.platform.clients import laboratories, registered
 from shared.platform.keys import Keys
-from shared.platform.settings import Process, load
+from shared.platform.settings import Process, load, partners
 from shared.process import Running, ServiceAssembly, main
+
+LABORATORY = "laboratory"
+"""The kind of the partner that a program's orders go to."""
 
 
 def assemble(keys: Keys) -> ServiceAssembly:
@@ -53,6 +58,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         service=service,
         edge=edge(keys),
         settings=_settings,
+        elsewhere=("laboratory",),
         routes=lambda running: [*routes(_receiver(running)), *ReceivedMessages(running).routes()],
         tasks=_tasks,
         answers={EXAMINE: examining.answer},
@@ -60,9 +66,15 @@ def assemble(keys: Keys) -> ServiceAssembly:
 
 
 def _settings(process: Process) -> dict[str, Settings]:
-    """With the files of MLLP, which must be right before anything is opened. Raises ConfigurationError."""
+    """Each program's numbers with its laboratory; the files of MLLP must be right before anything is opened. Raises
+    ConfigurationError."""
     ServerFiles.of(process)
-    return load(process.deploy, "testing", Settings)
+    numbers, known = load(process.deploy, "testing", Settings), partners(process.deploy).values()
+    laboratories = {program: each.name for each in known if str(each.kind) == LABORATORY for program in each.programs}
+    return {
+        program: msgspec.structs.replace(each, laboratory=laboratories.get(program, ""))
+        for program, each in numbers.items()
+    }
 
 
 def _tasks(running: Running) -> list[Coroutine[Any, Any, None]]:

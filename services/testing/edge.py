@@ -106,6 +106,8 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
             case "Task" if asks_whose(asked := _stored(entry, context)):
                 commands.extend(assigned(entry, asked))
                 stored.extend(received(asked, context.patient))
+            case "Task" if placing.is_of_laboratory(_stored(entry, context)):
+                commands.append(placing.sent_again(entry))
             case "Task":
                 commands.append(escalation_command(entry, context))
             case placing.ORDER:

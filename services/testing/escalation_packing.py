@@ -39,6 +39,7 @@ OWNERS: dict[str, str] = {
     "collection-missed": "primary-therapist",
     "collection-unknown": "case-manager",
     "result-overdue": "case-manager",
+    "order-not-sent": "case-manager",
 }
 REASONS = tuple(OWNERS)
 SIGNALS = (
@@ -56,8 +57,11 @@ SIGNALS = (
     "collection-missed",
     "collection-unknown",
     "result-overdue",
+    "order-not-sent",
 )
-OF_ORDERS = frozenset({"collection-refused", "collection-missed", "collection-unknown", "result-overdue"})
+OF_ORDERS = frozenset(
+    {"collection-refused", "collection-missed", "collection-unknown", "result-overdue", "order-not-sent"}
+)
 """Signals about an ordered test: its ServiceRequest is behind them, no report."""
 STORED_SIGNALS_MOST = 12
 """Signals of an open escalation that the state holds, more than an event shows: when the newest are corrected, the

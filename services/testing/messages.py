@@ -35,7 +35,17 @@ from shared.events.intake import (
     PatientIdentified,
     StageAdvanced,
 )
-from shared.events.internal import Lookup, RetentionBegan, StateEvent, TimePassed
+from shared.events.internal import (
+    DisclosureGaveUp,
+    DisclosureMade,
+    DisclosureOutcome,
+    DisclosureRefused,
+    DisclosureWithheld,
+    Lookup,
+    RetentionBegan,
+    StateEvent,
+    TimePassed,
+)
 from shared.events.laboratory_order import (
     LaboratoryOrderEvent,
     LaboratoryOrderFailed,
@@ -73,6 +83,12 @@ __all__ = [
     "Consumes",
     "DeathWithdrawn",
     "DischargeWithdrawn",
+    "DisclosureEnd",
+    "DisclosureGaveUp",
+    "DisclosureMade",
+    "DisclosureOutcome",
+    "DisclosureRefused",
+    "DisclosureWithheld",
     "DrugTestCancelled",
     "DrugTestCorrected",
     "DrugTestOrderEvent",
@@ -108,6 +124,7 @@ __all__ = [
     "ResultMatched",
     "ResultOverdue",
     "RetentionBegan",
+    "SendOrderAgain",
     "SignalsCorrected",
     "SpecimenCollected",
     "SpecimenReported",
@@ -187,13 +204,14 @@ class ReportResult(Command, frozen=True, kw_only=True, tag=True):
 
 class OrderDrugTest(Command, frozen=True, kw_only=True, tag=True):
     """A clinician orders a test, or puts one that stands in another window. `numbers` are those by which whoever placed
-    it names it, and a laboratory may.
+    it names it, and a laboratory may. `panel` is the LOINC code by which it is ordered, empty for any drug test.
     """
 
     order_id: str
     opens_at: datetime
     closes_at: datetime
     numbers: tuple[Number, ...] = ()
+    panel: str = ""
 
 
 class CancelDrugTest(Command, frozen=True, kw_only=True, tag=True):
@@ -201,6 +219,12 @@ class CancelDrugTest(Command, frozen=True, kw_only=True, tag=True):
 
     order_id: str
     in_error: bool = False
+
+
+class SendOrderAgain(Command, frozen=True, kw_only=True, tag=True):
+    """A person has the laboratory told again what it did not take, of the order that this Task is about."""
+
+    task_id: str
 
 
 class ReportCollection(Command, frozen=True, kw_only=True, tag=True):
@@ -237,8 +261,19 @@ class RandomDayDrawn(Event, frozen=True, kw_only=True, tag=True):
     is_due: bool
 
 
-Commands = ReportResult | OrderDrugTest | CancelDrugTest | ReportCollection | EscalationCommand | ReopenEscalation
-Internal = TimePassed | RetentionBegan | SpecimenReported | OrdersChanged | RandomDayAsked | RandomDayDrawn
+Commands = (
+    ReportResult
+    | OrderDrugTest
+    | CancelDrugTest
+    | SendOrderAgain
+    | ReportCollection
+    | EscalationCommand
+    | ReopenEscalation
+)
+DisclosureEnd = DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp
+Internal = (
+    TimePassed | RetentionBegan | SpecimenReported | OrdersChanged | RandomDayAsked | RandomDayDrawn | DisclosureEnd
+)
 REPORTS: tuple[type[Command], ...] = (ReportCollection,)
 """By which a program shows that it reports collections."""
 Consumes = (
@@ -255,6 +290,7 @@ Consumes = (
     | PatientDied
     | DeathWithdrawn
     | RandomDayDrawn
+    | DisclosureEnd
     | TimePassed
 )
 Emits = (

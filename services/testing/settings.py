@@ -77,6 +77,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     schedule: Schedule
     calendar: Calendar = OPEN
     """Days on which the program is closed, as for its sessions, and those that replace them."""
+    laboratory: str = ""
+    """The partner to which this program's orders go (its name in partners.toml); empty: they go to none."""
     local_codes: dict[str, str] = {}
     """A laboratory's own codes, `client|code` or `code`: the LOINC code they stand for, an analyte with its method
     (`xylazine definitive`) or, of a check of the specimen, its unit (`creatinine mg/dL`), or one of WITHOUT_RESULT."""

@@ -20,6 +20,10 @@ from services.testing.messages import (
     Consumes,
     DeathWithdrawn,
     DischargeWithdrawn,
+    DisclosureGaveUp,
+    DisclosureMade,
+    DisclosureRefused,
+    DisclosureWithheld,
     Emits,
     EpisodeAdmitted,
     EpisodeDischarged,
@@ -36,6 +40,7 @@ from services.testing.messages import (
     ReportCollection,
     ReportResult,
     ResolveEscalation,
+    SendOrderAgain,
     StageAdvanced,
     TimePassed,
 )
@@ -68,7 +73,7 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[
             return resumed(state, event, moment)
         case StageAdvanced() | EpisodeStepped() | EpisodePaused() | EpisodeResumed() | PatientDied() | DeathWithdrawn():
             return []
-        case RandomDayDrawn():
+        case RandomDayDrawn() | DisclosureMade() | DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
             return []
         case TimePassed():
             return escalation.emit_overdue(state.escalations, moment.now)
@@ -94,6 +99,8 @@ def _decide(state: State, command: Commands, moment: Moment[Settings]) -> Sequen
             return ordering.placed(state, command, moment)
         case CancelDrugTest():
             return ordering.cancelled(state, command, moment)
+        case SendOrderAgain():
+            return ordering.sent_again(state, command, moment)
         case ReportCollection():
             return ordering.collected(state, command, moment)
         case ReopenEscalation():

@@ -8,7 +8,7 @@ from functools import partial, reduce
 
 from msgspec.structs import replace
 
-from services.testing.decide import random_tests, waiting
+from services.testing.decide import laboratory_orders, random_tests, waiting
 from services.testing.decide.order_events import changes
 from services.testing.decide.praising import with_interruptions
 from services.testing.decide.regrading import escalate, signals_corrected
@@ -19,6 +19,9 @@ from services.testing.messages import (
     Consumes,
     DeathWithdrawn,
     DischargeWithdrawn,
+    DisclosureEnd,
+    DisclosureMade,
+    DisclosureOutcome,
     DrugTestOrderEvent,
     Emits,
     EpisodeAdmitted,
@@ -33,6 +36,7 @@ from services.testing.messages import (
     RandomDayDrawn,
     ReportCollection,
     ReportResult,
+    SendOrderAgain,
     SpecimenReported,
     StageAdvanced,
     TimePassed,
@@ -96,6 +100,9 @@ def _with_orders(
     state = reduce(evolve, emitted, evolve(before, cause))
     if isinstance(cause, ReportResult):
         return [*emitted, *_emitted(state, _with_result(state, cause, emitted, moment), cause, moment, before)]
+    if isinstance(cause, DisclosureEnd):
+        orders, ended = laboratory_orders.came_of(state.orders, cause, moment)
+        return [*emitted, *ended, *_emitted(state, orders, cause, moment, before)]
     orders, asks = _after(state, cause, before, moment)
     return [*emitted, *_emitted(state, orders, cause, moment, before), *asks]
 
@@ -108,12 +115,12 @@ def placed(state: State, command: OrderDrugTest, moment: Moment[Settings]) -> li
     opens_at, closes_at = seconds(command.opens_at), seconds(command.closes_at)
     known, now = state.orders.test(packed), seconds(moment.now)
     if known is None:
-        test = OrderedTest(packed, opens_at, closes_at, now, numbers=numbers)
+        test = OrderedTest(packed, opens_at, closes_at, now, numbers=numbers, panel=command.panel)
     elif (known.opens_at, known.closes_at) == (opens_at, closes_at):
-        test = replace(known, cancelled="", numbers=numbers or known.numbers)
+        test = replace(known, cancelled="", numbers=numbers or known.numbers, panel=command.panel or known.panel)
     else:
         moved = replace(known, opens_at=opens_at, closes_at=closes_at, announced_at=now)
-        test = replace(moved, cancelled="", silent=False, asked=False)
+        test = replace(moved, cancelled="", silent=False, asked=False, panel=command.panel or known.panel)
     orders = state.orders.with_test(waiting.waits(test, moment.settings.schedule))
     for specimen in state.specimens if known is None else ():
         orders = _belonging(orders, specimen, (), moment)
@@ -135,6 +142,11 @@ def cancelled(state: State, command: CancelDrugTest, moment: Moment[Settings]) -
     return _emitted(state, state.orders.with_test(waiting.waits(test, moment.settings.schedule)), command, moment)
 
 
+def sent_again(state: State, command: SendOrderAgain, moment: Moment[Settings]) -> list[Emits] | Refused:
+    orders = laboratory_orders.dispatched_again(state.orders, command, moment)
+    return orders if isinstance(orders, Refused) else _emitted(state, orders, command, moment)
+
+
 def collected(state: State, command: ReportCollection, moment: Moment[Settings]) -> list[Emits] | Refused:
     """What was reported last of a collection of this id stands."""
     known, identity = state.orders.test(pack_id(command.order_id)), pack_id(command.collection_id)
@@ -154,7 +166,7 @@ def number_key(number: str) -> str:
 def _concerns(state: State, cause: Consumes | Commands) -> bool:
     """Most reports are of patients of whom nothing is ordered."""
     match cause:
-        case ReportResult() | TimePassed():
+        case ReportResult() | TimePassed() | DisclosureOutcome():
             return state.orders != Orders()
         case _:
             return isinstance(cause, OF_STAY)
@@ -254,6 +266,7 @@ def _emitted(
     """The difference: what became of each test, what is taken back, what asks for a person. `before` is the state
     before the cause, where it changed more than what is ordered."""
     known, orders = (_remembered(each, state.specimens, moment) for each in (state.orders, orders))
+    orders = laboratory_orders.dispatched(orders, moment)
     stood = order_causes(replace(before or state, orders=known), moment.settings)
     stands = order_causes(replace(state, orders=orders), moment.settings)
     if orders == state.orders and stood == stands:
@@ -261,7 +274,8 @@ def _emitted(
     changed = [event for each in orders.tests for event in changes(known.test(each.id), each)]
     asked = escalate(state.escalations, stood, stands, _reason(cause), moment)
     stored = [OrdersChanged(orders=orders)] if orders != state.orders else []
-    return [*changed, *asked, *signals_corrected(stood, stands), *stored]
+    prepared = laboratory_orders.prepared(known, orders, moment.settings.laboratory)
+    return [*changed, *prepared, *asked, *signals_corrected(stood, stands), *stored]
 
 
 def _reason(cause: Consumes | Commands) -> str:
@@ -273,6 +287,8 @@ def _reason(cause: Consumes | Commands) -> str:
             return "result-reported"
         case OrderDrugTest():
             return "test-moved"
+        case DisclosureMade():
+            return "order-sent"
         case _:
             return "test-cancelled"
 

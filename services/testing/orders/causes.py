@@ -49,6 +49,8 @@ def _of(test: OrderedTest) -> Iterator[Cause]:
             pass
     if test.overdue and test.awaits_result:
         yield _cause(test, "result-overdue", 1, test.given_at)
+    if test.dispatch is not None and test.dispatch.failed_at and not test.resulted:
+        yield _cause(test, "order-not-sent", 1, test.dispatch.failed_at)
 
 
 def _cause(test: OrderedTest, reason: str, tier: int, at: int) -> Cause:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from services.testing.orders.dispatch import Dispatch
 from services.testing.specimens import Specimen
 from shared.events.envelope import name_id
 from shared.rules.packing import DAY, instant, unpack_id
@@ -47,7 +48,8 @@ class OrderedTest(msgspec.Struct, frozen=True, array_like=True):
 
     `announced_at` is when it was placed in this window. `numbers` are short digests of those by which it was placed.
     `silent`: its window passed, was listened to, and nobody came. `asked`: a person was asked what became of it.
-    `overdue`: no result came by `result_by`. `look_at` 0: nothing of it is waited for.
+    `overdue`: no result came by `result_by`. `look_at` 0: nothing of it is waited for. `panel` is the LOINC code by
+    which it was ordered, empty for any drug test; `dispatch` what its laboratory was told last.
     """
 
     id: str
@@ -63,6 +65,8 @@ class OrderedTest(msgspec.Struct, frozen=True, array_like=True):
     overdue: bool = False
     evidence: tuple[Evidence, ...] = ()
     numbers: tuple[str, ...] = ()
+    panel: str = ""
+    dispatch: Dispatch | None = None
 
     @property
     def given_at(self) -> int:

@@ -8,18 +8,19 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from services.testing import tables
-from services.testing.messages import CancelDrugTest, OrderDrugTest, ReportCollection
+from services.testing.messages import CancelDrugTest, OrderDrugTest, ReportCollection, SendOrderAgain
 from services.testing.orders.ordered import Kind
 from services.testing.orders.schedule import Schedule
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import codes_in, codings, happened, planned, planned_until, target
+from shared.edge.fhir.elements import codes_in, codings, happened, has_code, planned, planned_until, target
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.events import codes
 from shared.events.codes import LOINC
 from shared.events.drug_test_order import NO_SHOW, REFUSED
 from shared.events.envelope import Command, is_id
+from shared.events.laboratory_order import TASK as TO_LABORATORY
 from shared.events.testing import Number
 
 ORDER = "ServiceRequest"
@@ -62,18 +63,33 @@ def _ordered(entry: BundleEntry, context: Context) -> OrderDrugTest:
         )
     if request.get("doNotPerform"):
         raise refuse(422, "not-supported", f"{place}.doNotPerform", "Must be false: to cancel an order, revoke it.")
-    if not _is_drug_test(request):
+    if (panel := _panel(request)) is None:
         text = f"Must be {DRUG_TEST} ({codes.TASK}), or a LOINC code of a drug test that the hub knows."
         raise refuse(422, "code-invalid", f"{place}.code", text)
     opens_at, closes_at = _window(request, place, context)
     _require_possible(opens_at, closes_at, place, context)
     numbers = tuple(dict.fromkeys(_numbers(request)))[:NUMBERS_MOST]
-    return OrderDrugTest(order_id=str(entry.id), opens_at=opens_at, closes_at=closes_at, numbers=numbers)
+    return OrderDrugTest(order_id=str(entry.id), opens_at=opens_at, closes_at=closes_at, numbers=numbers, panel=panel)
 
 
-def _is_drug_test(request: Json) -> bool:
+def _panel(request: Json) -> str | None:
+    """The LOINC code of what is ordered; empty for any drug test, None where it is none that the hub knows."""
     coded = [(each.get("system"), each.get("code")) for each in codings(request.get("code"))]
-    return any(each == (codes.TASK, DRUG_TEST) or (each[0] == LOINC and each[1] in tables.LOINC) for each in coded)
+    panels = [str(code) for system, code in coded if system == LOINC and code in tables.LOINC]
+    return next(iter(panels), "" if (codes.TASK, DRUG_TEST) in coded else None)
+
+
+def is_of_laboratory(task: Json) -> bool:
+    """Whether this Task says how an order stands with its laboratory."""
+    return has_code(task.get("code"), codes.TASK, TO_LABORATORY)
+
+
+def sent_again(entry: BundleEntry) -> SendOrderAgain:
+    """Requested of a person. Raises HttpRefusal 422 for any other status: the laboratory alone accepts or rejects."""
+    if entry.resource["status"] != "requested":
+        text = "Must be requested, to send it again. To cancel or move the test, update its ServiceRequest."
+        raise refuse(422, "business-rule", f"{entry.place}.status", text)
+    return SendOrderAgain(task_id=str(entry.id))
 
 
 def _window(request: Json, place: str, context: Context) -> tuple[datetime, datetime]:
