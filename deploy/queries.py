@@ -519,7 +519,7 @@ async def lock_lost(writable: Connection) -> list[int]:
 
 
 async def lock_consents(writable: Connection) -> dict[ConsentName, Stated | None]:
-    """Every consent that aftercare knows, locked until the transaction ends; None once it is revoked."""
+    """Every consent that a service with a gate knows, locked until the transaction ends; None once it is revoked."""
     await writable.execute(LOCK_CONSENTS)
     rows = await writable.fetch(CONSENTS)
     return {(row["program"], row["patient"], row["consent_id"]): _stated(row) for row in rows}

@@ -13,7 +13,6 @@ from shared.path.transaction import feeds
 from shared.platform import agreement
 from shared.platform.agreement import Agreement
 
-DISCLOSES = "aftercare"
 RIGHTS_ARE_MISSING = NoAnswer("rights are missing", asked=False)
 
 
@@ -65,8 +64,12 @@ async def _rows(service: str, connection: Connection, clinic_now: datetime) -> R
         retention_seconds=waits.retention_seconds,
         unreadable_settings=await queries.unreadable_settings(connection),
         without_settings=waits.without_settings,
-        gate=ledger.shut(await queries.partitions(connection), datetime.now(UTC)) if service == DISCLOSES else "",
+        gate=await _shut(service, connection) if service in ledger.GATES else "",
         silent_feeds=await queries.silent_feeds(connection),
         meeting_feeds=[each for each in await feeds.known(connection) if each.trouble],
         reader_lacks=await queries.reader_lacks(connection),
     )
+
+
+async def _shut(service: str, connection: Connection) -> str:
+    return ledger.shut(await queries.partitions(connection), datetime.now(UTC), service)

@@ -53,7 +53,7 @@ class Rows:
     unreadable_settings: int = 0
     without_settings: int = 0
     gate: str = ""
-    """Why nothing may be disclosed; only aftercare discloses."""
+    """Why nothing may be disclosed; empty where it may, or the service discloses nothing."""
     silent_feeds: Sequence[SilentFeed] = ()
     meeting_feeds: Sequence[StoredFeed] = ()
     """Those in trouble."""

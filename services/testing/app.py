@@ -13,7 +13,15 @@ from services.testing.edge import edge
 from services.testing.guidance import GUIDANCE
 from services.testing.hl7.receiver import Hl7Receiver
 from services.testing.hl7.routes import routes
-from services.testing.messages import REPORTS, Commands, Internal, RandomDayAsked
+from services.testing.messages import (
+    REPORTS,
+    Commands,
+    ConsentDenied,
+    ConsentGiven,
+    ConsentRevoked,
+    Internal,
+    RandomDayAsked,
+)
 from services.testing.mllp_tls import ServerFiles
 from services.testing.orders.drawing import Lots
 from services.testing.received_messages import ReceivedMessages
@@ -44,6 +52,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
                 evolve=evolve,
                 due=due,
                 lives=lives,
+                urgent=(ConsentGiven, ConsentDenied, ConsentRevoked),
                 upcast=UPCAST,
                 reports=REPORTS,
             )

@@ -23,6 +23,9 @@ from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationEvent, SignalsCorrected
 from shared.events.intake import (
     CareTeamChanged,
+    ConsentDenied,
+    ConsentGiven,
+    ConsentRevoked,
     DeathWithdrawn,
     DischargeWithdrawn,
     EpisodeAdmitted,
@@ -80,6 +83,9 @@ __all__ = [
     "CollectionRefused",
     "CollectionWithdrawn",
     "Commands",
+    "ConsentDenied",
+    "ConsentGiven",
+    "ConsentRevoked",
     "Consumes",
     "DeathWithdrawn",
     "DischargeWithdrawn",
@@ -279,6 +285,9 @@ REPORTS: tuple[type[Command], ...] = (ReportCollection,)
 Consumes = (
     PatientIdentified
     | CareTeamChanged
+    | ConsentGiven
+    | ConsentDenied
+    | ConsentRevoked
     | MedicationsRecorded
     | EpisodeAdmitted
     | EpisodeDischarged

@@ -191,19 +191,21 @@ ENTRIES: tuple[CatalogueEntry, ...] = (
         ("attendance",),
         intake.read_coverage_recorded,
     ),
-    CatalogueEntry(intake.ConsentGiven, INTAKE_EVENTS, "intake", "Consent", ("aftercare",), intake.read_consent_given),
     CatalogueEntry(
-        intake.ConsentDenied, INTAKE_EVENTS, "intake", "Consent", ("aftercare",), intake.read_consent_denied
+        intake.ConsentGiven, INTAKE_EVENTS, "intake", "Consent", ("testing", "aftercare"), intake.read_consent_given
     ),
     CatalogueEntry(
-        intake.ConsentRevoked, INTAKE_EVENTS, "intake", "Consent", ("aftercare",), intake.read_consent_revoked
+        intake.ConsentDenied, INTAKE_EVENTS, "intake", "Consent", ("testing", "aftercare"), intake.read_consent_denied
+    ),
+    CatalogueEntry(
+        intake.ConsentRevoked, INTAKE_EVENTS, "intake", "Consent", ("testing", "aftercare"), intake.read_consent_revoked
     ),
     CatalogueEntry(
         intake.ConsentsCurrent,
         INTAKE_EVENTS,
         "intake",
         "none: the heartbeat of the consent ledger",
-        ("aftercare",),
+        ("testing", "aftercare"),
         intake.read_consents_current,
     ),
     CatalogueEntry(intake.PlacementReviewRequested, INTAKE_EVENTS, "intake", "Task"),

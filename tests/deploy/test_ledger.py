@@ -79,7 +79,8 @@ class Databases:
 
 @pytest.fixture
 async def databases(database: str, tmp_path: Path) -> AsyncIterator[Databases]:
-    hubfile.write(tmp_path, Hub(kafka="", issuer="", services={}, postgres={"intake": database, "aftercare": database}))
+    of_each = dict.fromkeys(("intake", "aftercare", "testing"), database)
+    hubfile.write(tmp_path, Hub(kafka="", issuer="", services={}, postgres=of_each))
     await Journal(database, {}).ensure(MONDAY)
     connection = await asyncpg.connect(database)
     yield Databases(connection, tmp_path)
@@ -177,6 +178,18 @@ async def test_a_dry_run_says_the_same_and_changes_nothing(databases: Databases)
 async def test_where_nothing_was_lost_there_is_nothing_to_reopen(databases: Databases) -> None:
     done = iop("ledger", "reopen", "--data", str(databases.folder))
     assert (done.returncode, done.stderr) == (1, "iop: no records were lost: there is nothing to reopen\n")
+
+
+async def test_testings_gate_is_opened_by_its_own_name_and_of_a_service_without_one_nothing_is(
+    databases: Databases,
+) -> None:
+    await databases.lose()
+    shown = iop("ledger", "show", "--service", "testing", "--data", str(databases.folder)).stdout
+    assert "until `iop ledger reopen --service testing`" in shown
+    assert "the gate opens" in databases.reopen("--service", "testing")
+    assert (await databases.known()).current
+    refused = iop("ledger", "show", "--service", "intake", "--data", str(databases.folder))
+    assert refused.stderr == "iop: --service: must be aftercare or testing; the others disclose nothing\n"
 
 
 async def test_the_ledger_is_shown_with_its_age_and_with_what_was_lost(databases: Databases) -> None:

@@ -17,6 +17,9 @@ from services.testing.messages import (
     CancelDrugTest,
     CareTeamChanged,
     Commands,
+    ConsentDenied,
+    ConsentGiven,
+    ConsentRevoked,
     Consumes,
     DeathWithdrawn,
     DischargeWithdrawn,
@@ -62,6 +65,8 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[
     match event:
         case PatientIdentified() | CareTeamChanged():
             return []
+        case ConsentGiven() | ConsentDenied() | ConsentRevoked():
+            return []  # the gate reads the ledger, whenever an order goes to the laboratory
         case MedicationsRecorded():
             new = grade(with_medications(state, event), moment.settings)  # what has to leave the state was not wrong
             return regrade(state, new, "medications-recorded", moment)
