@@ -48,8 +48,7 @@ def read(task: Mapping[str, Any]) -> Work:
     for each in task.get("input", ()):
         name = each["type"]["coding"][0]["code"]
         value = str(next(value for member, value in each.items() if member.startswith("value")))
-        if name not in ("report", "received"):
-            stated[name] = f"{stated[name]}, {value}" if name in stated else value
+        stated[name] = f"{stated[name]}, {value}" if name in stated else value
     return Work(
         id=task["id"],
         kind=kind,

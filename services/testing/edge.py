@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from services.testing.assigning import WHOSE, asks_whose, assigned, received, sought, task
+from services.testing.assigning import WHOSE, sought, task
 from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, unread
 from services.testing.interpretation import interpret as interpreted
 from services.testing.laboratory import NO_NUMBER, TAKEN_BACK, Component, LaboratoryReport, Status, with_authorities
@@ -103,9 +103,6 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
     grouped = {name for each in entries for name in (*results(each.resource), *members(each.resource))}
     for entry in entries:
         match entry.type:
-            case "Task" if asks_whose(asked := _stored(entry, context)):
-                commands.extend(assigned(entry, asked))
-                stored.extend(received(asked, context.patient))
             case "Task" if placing.is_of_laboratory(_stored(entry, context)):
                 commands.append(placing.sent_again(entry))
             case "Task":
@@ -120,21 +117,13 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
                 commands.extend(_commands(_of_observation(entry, submitted), entry, submitted, notes))
             case _:
                 pass
-    as_received = [each for each in entries if _is_stored_as_received(each, context)]
+    # An order is read as the hub has emitted it.
+    as_received = [each for each in entries if each.type not in ("Task", placing.ORDER)]
     accepted = [_accepted(each, notes.tags, context) for each in as_received]
     plain = [apart(each, context.now) if each.type in REPORTED else (each, ()) for each in accepted]
     stored.extend(document for _, documents in plain for document in documents)
     questions = tuple(_questions(notes, context))
     return Interpretation(tuple(commands), tuple(each for each, _ in plain), tuple(stored), questions)
-
-
-def _is_stored_as_received(entry: BundleEntry, context: Context) -> bool:
-    """An order is read as the hub has emitted it."""
-    match entry.type:
-        case "Task":
-            return asks_whose(_stored(entry, context))
-        case other:
-            return other != placing.ORDER
 
 
 def _questions(notes: _Notes, context: Context) -> Iterator[AcceptedResource]:

@@ -2,7 +2,8 @@
 
 The answers are the Tasks `map-code` whose code the table maps now; what came since is read from its bytes.
 It is done at a start and whenever a code map changed (`code_maps`). Read twice it changes nothing: each reading has its
-own id, and a row read again takes its own place.
+own id, and a row read again takes its own place. What waits for its patient goes on waiting, read anew, and what a
+person gave to a patient is theirs: whose a result is, is asked once.
 """
 
 import dataclasses
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import NamedTuple
 from uuid import UUID, uuid5
 
 import msgspec
@@ -24,7 +26,7 @@ from services.testing.senders import Sender
 from services.testing.settings import WITHOUT_RESULT, Settings
 from services.testing.worklist import MAP_CODE, Answer, answer_in, answered, is_of_time, time_task, value_task
 from shared.edge import admission, received
-from shared.edge.admission import OnePatient, Reading
+from shared.edge.admission import OnePatient, Reading, Subject
 from shared.edge.clients import Caller
 from shared.edge.contract import Context, StoredResource
 from shared.edge.fhir import parse
@@ -33,6 +35,7 @@ from shared.edge.outcome import HttpRefusal
 from shared.edge.received import Received
 from shared.path.transaction import questions, resources, waiting
 from shared.path.transaction.delivery import Commanded, Identified
+from shared.path.transaction.questions import TaskStanding
 from shared.platform import documents, log
 from shared.platform.clients import RegisteredClient
 from shared.platform.db import Connection
@@ -97,37 +100,65 @@ class Rereading:
         if document is None or document.media_type == REFUSED:
             return
         if document.media_type == received.MEDIA_TYPE:
-            await self._submit_again(document, answer, program)
+            again = await self._submitted(document, answer) if document.program == program else None
+            if again is not None:
+                await self._take(again, program)
             return
-        for result in self._results(document, answer, program):
-            async with running.inbox.pool.acquire() as connection:
-                waits_in = await waiting.programs(connection, result.cause)
-            if program in (waits_in or [document.program]):
-                await self.receiver.admit(_again(result, answer), document)
+        for again in self._results(document, answer, program):
+            await self._take(again, document.program)
 
-    async def _submit_again(self, document: Document, answer: Answer, program: str) -> None:
-        """What came as FHIR."""
-        if document.program != program:
+    async def _take(self, again: "_Again", received_by: str) -> None:
+        """Nothing of what waits for its patient in other programs alone, or became a patient's there, and of what a
+        person discarded."""
+        running, fact = self.receiver.running, again.whole.delivery
+        async with running.inbox.pool.acquire() as connection:
+            waits_in = await waiting.programs(connection, fact.id)
+            standing = await questions.standing(connection, str(fact.id))
+        if fact.program in waits_in:
+            if not await admission.wait_anew(running.inbox.pool, running.submissions.missed(again.whole)):
+                await self._take(again, received_by)
             return
+        owners = {program: each.patient for program, each in standing.items() if each.patient}
+        if waits_in or fact.program not in (owners or {received_by}) or _is_discarded(standing.get(fact.program)):
+            return
+        subject, reading = await self._whose(again, owners.get(fact.program) or again.patient)
+        if isinstance(await running.submissions.admit(subject, [reading]), Identified):
+            await self._take(again, received_by)
+
+    async def _whose(self, again: "_Again", patient: str | None) -> tuple[Subject, Reading]:
+        """Whose it is by what was decided of it; else by its identifiers. Of nobody known it is read as it came."""
+        if patient is not None:
+            return OnePatient(again.rows.delivery.program, patient), again.rows
+        running = self.receiver.running
+        async with running.inbox.pool.acquire() as connection:
+            subject = await admission.whose(connection, [again.rows])
+            subject, (rows,) = await admission.compared(connection, running.keys, subject, [again.rows])
+        return subject, rows if isinstance(subject, OnePatient) else again.whole
+
+    async def _submitted(self, document: Document, answer: Answer) -> "_Again | None":
+        """What came as FHIR; None where it has no such row."""
         running = self.receiver.running
         submitted = received.read(running.keys.decrypt(document.content))
+        present = running.inbox.settings[document.program]
         async with running.inbox.pool.acquire() as connection:
-            commands = await self._commands(connection, submitted, document, answer)
-            delivery = _delivery(commands, document, answer)
-            question = partial(assigning.task, delivery, running.inbox.settings[program])
-            reading = Reading(delivery, submitted.digests, question=question, traits=submitted.traits)
-            subject = await admission.whose(connection, [reading])
-            subject = OnePatient(program, submitted.patient) if submitted.patient is not None else subject
-            subject, readings = await admission.compared(connection, running.keys, subject, [reading])
-        if not commands:
-            return
-        if isinstance(await running.submissions.admit(subject, readings), Identified):
-            await self._submit_again(document, answer, program)
+            former = _settings(answer, document.program, running.inbox.settings)[document.program]
+            rows = tuple(_rows_of(await self._commands(connection, submitted, document, answer, former), answer))
+            whole = tuple(await self._commands(connection, submitted, document, answer, present))
+        if not rows:
+            return None
+
+        def reading(identity: UUID, commands: tuple[ReportResult, ...]) -> Reading:
+            delivery = _delivery(identity, commands, document)
+            question = partial(assigning.task, delivery, present)
+            return Reading(delivery, submitted.digests, question=question, traits=submitted.traits)
+
+        again = uuid5(document.id, answer.name)
+        return _Again(reading(document.id, whole or rows), reading(again, rows), submitted.patient)
 
     async def _commands(
-        self, connection: Connection, submitted: Received, document: Document, answer: Answer
-    ) -> tuple[ReportResult, ...]:
-        running, client = self.receiver.running, self.clients[answer.laboratory]
+        self, connection: Connection, submitted: Received, document: Document, answer: Answer, settings: Settings
+    ) -> list[ReportResult]:
+        client = self.clients[answer.laboratory]
         entries = [each for each in submitted.entries if each.type in REPORTED]
         names = [(each.type, str(each.id)) for each in entries]
         stored = await resources.stored(connection, document.program, names)
@@ -135,33 +166,60 @@ class Rereading:
             Caller(document.client, client, document.program, ()),
             submitted.patient or "",
             document.program,
-            _settings(answer, document.program, running.inbox.settings)[document.program],
+            settings,
             document.received_at,
             {name: StoredResource(row["patient"], parse(row["body"].encode())) for name, row in stored.items()},
         )
-        commands = (each for each in interpret(entries, context).commands if isinstance(each, ReportResult))
-        return tuple(_rows_of(commands, answer))
+        return [each for each in interpret(entries, context).commands if isinstance(each, ReportResult)]
 
-    def _results(self, document: Document, answer: Answer, program: str) -> list[PatientResult]:
+    def _results(self, document: Document, answer: Answer, program: str) -> "list[_Again]":
         """Those of the message's patients that have such a row; nothing of a message that was refused, or a trial."""
+        present = self.receiver.running.inbox.settings
+        former = self._read_results(document, answer, _settings(answer, program, present), program)
+        if any(document.id == uuid5(each.cause, document.digest) for each in former):
+            return []
+        found = {each.cause: each for each in self._read_results(document, answer, present, program)}
+        narrowed = (_narrowed(each, answer) for each in former)
+        return [
+            self._again(found.get(each.cause, each), each, document, answer)
+            for each in narrowed
+            if any(each.commands.values())
+        ]
+
+    def _read_results(
+        self, document: Document, answer: Answer, settings: Mapping[str, Settings], program: str
+    ) -> list[PatientResult]:
         running = self.receiver.running
-        settings = _settings(answer, program, running.inbox.settings)
         sender = Sender(answer.laboratory, self.clients[answer.laboratory], (program,))
         try:
             decoded = hl7.decode(running.keys.decrypt(document.content))
             time = ProgramTime.of(settings[program], running.clock.now())
             message = hl7.parse(decoded, time, running.process.hl7_rows)
-            found = [] if message.header.is_trial else results(message, sender, settings)
+            return [] if message.header.is_trial else results(message, sender, settings)
         except Nak:
             return []
-        if any(document.id == uuid5(each.cause, document.digest) for each in found):
-            return []
-        narrowed = (_narrowed(each, answer) for each in found)
-        return [each for each in narrowed if any(each.commands.values())]
+
+    def _again(self, whole: PatientResult, rows: PatientResult, document: Document, answer: Answer) -> "_Again":
+        """Under an id of its own: the message was decided before, and under another meaning it is another reading."""
+        named = dataclasses.replace(rows, cause=uuid5(rows.cause, answer.name))
+        (as_it_came,), (again,) = self.receiver.readings(whole, document), self.receiver.readings(named, document)
+        return _Again(as_it_came, again)
 
 
-def _delivery(commands: tuple[ReportResult, ...], document: Document, answer: Answer) -> Commanded:
-    identity = uuid5(document.id, answer.name)
+class _Again(NamedTuple):
+    """What was received of one patient, read again: the whole of it, as if it came now, and the rows of the code alone.
+    `patient` is whom it was submitted as, where somebody was known."""
+
+    whole: Reading
+    rows: Reading
+    patient: str | None = None
+
+
+def _is_discarded(standing: TaskStanding | None) -> bool:
+    return standing is not None and standing.status == "cancelled"
+
+
+def _delivery(identity: UUID, commands: tuple[ReportResult, ...], document: Document) -> Commanded:
     return Commanded(
         id=identity,
         key="",
@@ -216,9 +274,3 @@ def _taken_back(report: ReportResult, rows: tuple[Observed, ...]) -> ReportResul
         for each in rows
     )
     return msgspec.structs.replace(report, results=void, condition="valid", extent="component", again=True)
-
-
-def _again(result: PatientResult, answer: Answer) -> PatientResult:
-    """Under an id of its own: the message was decided before, and under another meaning it is another reading."""
-    cause = uuid5(result.cause, answer.name)
-    return dataclasses.replace(result, cause=cause)

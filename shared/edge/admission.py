@@ -141,8 +141,7 @@ async def wait(pool: Pool, readings: Sequence[Reading]) -> Waiting | Identified:
         async with pool.acquire() as connection, connection.transaction():
             await _store_document(connection, readings[0].delivery.document, unmatched=True)
             for reading in sorted(await _unanswered(connection, readings), key=_program):
-                named = [each for each in reading.delivery.accepted if each.name and each not in reading.listed]
-                fact = replace(reading.delivery, accepted=(*reading.listed, *named))
+                fact = _waiting(reading)
                 if not await waiting.wait(connection, fact, {fact.program: reading.digests}, reading.traits):
                     raise _IdentifiedMeanwhile
                 if reading.missing is not None:
@@ -153,26 +152,47 @@ async def wait(pool: Pool, readings: Sequence[Reading]) -> Waiting | Identified:
     return Waiting()
 
 
+async def wait_anew(pool: Pool, reading: Reading) -> bool:
+    """What waits under this id in this program is read so from now on, and asked about where it was not; False where
+    it waits no more."""
+    async with pool.acquire() as connection, connection.transaction():
+        fact = _waiting(reading)
+        if not await waiting.read_anew(connection, fact):
+            return False
+        if reading.missing is not None:
+            await resources.add(connection, [reading.missing], fact.program, fact.at)
+        await questions.add(connection, [fact])
+    return True
+
+
+def _waiting(reading: Reading) -> Commanded:
+    """The fact as it is stored while it waits."""
+    named = [each for each in reading.delivery.accepted if each.name and each not in reading.listed]
+    return replace(reading.delivery, accepted=(*reading.listed, *named))
+
+
 async def _unanswered(connection: Connection, readings: Sequence[Reading]) -> list[Reading]:
     """Those that wait: a person may have named the patient in one program, or discarded it in this one."""
     identity = str(readings[0].delivery.id)
     await questions.lock(connection, [identity])
-    answers = await questions.statuses(connection, identity)
+    answers = {program: each.status for program, each in (await questions.standing(connection, identity)).items()}
     if "completed" in answers.values():
         return []
     return [each for each in readings if answers.get(each.delivery.program) != "cancelled"]
 
 
 async def ask(pool: Pool, readings: Sequence[Reading], found: Several) -> ToAPerson:
-    """A Task in each of the programs; the same message again makes the same ones. None where it waits for its patient:
-    a Task asks for them already. Raises HttpRefusal."""
+    """A Task in each of the programs, and it is held until one is completed; the same message again makes the same
+    ones. None where it waits for its patient: a Task asks for them already. Raises HttpRefusal."""
     async with pool.acquire() as connection, connection.transaction():
-        await _store_document(connection, readings[0].delivery.document, unmatched=False)
+        await _store_document(connection, readings[0].delivery.document, unmatched=True)
+        unanswered = await _unanswered(connection, readings)
         waits = await waiting.programs(connection, readings[0].delivery.id)
-        for reading in readings:
+        for reading in sorted(unanswered, key=_program):
             fact = reading.delivery
             if fact.program in found.programs and fact.program not in waits and reading.question is not None:
                 await resources.add(connection, [reading.question(found.reason)], fact.program, fact.at)
+                await waiting.hold(connection, fact)
         await questions.add(connection, [each.delivery for each in readings])
     return ToAPerson()
 

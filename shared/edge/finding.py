@@ -1,7 +1,8 @@
-"""Whose a fact is that waits for its patient: the Task `find-patient` asks a person, and its completion is the answer.
+"""Whose a fact is that waits for its patient: a Task asks a person, and its completion is the answer.
 
-The Task has the id of the fact and of its bytes. It names no identifier: those are in the bytes alone. Nobody is
-matched by name and birth date; a person names the patient, or the patient is identified after all.
+`find-patient` asks where nobody is known, a Task of the service's own (`Edge.whose`) where several may be meant. Both
+have the id of the fact and of its bytes. They name no identifier: those are in the bytes alone. Nobody is matched by
+name and birth date; a person names the patient, or one whom nobody knew is identified after all.
 """
 
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ def task(fact: Commanded, edge: Edge, settings: object) -> AcceptedResource | No
     return work_item.task(fact.id, FIND, REASON, stated, fact.at, confidential=True) if stated else None
 
 
-async def answered(connection: Connection, entries: Sequence[BundleEntry], program: str) -> Row | None:
+async def answered(connection: Connection, edge: Edge, entries: Sequence[BundleEntry], program: str) -> Row | None:
     """The Task that this submission completes, or that has its patient, where it is such a one and alone in it."""
     if len(entries) > 1 or entries[0].method != "PUT" or entries[0].type != "Task":
         return None
@@ -43,7 +44,8 @@ async def answered(connection: Connection, entries: Sequence[BundleEntry], progr
     row = await resources.one(connection, program, ("Task", str(entry.id)))
     if row is None or not (row["patient"] or entry.resource["status"] == "completed"):
         return None
-    return row if has_code(parse(row["body"].encode()).get("code"), codes.TASK, FIND) else None
+    code = parse(row["body"].encode()).get("code")
+    return row if any(has_code(code, codes.TASK, each) for each in edge.assigns) else None
 
 
 async def delivery(

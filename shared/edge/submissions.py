@@ -136,7 +136,7 @@ class Submissions:
         async with self.inbox.pool.acquire() as connection:
             if (done := await self._question(connection, submission, caller)) is not None:
                 return done
-            if (asked := await finding.answered(connection, submission.entries, caller.program)) is not None:
+            if (asked := await finding.answered(connection, self.edge, submission.entries, caller.program)) is not None:
                 return await self._found(connection, submission, asked, caller)
             if self.edge.forms and all(each.type == forms.QUESTIONNAIRE for each in submission.entries):
                 return await self._forms_alone(connection, submission, caller)
@@ -293,6 +293,8 @@ class Submissions:
             expects = tuple(_expected(entry))
             subject = OnePatient(caller.program, str(resolved.patient))
             admitted = await self.admit(subject, [Reading(replace(delivery, expects=expects), ())])
+            if isinstance(admitted, Identified):
+                return await self._submit(submission, caller)
             answer = admitted.answer if isinstance(admitted, Stored) else answer
         return answering.done(resolved, answer, {}, {}, caller)
 
@@ -311,13 +313,13 @@ class Submissions:
                     (delivery,) = [each.delivery for each in readings]
                     return await self._deliver(replace(delivery, kind=kind, key=key, traceparent=tracing.present()))
                 case Unknown():
-                    return await admission.wait(self.inbox.pool, [self._missed(each) for each in readings])
+                    return await admission.wait(self.inbox.pool, [self.missed(each) for each in readings])
                 case Several():
                     return await admission.ask(self.inbox.pool, readings, subject)
                 case _:
                     assert_never(subject)
 
-    def _missed(self, reading: Reading) -> Reading:
+    def missed(self, reading: Reading) -> Reading:
         """With the Task that asks who its patient is."""
         fact = reading.delivery
         missing = finding.task(fact, self.edge, self.inbox.settings[fact.program])

@@ -1,11 +1,14 @@
 """An identifier finds the patient; family name and birth date only say whether it may be the wrong one."""
 
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 
-from shared.events import fhir
+from shared.events import codes, fhir
+from shared.platform import schema
 from shared.platform.traits import NOBODY, Person
 from tests.testing.receiving import ReceivingService, message
 from tests.testing.test_bundle import whole
@@ -13,6 +16,7 @@ from tests.testing.test_bundle import whole
 KNOWN = Person(("Bogus",), "1988-04-12")
 DOUBT = "identity-doubt"
 MARK = "Nobodyelse"
+SCHEMA = Path(str(schema.__path__[0]))
 
 
 def of(family: str, born: str = "", control: str = "M1", value: str = "POSITIVE") -> bytes:
@@ -192,3 +196,41 @@ async def test_neither_name_nor_birth_date_is_stored_in_clear(
     assert not [each for each in hidden if each in "".join(capfd.readouterr()).casefold()]
     (waiting,) = await testing.select("SELECT traits FROM waiting WHERE traits <> ''")
     assert len(waiting[0]) > 64, "digests of it wait"
+
+
+# What whoever may read Tasks reads of it
+
+FIGURE = b"OBX|1|NM|16226-3^Morphine^LN||8642|ng/mL|<300|H|||F"
+
+
+async def test_a_task_that_asks_whose_a_result_is_holds_nothing_that_was_found(testing: ReceivingService) -> None:
+    await in_treatment(testing)
+    content = of("Other", "19900101").rpartition(b"\r")[0] + b"\r" + FIGURE
+    assert await testing.receives(content) == "AA"
+    task = await testing.task("assign-result")
+    assert {fhir.code_of(each["type"]) for each in task["input"]} == {"laboratory", "document", "panel", "collected-on"}
+    assert not [each for each in ("8642", "16226", "orphine", "positive", "ng/mL") if each in str(task)]
+    await testing.put(task | {"status": "completed", "for": {"reference": f"Patient/{testing.patient}"}}, "ehr")
+    values = [each.get("valueQuantity", {}).get("value") for each in await testing.found("Observation")]
+    assert 8642 in values, "it is read at the report"
+
+
+async def test_what_a_task_of_an_earlier_release_holds_moves_to_where_it_waits(testing: ReceivingService) -> None:
+    await in_treatment(testing)
+    await testing.receives(of("Other", "19900101"))
+    task = await testing.task("assign-result")
+    ((content, received),) = await testing.select("DELETE FROM waiting RETURNING content, resources")
+    held = [
+        *({"type": fhir.concept(codes.INPUT, "report"), "valueString": each} for each in as_texts(content)),
+        *({"type": fhir.concept(codes.INPUT, "received"), "valueString": each} for each in as_texts(received)),
+    ]
+    former = msgspec.json.encode(task | {"input": [*task["input"], *held]}).decode()
+    await testing.pool.execute("UPDATE resources SET body = $1 WHERE type = 'Task'", former)
+    await testing.pool.execute((SCHEMA / "0034_held.sql").read_text())
+    assert (await testing.task("assign-result"))["input"] == task["input"]
+    await testing.put(task | {"status": "completed", "for": {"reference": f"Patient/{testing.patient}"}}, "ehr")
+    assert await marks(testing) == [False]
+
+
+def as_texts(array: str) -> list[str]:
+    return [msgspec.json.encode(each).decode() for each in msgspec.json.decode(array)]

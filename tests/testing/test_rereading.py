@@ -5,13 +5,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.testing.hl7.receiver import Hl7Receiver
 from services.testing.rereading import Rereading
+from shared.edge import finding
 from shared.edge.outcome import refuse
+from shared.edge.submissions import Submissions
 from shared.platform import db
 from shared.platform.clients import registered
+from shared.platform.traits import NOBODY, Person
 from tests.service import DEPLOY
 from tests.testing.receiving import AUTHORITY, ReceivingService, message
+from tests.testing.test_finding import discarded
+from tests.testing.test_identity import of
 from tests.testing.test_interpret import observation
 
 FENTANYL, COCAINE, PH = "59673-4", "14314-9", "5803-2"
@@ -36,11 +40,22 @@ async def reasons(testing: ReceivingService) -> list[str]:
     return sorted(each["reasonCode"]["coding"][0]["code"] for each in tasks if "for" in each)
 
 
-async def in_treatment(testing: ReceivingService) -> None:
+async def asked_whose(testing: ReceivingService, status: str = "requested") -> list[dict[str, Any]]:
+    """The Tasks that ask whose a result is."""
+    found = await testing.tasks(status)
+    return [each for each in found if each["code"]["coding"][0]["code"] in ("find-patient", "assign-result")]
+
+
+async def named(testing: ReceivingService, task: dict[str, Any]) -> None:
+    """A person says that it is this patient's."""
+    await testing.put(task | {"status": "completed", "for": {"reference": f"Patient/{testing.patient}"}}, "ehr")
+
+
+async def in_treatment(testing: ReceivingService, mrn: str = "SEEDED-MRN", person: Person = NOBODY) -> None:
     """Admitted, with a clean baseline."""
-    await testing.identified()
+    await testing.identified(mrn, person=person)
     await testing.admitted()
-    baseline = message("M0", value="NEGATIVE", filler="F0").replace(b"20260112083000", b"20260106083000")
+    baseline = message("M0", value="NEGATIVE", filler="F0", mrn=mrn).replace(b"20260112083000", b"20260106083000")
     assert await testing.receives(baseline) == "AA"
 
 
@@ -90,11 +105,10 @@ async def test_another_meaning_is_read_again_in_place_of_the_former(testing: Rec
 async def test_what_still_waits_for_its_patient_waits_with_its_meaning(testing: ReceivingService) -> None:
     await testing.receives(under("T17", message()))
     await mapped(testing, T17=FENTANYL)
-    asked = [each for each in await testing.tasks() if each["code"]["coding"][0]["code"] == "find-patient"]
-    (document,) = {each["input"][1]["valueString"] for each in asked}
-    assert await testing.count(f"documents WHERE id = '{document}'") == 1
+    asked = await asked_whose(testing)
+    assert await testing.count(f"documents WHERE id = '{asked[0]['id']}'") == len(asked) == 1
     await in_treatment(testing)
-    assert await reasons(testing) == [OPIOID]
+    assert (await reasons(testing), await asked_whose(testing)) == ([OPIOID], [])
     assert await testing.count("resources WHERE type = 'DiagnosticReport' AND rank IS NULL") == 2
 
 
@@ -114,14 +128,19 @@ async def test_a_code_that_is_ignored_ends_its_question(testing: ReceivingServic
     assert (await reasons(testing), await testing.tasks()) == ([], [])
 
 
-async def test_a_result_in_fhir_is_read_again_too(testing: ReceivingService) -> None:
-    await in_treatment(testing)
+async def posted(testing: ReceivingService) -> None:
+    """The same positive, as FHIR."""
     about = {
         "subject": {"identifier": {"system": AUTHORITY, "value": "SEEDED-MRN"}},
         "effectiveDateTime": "2026-01-12T08:30:00-05:00",
         "code": {"coding": [{"code": "T17"}], "text": "Novel"},
     }
     await testing.post(observation() | about | {"valueString": "POSITIVE"})
+
+
+async def test_a_result_in_fhir_is_read_again_too(testing: ReceivingService) -> None:
+    await in_treatment(testing)
+    await posted(testing)
     await mapped(testing, T17=FENTANYL)
     assert await reasons(testing) == [OPIOID]
 
@@ -159,11 +178,113 @@ async def test_what_a_busy_service_leaves_unread_is_read_at_the_next_try_and_the
     settings["demo"] = msgspec.structs.replace(settings["demo"], local_codes={"T17": FENTANYL})
     rereading, left = Rereading(testing.receiver, registered(DEPLOY)), []
 
-    async def busy_once(self: Hl7Receiver, *read: Any) -> None:
+    async def busy_once(self: Submissions, *read: Any) -> None:
         monkeypatch.undo()
         left.append(await reasons(testing))
         raise refuse(503, "throttled", "", "The service is busy.")
 
-    monkeypatch.setattr(Hl7Receiver, "admit", busy_once)
+    monkeypatch.setattr(Submissions, "admit", busy_once)
     await db.until_done(0.0, rereading.read_answered, name="rereading")
     assert (left, await reasons(testing)) == ([[]], [OPIOID])
+
+
+# Whose it is, is asked once
+
+
+async def test_what_waits_is_read_anew_however_often_its_code_is_mapped(testing: ReceivingService) -> None:
+    await testing.receives(under("T17", message()))
+    asked = await asked_whose(testing)
+    await mapped(testing, T17=COCAINE)
+    await mapped(testing, T17=FENTANYL)
+    assert (await asked_whose(testing), await testing.count("waiting")) == (asked, 1)
+    await in_treatment(testing)
+    assert (await reasons(testing), await asked_whose(testing)) == ([OPIOID], [])
+
+
+async def test_what_waits_under_a_code_that_is_ignored_by_now_accuses_nobody(testing: ReceivingService) -> None:
+    await testing.receives(under("T17", message()))
+    await mapped(testing, T17=COCAINE)
+    await mapped(testing, T17="ignored")
+    await in_treatment(testing)
+    assert await reasons(testing) == []
+
+
+async def test_a_result_in_fhir_that_waits_is_read_anew_too(testing: ReceivingService) -> None:
+    await posted(testing)
+    assert await asked_whose(testing) == [], "nobody takes it for a drug test"
+    await mapped(testing, T17=COCAINE)
+    (task,) = await asked_whose(testing)
+    await mapped(testing, T17=FENTANYL)
+    assert (await asked_whose(testing), await testing.count("waiting")) == ([task], 1)
+    await in_treatment(testing)
+    assert (await reasons(testing), await asked_whose(testing)) == ([OPIOID], [])
+
+
+async def test_a_message_that_nobody_took_for_a_drug_test_is_asked_about_once(testing: ReceivingService) -> None:
+    content = under("T17", message(), "y").replace(b"94307-6^Drug screen^LN", b"T9^x^L")
+    assert await testing.receives(content) == "AA"
+    await mapped(testing, T17=COCAINE)
+    await mapped(testing, T17=FENTANYL)
+    (asked,) = await asked_whose(testing)
+    await in_treatment(testing)
+    (completed,) = await asked_whose(testing, "completed")
+    assert (await reasons(testing), completed["id"]) == ([OPIOID], asked["id"])
+
+
+@pytest.mark.parametrize("form", ["hl7", "fhir"])
+async def test_what_a_person_gave_to_a_patient_is_theirs_under_a_new_meaning_too(
+    testing: ReceivingService, form: str
+) -> None:
+    await (testing.receives(under("T17", message())) if form == "hl7" else posted(testing))
+    await mapped(testing, T17=COCAINE)
+    await in_treatment(testing, "OTHER-MRN")
+    (task,) = await asked_whose(testing)
+    await named(testing, task)
+    assert await reasons(testing) == [OTHER]
+    await mapped(testing, T17=FENTANYL)
+    assert (await reasons(testing), await asked_whose(testing)) == ([OPIOID], [])
+    await mapped(testing, T17="ignored")
+    assert (await reasons(testing), await asked_whose(testing)) == ([], [])
+
+
+async def test_of_two_who_contradict_the_chart_it_is_asked_once_before_and_after_the_map(
+    testing: ReceivingService,
+) -> None:
+    await in_treatment(testing, person=Person(("Bogus",), "1988-04-12"))
+    await testing.receives(under("T17", of("Other", "19900101")))
+    (task,) = await asked_whose(testing)
+    await mapped(testing, T17=COCAINE)
+    assert await asked_whose(testing) == [task]
+    await named(testing, task)
+    assert await reasons(testing) == [OTHER]
+    await mapped(testing, T17=FENTANYL)
+    assert (await reasons(testing), await asked_whose(testing)) == ([OPIOID], [])
+
+
+async def test_what_a_person_discarded_is_read_no_more(testing: ReceivingService) -> None:
+    await testing.receives(under("T17", message()))
+    (task,) = await asked_whose(testing)
+    await testing.put(discarded(task), "ehr")
+    await in_treatment(testing)
+    await mapped(testing, T17=FENTANYL)
+    assert (await reasons(testing), await asked_whose(testing)) == ([], [])
+
+
+async def test_whoever_names_the_patient_while_it_is_read_anew_gives_them_what_it_means_now(
+    testing: ReceivingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await testing.receives(under("T17", message()))
+    await in_treatment(testing, "OTHER-MRN")
+    (task,) = await asked_whose(testing)
+    look = finding.delivery
+
+    async def mapped_meanwhile(*asked: Any) -> Any:
+        monkeypatch.undo()
+        found = await look(*asked)
+        await mapped(testing, T17=FENTANYL)
+        return found
+
+    monkeypatch.setattr(finding, "delivery", mapped_meanwhile)
+    await named(testing, task)
+    assert (await reasons(testing), await asked_whose(testing)) == ([OPIOID], [])
+    assert await testing.count("waiting") == 0

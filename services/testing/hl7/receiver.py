@@ -182,7 +182,7 @@ class Hl7Receiver:
 
     async def admit(self, result: PatientResult, document: Document, asked: Questions = NOTHING_ASKED) -> None:
         """What was found for one patient, in the programs it may be for. Raises HttpRefusal."""
-        await self._admit(self._readings(result, document, asked))
+        await self._admit(self.readings(result, document, asked))
 
     def _questions(self, message: Message, sender: Sender) -> Questions:
         """What no table knows is a question to a person of each program."""
@@ -217,7 +217,7 @@ class Hl7Receiver:
             case ToAPerson():
                 log.get().warning("a person says whose an hl7 result is", id=str(readings[0].delivery.id))
 
-    def _readings(self, result: PatientResult, document: Document, asked: Questions) -> list[Reading]:
+    def readings(self, result: PatientResult, document: Document, asked: Questions = NOTHING_ASKED) -> list[Reading]:
         """The result as each program reads it that it may be for."""
         return [
             self._reading(result, self._delivery(result, program, document, asked.get(program, ())))

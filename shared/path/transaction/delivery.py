@@ -161,8 +161,8 @@ class Reused(msgspec.Struct, frozen=True):
 
 
 class Identified(msgspec.Struct, frozen=True):
-    """Nothing is stored: its patient, or that of an identifier with it, has just become known, or the same update or
-    what it creates on a condition has just been stored. Look again."""
+    """Nothing is stored: its patient, or that of an identifier with it, has just become known, or what waited for them
+    is read otherwise by now, or the same update or what it creates on a condition has just been stored. Look again."""
 
 
 Answer = Committed | Incomplete | Stale | Reused | Refused | Identified

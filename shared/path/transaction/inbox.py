@@ -134,6 +134,9 @@ class Inbox:
         locked = await store.lock(connection, kind, _programs([bare(each) for each in fresh]))
         late = await waiting.gone(connection, fresh)
         answered |= {id(each): ANSWERED for each in late}
+        anew = await waiting.read_since(connection, [each for each in fresh if id(each) not in answered], self.service)
+        await store.forget_processed(connection, [each.id for each in anew])
+        answered |= {id(each): Identified() for each in anew}
         decided = await self._with_followers(connection, [each for each in fresh if id(each) not in answered])
         await consent_ledger.apply(connection, decided)
         listening_since = self._listening.since

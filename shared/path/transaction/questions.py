@@ -24,7 +24,7 @@ _ROW = """SELECT body, version FROM resources WHERE type = 'Task' AND id = $1 AN
     FOR UPDATE"""
 _LOCK = """SELECT id, program, body FROM resources WHERE type = 'Task' AND id = ANY($1::text[]) AND length(patient) = 0
     ORDER BY id, program FOR UPDATE"""
-_STATUSES = "SELECT program, status FROM resources WHERE type = 'Task' AND id = $1"
+_STANDING = "SELECT program, status, patient FROM resources WHERE type = 'Task' AND id = $1"
 _OLDER = """SELECT body, version FROM resources WHERE program = $1 AND type = 'Task' AND status = ANY($2::text[])
     AND length(patient) = 0 AND at <= $3 ORDER BY id FOR UPDATE"""
 _WAIT = """INSERT INTO waiting_results (program, task, result, at) SELECT $1, $2, r, $4 FROM unnest($3::uuid[]) AS r
@@ -91,9 +91,17 @@ async def lock(connection: Connection, identities: Sequence[str]) -> dict[tuple[
     return {(row["program"], row["id"]): _task(row["body"]) for row in rows}
 
 
-async def statuses(connection: Connection, identity: str) -> dict[str, str]:
-    """By program, how the Task of this id stands, of a patient too."""
-    return {row["program"]: row["status"] for row in await connection.fetch(_STATUSES, identity)}
+class TaskStanding(NamedTuple):
+    """How a Task stands, and whose it is: nobody's is empty."""
+
+    status: str
+    patient: str
+
+
+async def standing(connection: Connection, identity: str) -> dict[str, TaskStanding]:
+    """By program, how the Task of this id stands."""
+    rows = await connection.fetch(_STANDING, identity)
+    return {row["program"]: TaskStanding(row["status"], row["patient"]) for row in rows}
 
 
 def found(task: fhir.Element, patient: str, now: datetime) -> AcceptedResource:

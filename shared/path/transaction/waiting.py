@@ -31,13 +31,18 @@ _WAITED = """SELECT w.id, w.program, w.digest, w.producer, w.content, w.resource
     ON w.program = u.program AND w.digest = u.digest ORDER BY w.sequence"""
 _PROGRAMS = "SELECT key, program FROM state WHERE kind = 'patient' AND key = ANY($1::text[]) AND program <> ''"
 _MATCHED = "DELETE FROM waiting WHERE id = ANY($1::uuid[]) RETURNING id, program, resources"
-_ONE = """SELECT id, program, producer, content, resources, at FROM waiting WHERE id = $1 AND program = $2
+_ONE = """SELECT id, program, digest, producer, content, resources, at FROM waiting WHERE id = $1 AND program = $2
     ORDER BY digest LIMIT 1"""
+_DIGESTS = "SELECT digest FROM waiting WHERE id = $1 AND program = $2"
+_READ_ANEW = """UPDATE waiting SET content = $3, resources = coalesce($4, resources) WHERE id = $1 AND program = $2
+    RETURNING id"""
 _DISCARDED = "DELETE FROM waiting WHERE id = $1 AND program = $2 RETURNING id, program, resources"
 _WAITS = "SELECT DISTINCT id, program FROM waiting WHERE id = ANY($1::uuid[])"
 _WAITS_IN = "SELECT DISTINCT program FROM waiting WHERE id = $1 ORDER BY program"
 _AWAITED = "SELECT DISTINCT digest FROM waiting WHERE program = $1 AND strpos(resources, $2) > 0"
 _TAKEN = "UPDATE documents SET unmatched = false WHERE id = ANY($1::uuid[])"
+HELD = ""
+"""In the place of a digest: no identification brings the patient of such a fact, a person names them."""
 
 
 async def wait(
@@ -54,18 +59,50 @@ async def wait(
     for program, digests in programs.items():
         if await aliases.resolve(connection, program, digests):
             return False
+    await _store(connection, fact, *columns, traits)
+    await resources.add(connection, [each for each in fact.accepted if not each.name], fact.program, fact.at)
+    return True
+
+
+async def hold(connection: Connection, fact: Commanded) -> None:
+    """Store a fact until a person says whose it is; nothing of it is read before."""
+    await _store(connection, fact, [fact.program], [HELD], NO_TRAITS)
+
+
+async def _store(
+    connection: Connection, fact: Commanded, programs: Sequence[str], digests: Sequence[str], traits: Traits
+) -> None:
     await connection.execute(
         _WAIT,
         fact.id,
-        *columns,
+        programs,
+        digests,
         fact.producer,
-        msgspec.json.encode(fact.commands).decode(),
-        msgspec.json.encode(fact.accepted).decode(),
+        _text(fact.commands),
+        _text(fact.accepted),
         fact.at,
-        msgspec.json.encode(traits).decode() if traits else "",
+        _text(traits) if traits else "",
     )
-    await resources.add(connection, [each for each in fact.accepted if not each.name], fact.program, fact.at)
+
+
+async def read_anew(connection: Connection, fact: Commanded) -> bool:
+    """What the fact of this id is read as from now on, where it waits in its program; what came with it stays where
+    nothing is given. False where it waits no more: whoever learns its patient, or names them, decides before or after.
+    """
+    digests = [row["digest"] for row in await connection.fetch(_DIGESTS, fact.id, fact.program)]
+    columns = [(fact.program, each) for each in sorted(digests) if each != HELD]
+    await connection.execute(_EXPECT, [program for program, _ in columns], [digest for _, digest in columns])
+    await questions.lock(connection, [str(fact.id)])
+    accepted = _text(fact.accepted) if fact.accepted else None
+    if not await connection.fetch(_READ_ANEW, fact.id, fact.program, _text(fact.commands), accepted):
+        return False
+    if digests != [HELD]:
+        await resources.add(connection, [each for each in fact.accepted if not each.name], fact.program, fact.at)
     return True
+
+
+def _text(content: object) -> str:
+    return msgspec.json.encode(content).decode()
 
 
 async def one(
@@ -73,7 +110,18 @@ async def one(
 ) -> Commanded | None:
     """The fact as this patient's; None where it does not wait in this program any more."""
     row = await connection.fetchrow(_ONE, fact, program)
-    return None if row is None else _fact(row, patient, service)
+    return None if row is None else _unlisted(_fact(row, patient, service), row["digest"])
+
+
+def _unlisted(fact: Commanded, digest: str) -> Commanded:
+    """Of one that was held nothing was listed, which it would take the place of."""
+    if digest != HELD:
+        return fact
+    commands = (
+        msgspec.structs.replace(each, listed_as="") if "listed_as" in each.__struct_fields__ else each
+        for each in fact.commands
+    )
+    return msgspec.structs.replace(fact, commands=tuple(commands))
 
 
 async def gone(connection: Connection, deliveries: Iterable[AnyDelivery]) -> list[Commanded]:
@@ -87,6 +135,17 @@ async def gone(connection: Connection, deliveries: Iterable[AnyDelivery]) -> lis
     waits = {(row["id"], row["program"]) for row in rows}
     first = {each.fact: id(each) for each in reversed(named) if (each.fact, each.program) in waits}
     return [each for each in named if first.get(each.fact) != id(each)]
+
+
+async def read_since(connection: Connection, deliveries: Iterable[AnyDelivery], service: Service) -> list[Commanded]:
+    """Those whose fact was read anew since it was looked at: they are to be looked at again. Their Tasks are locked
+    (`gone`)."""
+    found = []
+    for each in deliveries:
+        if isinstance(each, Commanded) and each.fact is not None:
+            now = await one(connection, each.program, each.fact, patient_id(each.key), service)
+            found += [each] if now is not None and now.commands != each.commands else []
+    return found
 
 
 async def end(connection: Connection, deliveries: Iterable[AnyDelivery]) -> None:
