@@ -18,7 +18,7 @@ from services.testing.laboratory import NO_NUMBER, TAKEN_BACK, Component, Labora
 from services.testing.measures import topic_of
 from services.testing.messages import ReportResult
 from services.testing.observations import REPORT, STATUS, codes_of, report_of, tagged
-from services.testing.orders import placing
+from services.testing.orders import collecting, placing
 from services.testing.prose import apart
 from services.testing.submitted import (
     Submitted,
@@ -68,7 +68,7 @@ TAKES: dict[str, ResourceSupport] = {
     **dict.fromkeys(REPORTED, _SENT),
     "Specimen": msgspec.structs.replace(_SENT, search=SPECIMENS),
     "ServiceRequest": msgspec.structs.replace(_SENT, search=IDENTIFIED),
-    "Task": ResourceSupport((*_READ, "update", "patch"), TASKS),
+    "Task": ResourceSupport((*_READ, "create", "update", "patch"), TASKS, conditional_create=True),
     "DetectedIssue": ResourceSupport(_READ, FINDINGS),
     "DocumentReference": ResourceSupport(_READ, DOCUMENTS),
     "Binary": ResourceSupport(("read",)),
@@ -105,7 +105,10 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
         match entry.type:
             case "Task" if placing.is_of_laboratory(_stored(entry, context)):
                 commands.append(placing.sent_again(entry))
+            case "Task" if collecting.is_collection(entry, context):
+                commands.extend(collecting.reported(entry, entries, context))
             case "Task":
+                collecting.require_collection(entry)
                 commands.append(escalation_command(entry, context))
             case placing.ORDER:
                 commands.append(placing.placed(entry, context))
@@ -117,13 +120,25 @@ def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretatio
                 commands.extend(_commands(_of_observation(entry, submitted), entry, submitted, notes))
             case _:
                 pass
-    # An order is read as the hub has emitted it.
-    as_received = [each for each in entries if each.type not in ("Task", placing.ORDER)]
+    as_received = [each for each in entries if _is_stored_as_received(each, context)]
     accepted = [_accepted(each, notes.tags, context) for each in as_received]
-    plain = [apart(each, context.now) if each.type in REPORTED else (each, ()) for each in accepted]
+    plain = [apart(each, context.now) if _may_hold_prose(each, context) else (each, ()) for each in accepted]
     stored.extend(document for _, documents in plain for document in documents)
     questions = tuple(_questions(notes, context))
     return Interpretation(tuple(commands), tuple(each for each, _ in plain), tuple(stored), questions)
+
+
+def _is_stored_as_received(entry: BundleEntry, context: Context) -> bool:
+    """An order is read as the hub has emitted it."""
+    match entry.type:
+        case "Task":
+            return collecting.is_collection(entry, context)
+        case other:
+            return other != placing.ORDER
+
+
+def _may_hold_prose(entry: BundleEntry, context: Context) -> bool:
+    return entry.type in REPORTED or collecting.is_collection(entry, context)
 
 
 def _questions(notes: _Notes, context: Context) -> Iterator[AcceptedResource]:
@@ -298,4 +313,5 @@ def edge(keys: Keys) -> Edge:
         code_lines={MAP_CODE: line_of},
         context=CONTEXT,
         context_beside=frozenset({"DiagnosticReport", "Observation"}),
+        behind=collecting.behind,
     )

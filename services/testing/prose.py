@@ -15,7 +15,7 @@ from shared.events import codes
 from shared.events.fhir import base64_text
 from shared.path.transaction.resources import AcceptedResource
 
-_PROSE = ("text", "presentedForm", "conclusion", "note")
+_PROSE = ("text", "presentedForm", "conclusion", "note", "description")
 _PLAIN, _NARRATIVE = "text/plain", "application/xhtml+xml"
 _AS_BYTES = "application/octet-stream"
 
@@ -68,6 +68,7 @@ def _written(resource: Json) -> Iterator[_Written]:
 def _lines(resource: Json) -> Iterator[str]:
     conclusion = str(resource.get("conclusion", ""))
     yield "" if states_a_condition(conclusion) else conclusion
+    yield str(resource.get("description", ""))
     for note in resource.get("note", ()):
         if not states_a_condition(str(note.get("text", ""))) or note.keys() - {"text"}:
             yield _signed(note)

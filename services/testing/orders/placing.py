@@ -30,12 +30,12 @@ AHEAD_DAYS_MOST = 366
 NUMBERS_MOST = 4
 _ORDERS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
 _GIVEN = ("available", "unsatisfactory")
-_NOT_GIVEN: dict[str, Kind] = {REFUSED: "refused", NO_SHOW: "missed"}
+NOT_GIVEN: dict[str, Kind] = {REFUSED: "refused", NO_SHOW: "missed"}
 
 
 def placed(entry: BundleEntry, context: Context) -> Command:
     """What it asks for by its status. Raises HttpRefusal 422."""
-    _require_known(entry, context)
+    require_known(entry, context)
     request, place = entry.resource, entry.place
     match request["status"]:
         case "active":
@@ -48,11 +48,11 @@ def placed(entry: BundleEntry, context: Context) -> Command:
             raise refuse(422, "business-rule", f"{place}.status", text)
 
 
-def _require_known(entry: BundleEntry, context: Context) -> None:
-    """Only a result waits for its patient. Raises HttpRefusal 409."""
+def require_known(entry: BundleEntry, context: Context, names: str = "subject") -> None:
+    """Only a result waits for its patient, whom this element names. Raises HttpRefusal 409."""
     if not context.patient:
         text = "The patient is not known yet; try again later."
-        raise refuse(409, "transient", f"{entry.place}.subject", text, Retry_After="5")
+        raise refuse(409, "transient", f"{entry.place}.{names}", text, Retry_After="5")
 
 
 def _ordered(entry: BundleEntry, context: Context) -> OrderDrugTest:
@@ -138,7 +138,7 @@ def collections(entry: BundleEntry, context: Context) -> Iterator[ReportCollecti
         yield ReportCollection(order_id=each, collection_id=str(entry.id), kind=None, at=context.now)
     if not named:
         return
-    _require_known(entry, context)
+    require_known(entry, context)
     kind, at = _kind(entry), _at(entry, context)
     for each in named:
         yield ReportCollection(order_id=each, collection_id=str(entry.id), kind=kind, at=at)
@@ -162,9 +162,9 @@ def _kind(entry: BundleEntry) -> Kind | None:
 
 def _not_given(specimen: Json, place: str) -> Kind:
     stated = {code for each in specimen.get("condition", ()) for code in codes_in(each, codes.OUTCOME)}
-    found = [kind for code, kind in _NOT_GIVEN.items() if code in stated]
+    found = [kind for code, kind in NOT_GIVEN.items() if code in stated]
     if len(found) != 1:
-        text = f"Of an ordered test without a specimen, must be one of {', '.join(_NOT_GIVEN)} ({codes.OUTCOME})."
+        text = f"Of an ordered test without a specimen, must be one of {', '.join(NOT_GIVEN)} ({codes.OUTCOME})."
         raise refuse(422, "code-invalid", f"{place}.condition", text)
     return found[0]
 

@@ -1,0 +1,164 @@
+"""FHIR in about an ordered test, by a Task whose focus is its ServiceRequest: how an EHR that works by Tasks says what
+became of the collection, or that nobody is to be asked for it any more. Pure.
+
+It is decided as a Specimen that names the order is (`placing`): whichever of the two comes, the same stands.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from services.testing.messages import CancelDrugTest, ReportCollection
+from services.testing.orders.ordered import Kind
+from services.testing.orders.placing import DRUG_TEST, NOT_GIVEN, ORDER, require_known
+from shared.edge.contract import Context
+from shared.edge.fhir import BundleEntry
+from shared.edge.fhir.elements import codes_in, happened, has_code, target
+from shared.edge.json import Json
+from shared.edge.outcome import HttpRefusal, refuse
+from shared.events import codes
+from shared.events.envelope import is_id
+from shared.path.transaction.resources import Name
+
+FULFIL = "http://hl7.org/fhir/CodeSystem/task-code", "fulfill"
+_ENDED = ("completed", "failed", "rejected")
+_NOT_COLLECTED = ("failed", "rejected")
+
+
+def is_collection(entry: BundleEntry, context: Context) -> bool:
+    """Whether it is such a Task: of one that is updated as it stands, so that none of the hub's becomes one."""
+    return entry.type == "Task" and _is_collection(_before(entry, context) or entry.resource)
+
+
+def require_collection(entry: BundleEntry) -> None:
+    """Of any other Task. Raises HttpRefusal 422: a client makes none, for the hub asks by them."""
+    if entry.method == "POST":
+        raise refuse(422, "business-rule", f"{entry.place}.code", f"Must be {DRUG_TEST} ({codes.TASK}).")
+
+
+def behind(entries: Sequence[BundleEntry], context: Context) -> list[Name]:
+    """The orders that such Tasks are about, and the Specimens that they name."""
+    tasks = [each.resource for each in entries if is_collection(each, context)]
+    orders = [(ORDER, each) for task in tasks if (each := _order(task)) is not None]
+    return [*orders, *(("Specimen", each) for task in tasks for each in _specimens(task))]
+
+
+def reported(
+    entry: BundleEntry, entries: Sequence[BundleEntry], context: Context
+) -> Iterator[ReportCollection | CancelDrugTest]:
+    """What it says of its order now, and that it says nothing more of one that it named before. Raises HttpRefusal."""
+    require_known(entry, context, "for")
+    _require_program(entry, context)
+    before, task = _before(entry, context), entry.resource
+    if not _is_collection(task):
+        raise refuse(422, "business-rule", f"{entry.place}.code", f"Must stay {DRUG_TEST} ({codes.TASK}).")
+    _require_may_follow(entry, before)
+    order_id, collection_id = _required_order(entry, entries, context), str(entry.id)
+    named = _order(before) if _has_ended(before) else None
+    if named is not None and (named != order_id or not _has_ended(task)):
+        yield ReportCollection(order_id=named, collection_id=collection_id, kind=None, at=context.now)
+    match task["status"]:
+        case "completed":
+            at = _given_at(entry, entries, context)
+            yield ReportCollection(order_id=order_id, collection_id=collection_id, kind="collected", at=at)
+        case status if status in _NOT_COLLECTED:
+            kind, at = _not_given(entry), _stated_at(entry, context) or context.now
+            yield ReportCollection(order_id=order_id, collection_id=collection_id, kind=kind, at=at)
+        case "cancelled" if before is None or before["status"] != "cancelled":
+            yield CancelDrugTest(order_id=order_id)
+        case _:
+            pass
+
+
+def _before(entry: BundleEntry, context: Context) -> Json | None:
+    """What it replaces."""
+    stored = context.stored.get((entry.type, str(entry.id)))
+    return stored.body if stored is not None else None
+
+
+def _is_collection(task: Json) -> bool:
+    """Fulfilment of something else than an order is none of it."""
+    if has_code(task.get("code"), codes.TASK, DRUG_TEST):
+        return True
+    return has_code(task.get("code"), *FULFIL) and _order(task) is not None
+
+
+def _has_ended(task: Json | None) -> bool:
+    return task is not None and task["status"] in _ENDED
+
+
+def _order(task: Json | None) -> str | None:
+    """The hub's id of the order that it is about."""
+    found = target((task or {}).get("focus"), ORDER)
+    return found if found is not None and is_id(found) else None
+
+
+def _specimens(task: Json) -> Iterator[str]:
+    for each in task.get("output", ()):
+        if (found := target(each.get("valueReference"), "Specimen")) is not None:
+            yield found
+
+
+def _require_program(entry: BundleEntry, context: Context) -> None:
+    """Raises HttpRefusal 403."""
+    if context.caller.client.reports:
+        text = "The program says what became of a collection; a laboratory reports its result."
+        raise refuse(403, "forbidden", f"{entry.place}.code", text)
+
+
+def _required_order(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> str:
+    """Raises HttpRefusal 422 where it names none of this patient's."""
+    found = _order(entry.resource)
+    if found is None:
+        text = "Must refer to the ServiceRequest of the ordered test, by the hub's id."
+        raise refuse(422, "required", f"{entry.place}.focus", text)
+    stored = context.stored.get((ORDER, found))
+    is_theirs = stored is not None and stored.patient == context.patient
+    if not (is_theirs or any((each.type, each.id) == (ORDER, found) for each in entries)):
+        raise refuse(422, "not-found", f"{entry.place}.focus", "No ordered test of this patient has this id.")
+    return found
+
+
+def _require_may_follow(entry: BundleEntry, before: Json | None) -> None:
+    """Raises HttpRefusal 409 for what FHIR's Task can't become, and would mean two things here."""
+    status, was = entry.resource["status"], (before or {}).get("status")
+    if was == "cancelled" and status != "cancelled":
+        raise _conflict(entry, "It revoked its order: put the ServiceRequest as active again, and send another Task.")
+    if was in _ENDED and status == "cancelled":
+        raise _conflict(entry, "It has ended: what it said is taken back as entered-in-error.")
+
+
+def _conflict(entry: BundleEntry, text: str) -> HttpRefusal:
+    return refuse(409, "conflict", f"{entry.place}.status", text)
+
+
+def _not_given(entry: BundleEntry) -> Kind:
+    stated = set(codes_in(entry.resource.get("statusReason"), codes.OUTCOME))
+    found = [kind for code, kind in NOT_GIVEN.items() if code in stated]
+    if len(found) != 1:
+        text = f"Of a test without a specimen, must be one of {', '.join(NOT_GIVEN)} ({codes.OUTCOME})."
+        raise refuse(422, "code-invalid", f"{entry.place}.statusReason", text)
+    return found[0]
+
+
+def _given_at(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> datetime:
+    """Its own word, else that of the Specimen which it names. Raises HttpRefusal 422."""
+    if (stated := _stated_at(entry, context)) is not None:
+        return stated
+    for name in _specimens(entry.resource):
+        stored = context.stored.get(("Specimen", name))
+        sent = (each.resource for each in entries if (each.type, each.id) == ("Specimen", name))
+        specimen = next(sent, stored.body if stored is not None and stored.patient == context.patient else {})
+        collection = specimen.get("collection", {})
+        text = collection.get("collectedDateTime", collection.get("collectedPeriod", {}).get("start"))
+        if text is not None:
+            return happened(text, f"{entry.place}.output", context.time)
+    text = "Must say when the specimen was given: the end of executionPeriod, or an output with its Specimen."
+    raise refuse(422, "required", f"{entry.place}.executionPeriod", text)
+
+
+def _stated_at(entry: BundleEntry, context: Context) -> datetime | None:
+    period, place = entry.resource.get("executionPeriod", {}), f"{entry.place}.executionPeriod"
+    for name in ("end", "start"):
+        if name in period:
+            return happened(period[name], f"{place}.{name}", context.time)
+    return None
