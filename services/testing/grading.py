@@ -11,7 +11,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from services.testing import tables
-from services.testing.checks import CHECKS, concentration_by, finding_by
+from services.testing.checks import CHECKS, finding_by
 from services.testing.medications import IngredientPeriod
 from services.testing.settings import Settings
 from services.testing.specimens import (
@@ -61,11 +61,6 @@ class _Circumstances:
     day: date
     residual: frozenset[str]
     depot_days: int
-
-    @property
-    def concentration(self) -> Condition:
-        """What creatinine and specific gravity show with one another."""
-        return concentration_by(self.specimen.checks())
 
     @property
     def in_question(self) -> tuple[str, ...]:
@@ -127,7 +122,7 @@ def _results(by: _Circumstances) -> tuple[AnalyteResult, ...]:
                 code=code,
                 code_system=system,
                 analyte=analyte_of(row.measure),
-                finding=_finding(row.measure, by.concentration),
+                finding=_finding(row.measure, by.specimen.concentration),
                 confirmed=definitive_of(row.measure),
                 outcome=outcome,
                 explained_by=explained_by,
@@ -154,7 +149,7 @@ def _outcome(row: Row, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
         return "pending", None
     if tables.family_of(analyte) is None:
         return "pending", None
-    if _finding(measure, by.concentration) == "indeterminate":
+    if _finding(measure, by.specimen.concentration) == "indeterminate":
         return "indeterminate", None
     if letter == "v" or tables.family_of(analyte) == "validity":
         return ("valid" if condition == "unclear" else condition), None

@@ -1,13 +1,13 @@
 """A specimen and the versions of what was reported of it, packed: each row as final as its laboratory made it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from services.testing import tables
-from services.testing.checks import CHECKS, GRAVITY, Check, condition_by, gravest
+from services.testing.checks import CHECKS, GRAVITY, Check, concentration_by, condition_by, gravest
 from shared.events.codes import LOINC
 from shared.events.testing import Condition, ReportStatus, ResultFinding, ResultStatus
 
@@ -100,13 +100,14 @@ class Row(NamedTuple):
     received: str = ""
 
 
-class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True):
+class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True, dict=True):
     """What is known of one specimen, over all reports about it; it is read as one DiagnosticReport of this id.
 
     `keys` are short digests of its names (`same_specimen`). Plain rows issued until `evicted_until` were evicted.
     `residual` are the metabolite groups whose positive could not show new use when it was graded last. `matrix` is what
     it is, where it is no urine: the windows, the limits and the expectations of urine are not its own. It stays
-    `doubted` once a report of it was, in whatever order they came.
+    `doubted` once a report of it was, in whatever order they came. What follows from its versions is computed once,
+    and remembered with it (`dict`): it never changes, and a decision asks for it many times.
     """
 
     id: str
@@ -122,22 +123,29 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True):
         """Whether a positive in it shows use of about its time, not of months before."""
         return self.matrix not in tables.LONG_LOOK_BACK
 
-    @property
+    @cached_property
     def collected_at(self) -> int:
         """To the minute rather than to the day, then by the version that stands."""
-        return _collected_at(self)
+        stated = ((each.to_minute, each.age, each.collected_at) for each in self.versions if each.collected_at)
+        return max(stated, default=(0, 0, 0))[2]
 
-    @property
+    @cached_property
     def condition(self) -> Condition:
         """The gravest of what was said last and of what the checks that stand show: one that passes, reported later,
         takes away nothing that another one found."""
-        return _condition(self)
+        return gravest([*self.stated(), condition_by(self.checks)])
 
-    def checks(self) -> Iterator[tuple[str, Check]]:
+    @cached_property
+    def concentration(self) -> Condition:
+        """What creatinine and specific gravity show with one another."""
+        return concentration_by(self.checks)
+
+    @cached_property
+    def checks(self) -> tuple[tuple[str, Check], ...]:
         """What each check that stands shows, with its analyte."""
-        for row in self.rows:
-            if is_check(row.measure) and row.status not in (*VOID, "registered") and letter_of(row.measure) in CHECKS:
-                yield analyte_of(row.measure), CHECKS[letter_of(row.measure)]
+        checking = [row for row in self.rows if is_check(row.measure) and row.status not in (*VOID, "registered")]
+        shown = ((analyte_of(row.measure), letter_of(row.measure)) for row in checking)
+        return tuple((analyte, CHECKS[letter]) for analyte, letter in shown if letter in CHECKS)
 
     def stated(self) -> Iterator[Condition]:
         """What the report says that was issued last, and each that an earlier release stored beside its checks."""
@@ -151,13 +159,13 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True):
         checks = {key_of(each) for each in version.measures if is_check(each) and letter_of(each) == failed}
         return version.status not in VOID and bool(checks if version.status in SETTLED else checks - self.settled)
 
-    @property
+    @cached_property
     def issued_at(self) -> int:
         """Where it is known; else when it was collected."""
         known = (each.issued_at for each in self.versions if 0 < each.issued_at < LAST)
         return max(known, default=self.collected_at)
 
-    @property
+    @cached_property
     def rows(self) -> tuple[Row, ...]:
         """Those that count; what was preliminary counts until it is settled, though a later one may wait beside, and is
         final where its laboratory made it so without sending it again."""
@@ -184,7 +192,7 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True):
                 unseen = (each for each in version.measures if key_of(each) not in seen)
                 yield from (Row(with_letter(each, LETTERS["indeterminate"]), "final") for each in unseen)
 
-    @property
+    @cached_property
     def live(self) -> tuple[Measure, ...]:
         """The measures that were not taken back."""
         return tuple(row.measure for row in self.rows if row.status not in VOID)
@@ -194,20 +202,12 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True):
         """Everything was taken back; a rejected specimen is none of it: a person collects another."""
         return self.status in VOID and self.condition != "rejected-unsatisfactory"
 
-    @property
+    @cached_property
     def status(self) -> ReportStatus:
         """Of the whole, from its rows."""
         return _status(self)
 
 
-# A decision asks for these many times, before and after it; of one patient there are some thirty specimens.
-@lru_cache(maxsize=256)
-def _collected_at(specimen: Specimen) -> int:
-    stated = ((each.to_minute, each.age, each.collected_at) for each in specimen.versions if each.collected_at)
-    return max(stated, default=(0, 0, 0))[2]
-
-
-@lru_cache(maxsize=256)
 def _status(specimen: Specimen) -> ReportStatus:
     statuses = {row.status for row in specimen.rows} or {each.status for each in specimen.versions} - {"promoted"}
     live = statuses - set(VOID)
@@ -227,7 +227,6 @@ def _is_partly_void(specimen: Specimen) -> bool:
     return bool(void) and bool(live) and max(void) > min(live)
 
 
-@lru_cache(maxsize=256)
 def _standing(specimen: Specimen) -> tuple[Row, ...]:
     if not any(version.status in UNFINISHED for version in specimen.versions):
         return tuple(specimen.reported())
@@ -268,11 +267,6 @@ def made_final_at(measured: Measure, version: Version, versions: Sequence[Versio
             or (not each.measures and each.report == version.report)
         )
     ]
-
-
-@lru_cache(maxsize=256)
-def _condition(specimen: Specimen) -> Condition:
-    return gravest([*specimen.stated(), condition_by(specimen.checks())])
 
 
 def measure(
