@@ -208,10 +208,13 @@ def _apart(rows: Sequence[_Row]) -> list[_Row]:
 
 
 def _speaking(versions: Sequence[Version]) -> set[Version]:
-    """Versions that count without any row: what closes or promotes its report, where and how the specimen was."""
-    heads = {msgspec.structs.replace(each, measures=()) for each in versions}
+    """Versions that count without any row: what closes or promotes its report, where and how the specimen was.
+
+    Of several that say it the same one stands each time: a set has another order in each process.
+    """
+    heads = sorted({msgspec.structs.replace(each, measures=()) for each in versions}, key=_place, reverse=True)
     last: dict[str, Version] = {}
-    for each in sorted((each for each in heads if each.closes), key=lambda each: (each.issued_at, RANK[each.status])):
+    for each in sorted((each for each in heads if each.closes), key=_place):
         last[each.report] = each
     promoting = {
         msgspec.structs.replace(each, measures=())
@@ -239,6 +242,6 @@ def _in_order(measures: Sequence[Measure]) -> tuple[Measure, ...]:
     return tuple(sorted(measures, key=lambda each: (first[code_of(each)], sub_of(each), letter_of(each))))
 
 
-def _place(version: Version) -> tuple[int, int, str, int, bool, str, str]:
-    own = version.report, version.collected_at, version.to_minute, version.condition, version.closes
+def _place(version: Version) -> tuple[int, int, str, int, bool, str, str, str]:
+    own = version.report, version.collected_at, version.to_minute, version.condition, version.closes, version.received
     return version.issued_at, RANK[version.status], *own
