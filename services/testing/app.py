@@ -28,6 +28,7 @@ from services.testing.received_messages import ReceivedMessages
 from services.testing.rereading import Rereading
 from services.testing.settings import Settings
 from services.testing.state import UPCAST, VERSION, State, due, evolve, lives
+from services.testing.worklist import unsettled
 from shared.path.service import PATIENT, Decider, Service
 from shared.path.transaction.code_maps import EXAMINE
 from shared.platform import db
@@ -61,6 +62,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         internal=Internal,
         keys=keys,
         lookups={RandomDayAsked: Lots(keys).answer},
+        unsettled=unsettled,
         guidance=GUIDANCE,
     )
     return ServiceAssembly(

@@ -23,6 +23,7 @@ from shared.edge.work_item import INSTANT
 from shared.events import codes, fhir
 from shared.events.codes import HUB
 from shared.path.transaction.code_maps import MappedCode
+from shared.path.transaction.delivery import Commanded
 from shared.path.transaction.questions import OPEN, Question
 from shared.path.transaction.resources import AcceptedResource
 
@@ -32,6 +33,8 @@ CHECK_TIME = "check-time"
 CHECK_MESSAGE = "check-message"
 REUSED = "message-number-reused"
 """It bears the number and the time of an earlier message and says something else."""
+WITHOUT_RESULT = "result-not-known"
+"""It says that a result is final, and that result never came."""
 KINDS = frozenset({FIND, WHOSE, MAP_CODE, READ_VALUE, CHECK_TIME, CHECK_MESSAGE})
 """Codes of the Tasks of one list, whatever else is asked of nobody's patient."""
 _CODE = "laboratory-code"
@@ -50,6 +53,11 @@ def message_task(program: str, client: str, document_id: str, reason: str, now: 
     """A message of which nothing is decided, for this reason: its bytes by their id."""
     name = f"{HUB}/{CHECK_MESSAGE}|{program}|{client}|{document_id}"
     return _task(name, CHECK_MESSAGE, reason, {LABORATORY: client, DOCUMENT: document_id}, now)
+
+
+def unsettled(fact: Commanded) -> AcceptedResource:
+    """What waited for its patient, and could not be decided once they were known."""
+    return message_task(fact.program, fact.producer, str(fact.id), WITHOUT_RESULT, fact.at)
 
 
 def value_task(

@@ -86,6 +86,9 @@ class Service:
     """What is coarse of the part that is sealed for it with the Patient, where it decides by it (aftercare)."""
     lookups: Mapping[type[Lookup], Answer] = field(default_factory=dict)
     """Who answers what its decisions ask that no state holds, each in a lane of its own."""
+    unsettled: Callable[..., Any] | None = None
+    """The Task, as it is stored, that asks a person about a fact that waited for its patient (`Commanded`) and was
+    refused once they were known: its sender was answered long ago."""
     guidance: Mapping[str, str] = field(default_factory=dict)
     """By the reason of an escalation, what whoever opens its Task reads there: in the read model, on no topic."""
 

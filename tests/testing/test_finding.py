@@ -1,6 +1,7 @@
 """A result for nobody known: a person names its patient or discards it, or the patient is identified after all."""
 
 import asyncio
+import json
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ from shared.events.codes import REASON
 from shared.events.envelope import patient_id
 from shared.path.transaction import store, waiting
 from tests.testing.receiving import AUTHORITY, ReceivingService, message
+from tests.testing.test_bundle import whole
 from tests.testing.test_interpret import observation
 from tests.testing.test_worklist import inputs
 
@@ -163,3 +165,37 @@ async def test_a_result_of_several_days_says_each(testing: ReceivingService) -> 
     assert await testing.receives(message() + (more + row).encode()) == "AA"
     days = [each["valueDate"] for each in (await the_task(testing))["input"] if "valueDate" in each]
     assert days == ["2026-01-10", "2026-01-12"]
+
+
+# A status that waited, and finds no result
+
+
+async def made_final(testing: ReceivingService) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A preliminary report, and then that it is final without its Observations: both wait; their Tasks."""
+    await testing.submit(json.loads(json.dumps(whole()).replace('"status": "final"', '"status": "preliminary"')))
+    first = await the_task(testing)
+    (sent,) = await testing.found("DiagnosticReport")
+    about = {"subject": {"identifier": {"system": AUTHORITY, "value": "SEEDED-MRN"}}}
+    await testing.put({name: each for name, each in sent.items() if name != "meta"} | about | {"status": "final"})
+    (second,) = [each for each in await testing.tasks() if each["id"] != first["id"]]
+    return first, second
+
+
+async def test_a_status_that_waited_behind_its_result_makes_that_final(testing: ReceivingService) -> None:
+    await made_final(testing)
+    await testing.identified()
+    assert await testing.tasks() == []
+    assert "final" in {each["status"] for each in await testing.found("DiagnosticReport")}
+    assert await testing.emitted() == ["ResultMatched", "ResultMatched"]
+
+
+async def test_a_status_that_waited_and_finds_no_result_is_a_persons(testing: ReceivingService) -> None:
+    result, status = await made_final(testing)
+    await testing.put(discarded(result), "ehr")
+    await testing.identified()
+    (asked,) = await testing.tasks()
+    assert (asked["code"]["coding"][0]["code"], inputs(asked)["document"]) == ("check-message", status["id"])
+    assert asked["reasonCode"]["coding"][0]["code"] == "result-not-known"
+    assert (await testing.count("waiting"), await testing.emitted()) == (0, [])
+    assert (await the_task(testing, "completed"))["id"] == status["id"]
+    assert await testing.count(f"processed WHERE id = '{status['id']}'") == 0, "it may be sent again"

@@ -155,6 +155,7 @@ class Inbox:
         done = [each.outbox_id for each in deliveries if isinstance(each, Internal) and each.outbox_id is not None]
         await store.delete(connection, INTERNAL_LANE, done)
         await waiting.end(connection, stored)
+        await waiting.ask_about_refused(connection, batch.answers, self.service)
         await questions.add(connection, [bare(each) for each in stored])
         _count(self.service.name, batch)
         return [answered.get(id(delivery), Committed()) for delivery in deliveries], batch.lanes

@@ -111,6 +111,12 @@ def found(task: fhir.Element, patient: str, now: datetime) -> AcceptedResource:
     return AcceptedResource("Task", str(task["id"]), body, "completed", now)
 
 
+def ended(task: fhir.Element, now: datetime) -> AcceptedResource:
+    """A Task that asked for a patient whom nobody has to name any more."""
+    body = msgspec.json.encode({**task, "status": "completed", "lastModified": now.replace(microsecond=0)}).decode()
+    return AcceptedResource("Task", str(task["id"]), body, "completed", now)
+
+
 async def of_code(connection: Connection, program: str, code: str, *, only_open: bool) -> list[Question]:
     """The Tasks of no patient with this code, those that wait for an answer or every one."""
     with_code = f'"{code}"'

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 from uuid import UUID, uuid5
 
 import msgspec
@@ -13,10 +13,11 @@ from shared.events.intake import Digest, PatientIdentified
 from shared.path.service import Service
 from shared.path.transaction import aliases, questions, resources, sealed, store
 from shared.path.transaction.aliases import Bound, column
-from shared.path.transaction.delivery import AnyDelivery, Commanded, Consumed, Delivery, Internal
+from shared.path.transaction.delivery import Answer, AnyDelivery, Commanded, Consumed, Delivery, Internal, bare
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform.db import Connection, Row
 from shared.platform.traits import BOTH, NO_TRAITS, Traits, contradictions
+from shared.rules.decision import Refused
 
 # A fact that waits leaves an alias of nobody, and holds it until the commit even where another fact left it: whoever
 # learns it and whoever waits meet at its row, so that neither overlooks the other.
@@ -146,6 +147,31 @@ async def read_since(connection: Connection, deliveries: Iterable[AnyDelivery], 
             now = await one(connection, each.program, each.fact, patient_id(each.key), service)
             found += [each] if now is not None and now.commands != each.commands else []
     return found
+
+
+async def ask_about_refused(
+    connection: Connection, answers: Iterable[tuple[AnyDelivery, Answer]], service: Service
+) -> None:
+    """What waited and was refused once its patient was known: a person is asked, for its sender was told that all was
+    well. It may be sent again."""
+    refused = [
+        (plain, service.unsettled(plain))
+        for plain, answer in ((bare(each), answer) for each, answer in answers)
+        if service.unsettled is not None and isinstance(answer, Refused) and _waited(plain)
+    ]
+    for fact, question in refused:
+        tasks = await questions.lock(connection, [str(fact.id)])
+        if (task := tasks.get((fact.program, str(fact.id)))) is not None:
+            await questions.settle(connection, questions.ended(task, fact.at), fact.program, None, fact.at)
+        listed = [(fact.program, each.type, each.id) for each in fact.accepted if each.stands_in]
+        await resources.withdraw(connection, listed)
+        await resources.add(connection, [question], fact.program, fact.at)
+        await store.forget_processed(connection, [fact.id])
+
+
+def _waited(delivery: Delivery) -> TypeGuard[Commanded]:
+    """Whether nobody but the identification of its patient brought it."""
+    return isinstance(delivery, Commanded) and not delivery.repeatable and delivery.fact is None
 
 
 async def end(connection: Connection, deliveries: Iterable[AnyDelivery]) -> None:
