@@ -35,7 +35,15 @@ def _stands(test: OrderedTest) -> tuple[object, ...]:
     """Of a test whose specimen was given, when it was refused before is no news."""
     refused_at = test.refused_at if test.outcome == "refused" else 0
     window = test.opens_at, test.closes_at
-    return test.outcome, test.cancelled, *window, test.given_at, refused_at, test.resulted, test.numbers
+    return (
+        test.outcome,
+        test.cancelled == "entered-in-error",
+        *window,
+        test.given_at,
+        refused_at,
+        test.resulted,
+        test.numbers,
+    )
 
 
 def _became(before: OrderedTest | None, test: OrderedTest, its: dict[str, Any]) -> Iterator[DrugTestOrderEvent]:

@@ -5,6 +5,7 @@ What follows of all that happens for what is ordered: computed anew, and the dif
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial, reduce
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -196,17 +197,19 @@ def _course(state: State, cause: Consumes | Commands, before: State, moment: Mom
         case StageAdvanced(stage=stage) | EpisodeStepped(stage=stage) if stage:
             return replace(orders, stage=stage)
         case EpisodePaused(at=at):
-            return replace(_ended(orders, seconds(at)), paused=True)
+            return replace(_ended(orders, seconds(at), "stay-paused"), paused=True)
         case PatientDied():
-            return replace(_ended(orders, seconds(cause.died_at or cause.reported_at)), died=True)
+            return replace(_ended(orders, seconds(cause.died_at or cause.reported_at), "stay-over"), died=True)
         case EpisodeDischarged(episode_id=episode_id) if _is_known(state, episode_id):
-            return _ended(orders, seconds(cause.discharged_at))
-        case EpisodeResumed():
-            return random_tests.looking(replace(orders, paused=False), moment)
-        case DeathWithdrawn():
-            return random_tests.looking(replace(orders, died=False), moment)
-        case DischargeWithdrawn():
+            return _ended(orders, seconds(cause.discharged_at), "stay-over")
+        case EpisodeResumed(paused_at=paused_at):
+            orders = replace(orders, paused=False)
+            orders = _asked_again(state, orders, moment) if paused_at is None else _settled(orders)
             return random_tests.looking(orders, moment)
+        case DeathWithdrawn():
+            return random_tests.looking(_asked_again(state, replace(orders, died=False), moment), moment)
+        case DischargeWithdrawn():
+            return random_tests.looking(_asked_again(state, orders, moment), moment)
         case _:
             return orders
 
@@ -246,14 +249,35 @@ def _is_known(state: State, episode_id: str) -> bool:
     return state.episode is not None and state.episode.id == episode_id
 
 
-def _ended(orders: Orders, since: int) -> Orders:
+def _ended(orders: Orders, since: int, by: Literal["stay-over", "stay-paused"]) -> Orders:
     """Nothing more is asked of the patient from then on; what they did not do since was not theirs to do."""
 
     def ended(test: OrderedTest) -> OrderedTest:
         open_then = test.closes_at > since and test.outcome in ("awaited", "missed")
-        return replace(test, cancelled="revoked", look_at=0) if open_then else test
+        return replace(test, cancelled=by, look_at=0) if open_then else test
 
     return _each(orders, ended)
+
+
+def _asked_again(state: State, orders: Orders, moment: Moment[Settings]) -> Orders:
+    """What ended the stay, or paused it, was a mistake: tests whose windows are not over are asked for again, unless
+    something else ended them or the stay."""
+    now = seconds(moment.now)
+
+    def again(test: OrderedTest) -> OrderedTest:
+        is_open = test.cancelled in ("stay-over", "stay-paused") and test.closes_at > now
+        return waiting.waits(replace(test, cancelled=""), moment.settings.schedule) if is_open else test
+
+    return orders if orders.stopped or not in_treatment(state) else _each(orders, again)
+
+
+def _settled(orders: Orders) -> Orders:
+    """The patient was elsewhere: what that cancelled stays so, whatever turns out to be wrong later."""
+
+    def settled(test: OrderedTest) -> OrderedTest:
+        return replace(test, cancelled="revoked") if test.cancelled == "stay-paused" else test
+
+    return _each(orders, settled)
 
 
 def _each(orders: Orders, change: Callable[[OrderedTest], OrderedTest]) -> Orders:

@@ -48,8 +48,9 @@ class OrderedTest(msgspec.Struct, frozen=True, array_like=True):
 
     `announced_at` is when it was placed in this window. `numbers` are short digests of those by which it was placed.
     `silent`: its window passed, was listened to, and nobody came. `asked`: a person was asked what became of it.
-    `overdue`: no result came by `result_by`. `look_at` 0: nothing of it is waited for. `panel` is the LOINC code by
-    which it was ordered, empty for any drug test; `dispatch` what its laboratory was told last.
+    `cancelled` is why it is asked for no more: by whoever ordered it, or since the stay was over or paused, which may
+    turn out to be wrong. `overdue`: no result came by `result_by`. `look_at` 0: nothing of it is waited for. `panel`
+    is the LOINC code by which it was ordered, empty for any drug test; `dispatch` what its laboratory was told last.
     """
 
     id: str
@@ -59,7 +60,7 @@ class OrderedTest(msgspec.Struct, frozen=True, array_like=True):
     look_at: int = 0
     result_by: int = 0
     random: bool = False
-    cancelled: Literal["", "revoked", "entered-in-error"] = ""
+    cancelled: Literal["", "revoked", "entered-in-error", "stay-over", "stay-paused"] = ""
     silent: bool = False
     asked: bool = False
     overdue: bool = False

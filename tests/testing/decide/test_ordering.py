@@ -394,6 +394,64 @@ def test_what_the_patient_could_not_do_any_more_they_have_not_missed(end: Event)
     assert only(silence(story, day(20)), DrugTestOrderEvent) == []
 
 
+DIED = PatientDied(died_at=None, reported_at=day(9))
+PAUSED = EpisodePaused(**STAY, at=day(9))
+LIVES, NOTHING_ELSEWHERE = DeathWithdrawn(withdrawn_at=day(9.5)), EpisodeResumed(**STAY, at=ADMISSION)
+IN_ERROR = [(DIED, LIVES), (PAUSED, NOTHING_ELSEWHERE), (discharged(day(9)), taken_back())]
+
+
+@pytest.mark.parametrize(("end", "withdrawn"), IN_ERROR)
+def test_what_was_reported_in_error_cancels_no_test(end: Event, withdrawn: Event) -> None:
+    story = ordered()
+    story.then(end, at=day(9))
+    emitted = story.then(withdrawn, at=day(9.5))
+    assert [(each.opens_at, each.closes_at) for each in only(emitted, DrugTestOrdered)] == [(OPENS, CLOSES)]
+    assert story.then(withdrawn, at=day(9.6)) == []
+    silence(story, OVER)
+    assert story.escalations == MISSED, "and it is waited for"
+
+
+@pytest.mark.parametrize(("end", "withdrawn"), IN_ERROR)
+def test_a_test_whose_window_is_over_by_then_stays_cancelled(end: Event, withdrawn: Event) -> None:
+    story = ordered()
+    story.then(end, at=day(9))
+    assert only(story.then(withdrawn, at=CLOSES), DrugTestOrderEvent) == []
+
+
+@pytest.mark.parametrize("in_error", [False, True])
+@pytest.mark.parametrize(("end", "withdrawn"), IN_ERROR)
+def test_a_test_that_a_person_cancelled_stays_so(end: Event, withdrawn: Event, in_error: bool) -> None:
+    for cancelled_first in (True, False):
+        story = ordered()
+        moments: list[tuple[Event | Command, datetime]] = [(CancelDrugTest(order_id=ORDER, in_error=in_error), day(8))]
+        moments.insert(0 if cancelled_first else 1, (end, day(8.5)))
+        for happened, at in moments:
+            story.then(happened, at=at)
+        assert only(story.then(withdrawn, at=day(9.5)), DrugTestOrdered) == []
+
+
+@pytest.mark.parametrize(("end", "withdrawn"), IN_ERROR)
+@pytest.mark.parametrize(("other", "other_withdrawn"), IN_ERROR)
+def test_what_something_else_ended_too_is_asked_for_once_nothing_does(
+    end: Event, withdrawn: Event, other: Event, other_withdrawn: Event
+) -> None:
+    if end is other:
+        return
+    story = ordered()
+    for happened in (end, other):
+        story.then(happened, at=day(9))
+    assert only(story.then(withdrawn, at=day(9.5)), DrugTestOrdered) == []
+    assert only(story.then(other_withdrawn, at=day(9.6)), DrugTestOrdered) != []
+
+
+def test_a_test_that_fell_into_nights_elsewhere_stays_cancelled() -> None:
+    story = ordered()
+    story.then(PAUSED, at=day(9))
+    assert only(story.then(EpisodeResumed(**STAY, at=day(9.5), paused_at=day(9)), at=day(9.5)), DrugTestOrdered) == []
+    story.then(DIED, at=day(9.6))
+    assert only(story.then(LIVES, at=day(9.7)), DrugTestOrdered) == [], "whatever else turns out to be wrong"
+
+
 # --- random tests
 
 
