@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.aftercare.accompanied import REFERRAL, Accompanied, identifier
 from services.aftercare.partner_answers import FIELDS_OF_COURT
 from shared.events import codes, fhir
 from shared.events.envelope import Resource
 from shared.events.partner_answer import AnswerPrepared
 from shared.path.destination import Release
+from shared.path.outbound.accompanied import REFERRAL, Accompanied, identifier
 from shared.rules.consent import Withheld
 from shared.rules.organization import Organization
 

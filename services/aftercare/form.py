@@ -10,21 +10,19 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.aftercare.accompanied import REFERRAL, Accompanied, identifier
 from services.aftercare.answer_form import Opened, answer
 from services.aftercare.answer_links import AnswerLinks
 from shared.events import codes, fhir
 from shared.events.aftercare import ReferralPrepared
-from shared.events.envelope import Resource, name_id
+from shared.events.envelope import Resource
 from shared.events.partner_answer import AnswerPrepared
 from shared.path.destination import Form, Release
+from shared.path.outbound.accompanied import PARTNER_PATIENT, REFERRAL, Accompanied, identifier
+from shared.path.outbound.patient_parts import in_use, only, written_names
 from shared.rules.consent import LACKS, Withheld
 from shared.rules.organization import Organization
 
-PATIENT = f"{codes.HUB}/NamingSystem/partner-patient"
-_NAME = ("use", "text", "family", "given", "prefix", "suffix")
 _AREA = ("city", "district", "state", "country")
-_NAME_USES = ("official", "usual", None, "temp", "nickname")
 _PHONE_USES = ("mobile", "home")
 _NUMBER = re.compile(r"(?:(?:tel|sms):)?\+?[\d ().\-/]+(?:(?:;ext=| ?x| ?ext\.? ?)\d{1,6})?", re.IGNORECASE | re.ASCII)
 _HOME_USES = (None, "home")
@@ -66,13 +64,11 @@ class _Referred(Accompanied):
     def __init__(self, referral: ReferralPrepared, release: Release, sender: Organization, zone: ZoneInfo) -> None:
         super().__init__(release, sender, zone)
         self.referral = referral
-        self.pseudonym = name_id(release.patient, release.partner.identifier)
-        """The patient as this partner knows them: two partners can't compare theirs, nor find the hub's."""
 
     def patient(self, fields: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         disclosed = [fields[name] for name in self.permitted.fields if name in fields]
         members = {name: value for each in disclosed for name, value in each.items()}
-        return {"resourceType": "Patient", "identifier": identifier(PATIENT, self.pseudonym)} | members
+        return {"resourceType": "Patient", "identifier": identifier(PARTNER_PATIENT, self.pseudonym)} | members
 
     def request(self) -> dict[str, Any]:
         return {
@@ -108,25 +104,10 @@ def _fields(patient: Mapping[str, Any], now: datetime) -> dict[str, dict[str, An
     """The fields that can be told at all, by the code a consent and partners.toml name them with. A day is one of the
     zone in which `now` is."""
     return {
-        "name": _name(_in_use(patient, "name", now)),
-        "phone": _phone(_in_use(patient, "telecom", now)),
-        "area": _area(_in_use(patient, "address", now)),
+        "name": {"name": names[:1]} if (names := written_names(patient, now)) else {},
+        "phone": _phone(in_use(patient, "telecom", now)),
+        "area": _area(in_use(patient, "address", now)),
     }
-
-
-def _name(names: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """One name, the legal one before what they are called; a title alone is none, and `anonymous` is nobody's."""
-    ranked = sorted(
-        (each for each in names if each.get("use") in _NAME_USES), key=lambda each: _NAME_USES.index(each.get("use"))
-    )
-    written = [_only(each, _NAME) for each in ranked if _is_written(each)]
-    return {"name": written[:1]} if written else {}
-
-
-def _is_written(name: Mapping[str, Any]) -> bool:
-    return any(
-        each.strip() for each in (name.get("text", ""), name.get("family", ""), *(name.get("given") or ())) if each
-    )
 
 
 def _phone(telecom: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -134,7 +115,7 @@ def _phone(telecom: list[Mapping[str, Any]]) -> dict[str, Any]:
     beside the number, or in its place, is for the clinic alone: what is no number is none."""
     phones = [each for each in telecom if each.get("system") in ("phone", "sms") and _is_number(each.get("value"))]
     own = sorted((each for each in phones if each.get("use") in _PHONE_USES), key=_preference)
-    return {"telecom": [_only(own[0], ("system", "value", "use"))]} if own else {}
+    return {"telecom": [only(own[0], ("system", "value", "use"))]} if own else {}
 
 
 def _is_number(value: object) -> bool:
@@ -149,37 +130,5 @@ def _preference(phone: Mapping[str, Any]) -> tuple[float, int]:
 def _area(addresses: list[Mapping[str, Any]]) -> dict[str, Any]:
     """Where the patient lives, coarsely: no street, no postal code."""
     homes = [each for each in addresses if each.get("use") in _HOME_USES]
-    places = [coarse for each in homes if (coarse := _only(each, _AREA))]
+    places = [coarse for each in homes if (coarse := only(each, _AREA))]
     return {"address": places[:1]} if places else {}
-
-
-def _in_use(patient: Mapping[str, Any], member: str, now: datetime) -> list[Mapping[str, Any]]:
-    """Without those that are over or begin later: whoever answers such a number is somebody else."""
-    return [each for each in patient.get(member, ()) if _is_now(each.get("period"), now)]
-
-
-def _is_now(period: object, now: datetime) -> bool:
-    """Whether neither its end lies behind nor its start ahead, of whatever precision; what can't be read is not now."""
-    start, end = (period.get("start"), period.get("end")) if isinstance(period, dict) else (None, None)
-    try:
-        return _order(start, now) <= 0 <= _order(end, now)
-    except (TypeError, ValueError):
-        return False
-
-
-def _order(written: str | None, now: datetime) -> int:
-    """Below zero where it lies behind, above where it lies ahead; 0 where it is now, or nothing is written.
-
-    Raises TypeError or ValueError where it can't be read.
-    """
-    if written is None:
-        return 0
-    if "T" in written:
-        moment = datetime.fromisoformat(written)
-        return (moment > now) - (moment < now)
-    today = now.date().isoformat()[: len(written)]
-    return (written > today) - (written < today)
-
-
-def _only(element: Mapping[str, Any], members: tuple[str, ...]) -> dict[str, Any]:
-    return {name: element[name] for name in members if name in element}

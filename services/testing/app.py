@@ -23,6 +23,7 @@ from services.testing.messages import (
     RandomDayAsked,
 )
 from services.testing.mllp_tls import ServerFiles
+from services.testing.orders import requisition
 from services.testing.orders.drawing import Lots
 from services.testing.received_messages import ReceivedMessages
 from services.testing.rereading import Rereading
@@ -34,11 +35,8 @@ from shared.path.transaction.code_maps import EXAMINE
 from shared.platform import db
 from shared.platform.clients import laboratories, registered
 from shared.platform.keys import Keys
-from shared.platform.settings import Process, load, partners
+from shared.platform.settings import Process, load, organizations, partners, zones
 from shared.process import Running, ServiceAssembly, main
-
-LABORATORY = "laboratory"
-"""The kind of the partner that a program's orders go to."""
 
 
 def assemble(keys: Keys) -> ServiceAssembly:
@@ -70,6 +68,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         edge=edge(keys),
         settings=_settings,
         elsewhere=("laboratory",),
+        form=lambda process: requisition.of(organizations(process.deploy), zones(process.deploy)),
         routes=lambda running: [*routes(_receiver(running)), *ReceivedMessages(running).routes()],
         tasks=_tasks,
         answers={EXAMINE: examining.answer},
@@ -81,7 +80,7 @@ def _settings(process: Process) -> dict[str, Settings]:
     ConfigurationError."""
     ServerFiles.of(process)
     numbers, known = load(process.deploy, "testing", Settings), partners(process.deploy).values()
-    laboratories = {program: each.name for each in known if str(each.kind) == LABORATORY for program in each.programs}
+    laboratories = {program: each.name for each in known if each.kind == "laboratory" for program in each.programs}
     return {
         program: msgspec.structs.replace(each, laboratory=laboratories.get(program, ""))
         for program, each in numbers.items()

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from services.aftercare.accompanied import NOTICE
 from services.aftercare.answer_form import STATUSES, answer
 from services.aftercare.partner_answers import ENDINGS, FIELDS_OF_COURT
 from services.intake.decide.referrers import AS_ANSWERED
 from shared.edge.fhir import parse, validate
 from shared.events.intake.placement import ReferralState
 from shared.events.partner_answer import AnswerPrepared
+from shared.path.outbound.accompanied import NOTICE
 from shared.rules.consent import Permitted, Withheld
 from shared.rules.partner_kinds import ATTENDANCE, COMPLETION, REFERRAL_STATE
 from tests.aftercare.given import DISCHARGED

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from joserfc.jwk import ECKey
 
-from services.aftercare.accompanied import NOTICE
 from services.aftercare.answer_links import AnswerLinks
 from services.aftercare.form import transaction
 from services.aftercare.messages import ReferralPrepared
 from shared.edge.fhir import parse, validate
 from shared.events import codes
 from shared.path.destination import Release
+from shared.path.outbound.accompanied import NOTICE
 from shared.platform.keys import Keys
 from shared.rules.consent import Partner, Permitted, Withheld
 from shared.rules.organization import Organization

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from services.aftercare.accompanied import NOTICE
 from services.aftercare.messages import ConsentRevoked, PatientDied
 from shared.events import fhir
+from shared.path.outbound.accompanied import NOTICE
 from tests import service
 from tests.aftercare.running import DISCHARGED, PERSON, Aftercare, admission, consent, discharge, identified
 from tests.aftercare.test_closed_loop import task_of

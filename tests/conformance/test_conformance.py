@@ -22,6 +22,7 @@ from shared.edge.outcome import fault, outcome
 from shared.events.aftercare import MeetingListPrepared
 from shared.events.envelope import Event
 from shared.events.group_listed import GroupListed
+from shared.events.laboratory_order import ACTIONS, Action
 from shared.events.listed import FeedQuestioned, GroupSlot, SlotsListed, SlotStatus, schedule_id, slot_id
 from shared.platform.keys import Keys
 from shared.rules.consent import Partner, Permitted
@@ -34,6 +35,7 @@ from tests.conformance.hapi import Validator
 from tests.events.examples import EXAMPLES, GOLDEN, bundle, golden
 from tests.house.test_rooms import SERVICES
 from tests.shared.rules.partners import ALUMNI, CLINIC, EHR, HOUSE
+from tests.testing import test_requisition as laboratory
 from tests.testing.test_as_fhir import MORPHINE, NOTHING_CODED, WRITTEN, resources_of
 from tests.testing.worklists import every as every_work
 
@@ -153,6 +155,16 @@ def test_what_a_partner_is_told_of_an_unknown_patient_has_no_error(validator: Va
 def test_what_a_partner_that_referred_is_answered_has_no_error(validator: Validator, consent_id: str | None) -> None:
     for state, number in product(STATUSES, ("sealed", "")):
         assert validator.errors(written(answered(answer_prepared(state, number), consent_id))) == []
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("consent_id", [None, CONSENT_ID])
+def test_what_a_laboratory_is_ordered_has_no_error(
+    validator: Validator, consent_id: str | None, action: Action
+) -> None:
+    for fields in laboratory.ALL:
+        order = msgspec.structs.replace(laboratory.PREPARED, action=action)
+        assert validator.errors(written(laboratory.bundle(order, consent_id=consent_id, fields=fields))) == []
 
 
 @pytest.mark.parametrize("service", SERVICES)

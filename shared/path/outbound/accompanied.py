@@ -14,6 +14,8 @@ NOTICE = "42 CFR part 2 prohibits unauthorized use or disclosure of these record
 """Statement 2, verbatim (42 CFR 2.32(a)(2)); it accompanies every disclosure made with consent."""
 REFERRAL = codes.REFERRAL_NUMBER
 CONSENT = f"{codes.HUB}/NamingSystem/consent"
+PARTNER_PATIENT = f"{codes.HUB}/NamingSystem/partner-patient"
+"""Of the patient as one partner knows them."""
 
 
 class Accompanied:
@@ -26,15 +28,20 @@ class Accompanied:
     subject: ClassVar[str] = ""
     purport: ClassVar[str]
     replaced: ClassVar[frozenset[str]] = frozenset()
+    noticed: ClassVar[bool] = False
+    """Whether the notice goes along without a consent, too."""
 
     def __init__(self, release: Release, sender: Organization, zone: ZoneInfo) -> None:
         self.permitted, self.partner, self.row_id = release.permitted, release.partner, release.row_id
         self.program, self.organization_named, self.zone = release.program, sender, zone
+        self.pseudonym = pseudonym(release)
 
     def bundle(self, *resources: dict[str, Any]) -> Resource:
         enclosed = [self.organization(), *resources]
         if (consent_id := self.permitted.consent_id) is not None:
             enclosed += [self.consent(consent_id), self.notice(consent_id)]
+        elif self.noticed:
+            enclosed.append(self.notice(None))
         return {
             "resourceType": "Bundle",
             "meta": {"security": list(codes.LABELS)},
@@ -106,15 +113,18 @@ class Accompanied:
         }
         return fhir.without_nothing(consent)
 
-    def notice(self, consent_id: str) -> dict[str, Any]:
+    def notice(self, consent_id: str | None) -> dict[str, Any]:
+        """With the consent's scope, where there is one."""
+        about = [self.reference(self.about), *([self.reference("Consent")] if consent_id else [])]
+        scope = [{"contentString": self._scope(consent_id)}] if consent_id else []
         notice = {
             "resourceType": "Communication",
             "identifier": identifier(codes.URI, f"urn:uuid:{name_id(self.row_id, 'notice')}"),
             "status": "completed",
             "subject": self.reference(self.subject) if self.subject else None,
             "sender": self.sender,
-            "about": [self.reference(self.about), self.reference("Consent")],
-            "payload": [{"contentString": NOTICE}, {"contentString": self._scope(consent_id)}],
+            "about": about,
+            "payload": [{"contentString": NOTICE}, *scope],
         }
         return fhir.without_nothing(notice)
 
@@ -131,6 +141,11 @@ class Accompanied:
 
     def reference(self, kind: str) -> dict[str, Any]:
         return {"reference": self._url(kind)}
+
+
+def pseudonym(release: Release) -> str:
+    """The patient as this partner knows them: two partners can't compare theirs, nor find the hub's."""
+    return name_id(release.patient, release.partner.identifier)
 
 
 def identifier(system: str, value: str) -> list[dict[str, str]]:
