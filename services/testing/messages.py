@@ -26,6 +26,7 @@ from shared.events.intake import (
     ConsentDenied,
     ConsentGiven,
     ConsentRevoked,
+    ConsentsCurrent,
     DeathWithdrawn,
     DischargeWithdrawn,
     EpisodeAdmitted,
@@ -86,6 +87,7 @@ __all__ = [
     "ConsentDenied",
     "ConsentGiven",
     "ConsentRevoked",
+    "ConsentsCurrent",
     "Consumes",
     "DeathWithdrawn",
     "DischargeWithdrawn",
@@ -288,6 +290,7 @@ Consumes = (
     | ConsentGiven
     | ConsentDenied
     | ConsentRevoked
+    | ConsentsCurrent
     | MedicationsRecorded
     | EpisodeAdmitted
     | EpisodeDischarged

@@ -20,6 +20,7 @@ from services.testing.messages import (
     ConsentDenied,
     ConsentGiven,
     ConsentRevoked,
+    ConsentsCurrent,
     Consumes,
     DeathWithdrawn,
     DischargeWithdrawn,
@@ -65,7 +66,7 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[
     match event:
         case PatientIdentified() | CareTeamChanged():
             return []
-        case ConsentGiven() | ConsentDenied() | ConsentRevoked():
+        case ConsentGiven() | ConsentDenied() | ConsentRevoked() | ConsentsCurrent():
             return []  # the gate reads the ledger, whenever an order goes to the laboratory
         case MedicationsRecorded():
             new = grade(with_medications(state, event), moment.settings)  # what has to leave the state was not wrong

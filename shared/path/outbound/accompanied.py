@@ -1,6 +1,6 @@
 """What accompanies every disclosure: who sends it, the scope of its consent, and the notice (42 CFR 2.32). Pure."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -36,7 +36,7 @@ class Accompanied:
         self.program, self.organization_named, self.zone = release.program, sender, zone
         self.pseudonym = pseudonym(release)
 
-    def bundle(self, *resources: dict[str, Any]) -> Resource:
+    def bundle(self, *resources: fhir.Element) -> Resource:
         enclosed = [self.organization(), *resources]
         if (consent_id := self.permitted.consent_id) is not None:
             enclosed += [self.consent(consent_id), self.notice(consent_id)]
@@ -50,7 +50,7 @@ class Accompanied:
             "entry": [self.entry(each) for each in enclosed],
         }
 
-    def entry(self, resource: dict[str, Any]) -> Resource:
+    def entry(self, resource: fhir.Element) -> Resource:
         identifier, kind = resource["identifier"][0], resource["resourceType"]
         once = f"identifier={identifier['system']}|{identifier['value']}"
         create = {"method": "POST", "url": kind, "ifNoneExist": once}
@@ -61,12 +61,12 @@ class Accompanied:
         }
 
     @property
-    def sender(self) -> dict[str, Any]:
+    def sender(self) -> fhir.Element:
         """The program, also for whoever reads one resource alone."""
         named = fhir.logical(codes.PROGRAM, self.program)
         return self.reference("Organization") | named | {"display": self.organization_named.name}
 
-    def organization(self) -> dict[str, Any]:
+    def organization(self) -> fhir.Element:
         """Who refers: nothing of the patient."""
         program = self.organization_named
         named = [each.rpartition("|") for each in program.identifiers]
@@ -84,7 +84,7 @@ class Accompanied:
             }
         )
 
-    def consent(self, consent_id: str) -> dict[str, Any]:
+    def consent(self, consent_id: str) -> fhir.Element:
         """The consent's scope as far as it concerns this partner: whom else it names is not this partner's business."""
         purpose = self.partner.purpose
         provision = {
@@ -113,7 +113,7 @@ class Accompanied:
         }
         return fhir.without_nothing(consent)
 
-    def notice(self, consent_id: str | None) -> dict[str, Any]:
+    def notice(self, consent_id: str | None) -> fhir.Element:
         """With the consent's scope, where there is one."""
         about = [self.reference(self.about), *([self.reference("Consent")] if consent_id else [])]
         scope = [{"contentString": self._scope(consent_id)}] if consent_id else []
@@ -139,7 +139,7 @@ class Accompanied:
     def _url(self, kind: str) -> str:
         return f"urn:uuid:{name_id(UUID(self.row_id), kind)}"
 
-    def reference(self, kind: str) -> dict[str, Any]:
+    def reference(self, kind: str) -> fhir.Element:
         return {"reference": self._url(kind)}
 
 

@@ -3,15 +3,16 @@
 Pure, and of no partner: which of it may go to whom is decided elsewhere.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+
+from shared.events.fhir import Element
+from shared.path.destination import Contact
 
 _NAME = ("use", "text", "family", "given", "prefix", "suffix")
 _NAME_USES = ("official", "usual", None, "temp", "nickname")
 
 
-def written_names(patient: Mapping[str, Any], now: datetime) -> list[dict[str, Any]]:
+def written_names(patient: Contact, now: datetime) -> list[Element]:
     """Those in use, the legal one before what they are called; a title alone is none, and `anonymous` is nobody's. A
     day is one of the zone in which `now` is."""
     names = [each for each in in_use(patient, "name", now) if each.get("use") in _NAME_USES]
@@ -19,13 +20,13 @@ def written_names(patient: Mapping[str, Any], now: datetime) -> list[dict[str, A
     return [only(each, _NAME) for each in ranked if _is_written(each)]
 
 
-def _is_written(name: Mapping[str, Any]) -> bool:
+def _is_written(name: Contact) -> bool:
     return any(
         each.strip() for each in (name.get("text", ""), name.get("family", ""), *(name.get("given") or ())) if each
     )
 
 
-def in_use(patient: Mapping[str, Any], member: str, now: datetime) -> list[Mapping[str, Any]]:
+def in_use(patient: Contact, member: str, now: datetime) -> list[Contact]:
     """Without those that are over or begin later: whoever answers such a number is somebody else."""
     return [each for each in patient.get(member, ()) if _is_now(each.get("period"), now)]
 
@@ -53,5 +54,5 @@ def _order(written: str | None, now: datetime) -> int:
     return (written > today) - (written < today)
 
 
-def only(element: Mapping[str, Any], members: tuple[str, ...]) -> dict[str, Any]:
+def only(element: Contact, members: tuple[str, ...]) -> Element:
     return {name: element[name] for name in members if name in element}
