@@ -11,15 +11,16 @@ import msgspec
 from deploy import work_list
 from deploy.failure import CannotContinueError
 from deploy.work_list import OPEN, PAGE, Owners
+from shared.events import codes
 from shared.events.codes import TASK
 
-KINDS = ("find-patient", "assign-result", "map-code", "read-value", "check-time", "check-message")
+KINDS = codes.WORK_LIST
 _SHOWN = {
-    "find-patient": "panel",
-    "assign-result": "panel",
-    "map-code": "laboratory-code",
-    "read-value": "places",
-    "check-time": "places",
+    codes.FIND_PATIENT: "panel",
+    codes.ASSIGN_RESULT: "panel",
+    codes.MAP_CODE: "laboratory-code",
+    codes.READ_VALUE: "places",
+    codes.CHECK_TIME: "places",
 }
 """By kind, the input that says best what it is about."""
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

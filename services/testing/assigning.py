@@ -15,7 +15,7 @@ from shared.events import codes, fhir
 from shared.path.transaction.delivery import Commanded
 from shared.path.transaction.resources import AcceptedResource
 
-WHOSE = "assign-result"
+WHOSE = codes.ASSIGN_RESULT
 LABORATORY = "laboratory"
 DOCUMENT = "document"
 _PANEL = "panel"

@@ -10,13 +10,12 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
-from services.testing.assigning import DOCUMENT, LABORATORY, WHOSE, text_input
+from services.testing.assigning import DOCUMENT, LABORATORY, text_input
 from services.testing.measures import meaning_of
 from services.testing.settings import MEANINGS, Settings, is_understood
 from shared.edge import questions, work_item
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry, elements
-from shared.edge.finding import FIND
 from shared.edge.json import Json
 from shared.edge.outcome import refuse
 from shared.edge.work_item import INSTANT
@@ -27,15 +26,13 @@ from shared.path.transaction.delivery import Commanded
 from shared.path.transaction.questions import OPEN, Question
 from shared.path.transaction.resources import AcceptedResource
 
-MAP_CODE = "map-code"
-READ_VALUE = "read-value"
-CHECK_TIME = "check-time"
-CHECK_MESSAGE = "check-message"
+MAP_CODE, READ_VALUE = codes.MAP_CODE, codes.READ_VALUE
+CHECK_TIME, CHECK_MESSAGE = codes.CHECK_TIME, codes.CHECK_MESSAGE
 REUSED = "message-number-reused"
 """It bears the number and the time of an earlier message and says something else."""
 WITHOUT_RESULT = "result-not-known"
 """It says that a result is final, and that result never came."""
-KINDS = frozenset({FIND, WHOSE, MAP_CODE, READ_VALUE, CHECK_TIME, CHECK_MESSAGE})
+KINDS = frozenset(codes.WORK_LIST)
 """Codes of the Tasks of one list, whatever else is asked of nobody's patient."""
 _CODE = "laboratory-code"
 _PLACES = "places"

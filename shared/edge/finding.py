@@ -5,7 +5,6 @@ have the id of the fact and of its bytes. They name no identifier: those are in 
 name and birth date; a person names the patient, or one whom nobody knew is identified after all.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID, uuid5
 
@@ -20,13 +19,13 @@ from shared.edge.outcome import refuse
 from shared.events import codes, fhir
 from shared.events.envelope import PatientId
 from shared.path.service import Service
-from shared.path.transaction import resources, waiting
+from shared.path.transaction import waiting
 from shared.path.transaction.delivery import Commanded
 from shared.path.transaction.questions import OPEN, found
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform.db import Connection, Row
 
-FIND = "find-patient"
+FIND = codes.FIND_PATIENT
 REASON = "patient-unknown"
 
 
@@ -36,16 +35,12 @@ def task(fact: Commanded, edge: Edge, settings: object) -> AcceptedResource | No
     return work_item.task(fact.id, FIND, REASON, stated, fact.at, confidential=True) if stated else None
 
 
-async def answered(connection: Connection, edge: Edge, entries: Sequence[BundleEntry], program: str) -> Row | None:
-    """The Task that this submission completes, or that has its patient, where it is such a one and alone in it."""
-    if len(entries) > 1 or entries[0].method != "PUT" or entries[0].type != "Task":
-        return None
-    (entry,) = entries
-    row = await resources.one(connection, program, ("Task", str(entry.id)))
-    if row is None or not (row["patient"] or entry.resource["status"] == "completed"):
-        return None
+def is_answered(row: Row, entry: BundleEntry, edge: Edge) -> bool:
+    """Whether the entry completes this Task, or it has its patient, where it is such a one."""
+    if not edge.assigns or not (row["patient"] or entry.resource["status"] == "completed"):
+        return False
     code = parse(row["body"].encode()).get("code")
-    return row if any(has_code(code, codes.TASK, each) for each in edge.assigns) else None
+    return any(has_code(code, codes.TASK, each) for each in edge.assigns)
 
 
 async def delivery(

@@ -38,8 +38,6 @@ async def answered(
     Raises HttpRefusal: 422 for another status, 409 where somebody answered before, 412 where it was changed since the
     version named.
     """
-    if entry.method != "PUT" or entry.type != "Task":
-        return None
     async with connection.transaction():
         row = await questions.locked(connection, context.program, str(entry.id))
         stored = fhir.parse(row["body"].encode()) if row is not None else {}

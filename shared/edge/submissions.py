@@ -134,10 +134,8 @@ class Submissions:
 
     async def _submit(self, submission: Submission, caller: Caller) -> Done:
         async with self.inbox.pool.acquire() as connection:
-            if (done := await self._question(connection, submission, caller)) is not None:
+            if (done := await self._work_item(connection, submission, caller)) is not None:
                 return done
-            if (asked := await finding.answered(connection, self.edge, submission.entries, caller.program)) is not None:
-                return await self._found(connection, submission, asked, caller)
             if self.edge.forms and all(each.type == forms.QUESTIONNAIRE for each in submission.entries):
                 return await self._forms_alone(connection, submission, caller)
             resolved = await self._resolved(connection, submission, caller)
@@ -264,11 +262,20 @@ class Submissions:
             await resources.add(connection, [question], caller.program, self.inbox.clock.now())
             raise several.asked(found, question) from found
 
-    async def _question(self, connection: Connection, submission: Submission, caller: Caller) -> Done | None:
-        """The answer to a Task of no patient, alone in its submission; None for anything else."""
-        if [each.type for each in submission.entries] != ["Task"]:
+    async def _work_item(self, connection: Connection, submission: Submission, caller: Caller) -> Done | None:
+        """The answer to a Task of no patient, or that got its patient so, alone in its submission; None for anything
+        else: looked up once."""
+        if [(each.method, each.type) for each in submission.entries] != [("PUT", "Task")]:
             return None
         (entry,) = submission.entries
+        row = await resources.one(connection, caller.program, ("Task", str(entry.id)))
+        if row is None:
+            return None
+        if finding.is_answered(row, entry, self.edge):
+            return await self._found(connection, submission, row, caller)
+        return None if row["patient"] else await self._question(connection, entry, caller)
+
+    async def _question(self, connection: Connection, entry: BundleEntry, caller: Caller) -> Done | None:
         settings, now = self.inbox.settings[caller.program], self.inbox.clock.now()
         context = Context(caller, "", caller.program, settings, now)
         version = await questions.answered(connection, self.edge, entry, context, self.inbox.service.name)

@@ -210,6 +210,11 @@ DISCARD_REASONS = frozenset(
 SEND_AGAIN_REASONS = frozenset({"details-changed", "not-received", "partner-asks", "patient-asks"})
 """Why a person has a partner sent another referral soon (REASON, in `ServiceRequest.reasonCode`)."""
 
+FIND_PATIENT, ASSIGN_RESULT, MAP_CODE = "find-patient", "assign-result", "map-code"
+READ_VALUE, CHECK_TIME, CHECK_MESSAGE = "read-value", "check-time", "check-message"
+WORK_LIST = (FIND_PATIENT, ASSIGN_RESULT, MAP_CODE, READ_VALUE, CHECK_TIME, CHECK_MESSAGE)
+"""What a person has to settle with a laboratory (TASK, in `Task.code`)."""
+
 LABELS: tuple[dict[str, str], ...] = (
     {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"},
     {"system": ACT, "code": "42CFRPart2"},
