@@ -35,6 +35,7 @@ from shared.events.testing import AnalyteResult, Condition, ResultFinding, Resul
 from shared.rules.packing import DAY, instant, unpack_id
 
 USABLE_FOR_BASELINE = ("valid", "dilute")
+UNEXPECTED_POSITIVES = ("unexpected-positive-presumptive", "unexpected-positive-confirmed")
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ def _results(by: _Circumstances) -> tuple[AnalyteResult, ...]:
                 explained_by=explained_by,
                 status=row.status,
                 to_confirm=outcome == "unexpected-positive-presumptive" and _looks_alike(row.measure, by),
+                in_food=outcome in UNEXPECTED_POSITIVES and _is_in_food(row.measure, by.specimen),
             )
         )
     return tuple(results)
@@ -178,6 +180,12 @@ def _positive(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str 
 def _looks_alike(measure: Measure, by: _Circumstances) -> bool:
     """Whether a published list says that an immunoassay may take something of that day for it."""
     return any(tables.may_explain(each, analyte_of(measure)) for each in by.in_question)
+
+
+def _is_in_food(measure: Measure, specimen: Specimen) -> bool:
+    """Only of urine it is known."""
+    found = {analyte_of(each) for each in specimen.live if letter_of(each) == "p"}
+    return not specimen.matrix and tables.is_in_food(analyte_of(measure), found)
 
 
 def _negative(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str | None]:

@@ -113,6 +113,8 @@ ORDINARY: frozenset[str] = frozenset(_by_key("ordinary.csv", "rxnorm", lambda ro
 """Ingredients that no cross-reactivity list cited in these tables names: beside a positive they ask for nothing."""
 CROSS_REACTIVE: dict[str, frozenset[str]] = _by_key("cross_reactive.csv", "rxnorm", _names("metabolite_groups"))
 """Ingredients that a published list names, and the metabolite groups that an immunoassay may take them for."""
+FOODS: dict[str, frozenset[str]] = _by_key("foods.csv", "analyte", _names("unless"))
+"""Analytes that a food makes urine positive for, and what is found beside them where it was no food."""
 VALIDITY_TITLES: dict[str, str] = _by_key("validity.csv", "title", lambda row: row["analyte"])
 """Under which names laboratories write what they check of a specimen, where they have no LOINC code for it."""
 PHRASES: dict[str, tuple[PhraseSense, str]] = _by_key("phrases.csv", "phrase", _phrase)
@@ -204,6 +206,12 @@ def may_explain(ingredient: str, analyte: str) -> bool:
     """Whether a published list says that an immunoassay of this analyte's group may take the ingredient for it."""
     known = ANALYTES.get(analyte)
     return known is not None and known.metabolite_group in CROSS_REACTIVE.get(ingredient, ())
+
+
+def is_in_food(analyte: str, found: Collection[str]) -> bool:
+    """Whether a food may have made urine positive for it, with all that was found in it."""
+    unless = FOODS.get(analyte)
+    return unless is not None and unless.isdisjoint(found)
 
 
 def family_of(analyte: str) -> Family | None:

@@ -108,6 +108,8 @@ class AnalyteResult(msgspec.Struct, frozen=True, array_like=True):
     """The Observation that holds the row as its laboratory sent it, figure and unit: on no topic."""
     to_confirm: bool = False
     """Whether the patient takes something that an immunoassay may take for it: only a definitive method tells."""
+    in_food: bool = False
+    """Whether a food may have made the specimen positive for it: no method tells."""
 
     def own_code(self) -> Resource:
         """The laboratory's. What is no code but a text may say anything: it stays in the Task that asks what it means,
@@ -182,6 +184,8 @@ class DrugTestEvent(Event, frozen=True, kw_only=True):
             meaning.insert(0, fhir.concept(codes.INTERPRETATION, INTERPRETATION[result.finding]))
         if result.to_confirm:
             meaning.append(fhir.concept(codes.OUTCOME, "confirmation-advised"))
+        if result.in_food:
+            meaning.append(fhir.concept(codes.OUTCOME, "found-in-food"))
         coded = [result.own_code(), fhir.coding(codes.ANALYTE, result.analyte)]
         return fhir.without_nothing(
             {

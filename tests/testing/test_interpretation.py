@@ -392,6 +392,7 @@ TABLES = [
     "products.csv",
     "ordinary.csv",
     "cross_reactive.csv",
+    "foods.csv",
     "validity.csv",
     "matrices.csv",
     "depots.csv",

@@ -172,6 +172,35 @@ def test_what_an_immunoassay_may_take_for_it_changes_no_outcome_and_asks_for_a_d
     assert advised == to_confirm
 
 
+@pytest.mark.parametrize(
+    ("weekly", "in_food"),
+    [
+        (report("weekly", 7, OPIATES="positive"), [True]),
+        (report("weekly", 7, CODEINE="positive", MORPHINE="positive"), [True, True]),
+        (report("weekly", 7, MORPHINE="positive", HEROIN="positive"), [False, False]),
+        (report("weekly", 7, MORPHINE="positive", HEROIN="negative"), [True, False]),
+        (replace(report("weekly", 7, OPIATES="positive"), matrix="hair"), [False]),
+        (report("weekly", 7, OPIATES="negative"), [False]),
+        (report("weekly", 7, FENTANYL="positive"), [False]),
+    ],
+)
+def test_what_is_in_a_food_too_is_noted_beside_the_outcome_which_stays(
+    weekly: ReportResult, in_food: list[bool]
+) -> None:
+    story = Story(admitted(), BASELINE)
+    (resulted,) = only(story.then(weekly), DrugTestResulted)
+    assert [each.in_food for each in resulted.results] == in_food
+    positive = any(each.finding == "positive" for each in resulted.results)
+    assert ("unexpected-positive-opioid" in story.escalations) == (positive and not weekly.matrix)
+    assert ("found-in-food" in str(resulted.write("patient"))) == any(in_food)
+
+
+def test_what_a_prescription_explains_is_not_asked_about_as_a_food() -> None:
+    story = Story(medications(day(-1), "7052"), admitted(), BASELINE)
+    (resulted,) = only(story.then(report("weekly", 7, MORPHINE="positive")), DrugTestResulted)
+    assert [(each.outcome, each.in_food) for each in resulted.results] == [("expected-positive", False)]
+
+
 def test_one_review_for_each_ingredient_not_for_each_result() -> None:
     story = Story(medications(day(-1), UNKNOWN), admitted(), BASELINE)
     story.then(report("weekly", 7, COCAINE="positive"))
