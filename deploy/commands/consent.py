@@ -17,6 +17,7 @@ from deploy.work_list import Owners
 
 commands = typer.Typer(help="What a patient's consents permit.", no_args_is_help=True)
 SERVICE = "aftercare"
+LABORATORY = "laboratory"
 _ANSWER = "answer"
 
 
@@ -105,7 +106,14 @@ def _nothing(each: Shown, zone: tzinfo | None) -> str:
 
 def _something(each: Shown, zone: tzinfo | None) -> str:
     until = f" until {_minute(each.until, zone)}" if each.until else ""
-    return f"{', '.join(each.fields)}{until}{f', by {each.consent}' if each.consent else ''}"
+    by = (
+        f", by {each.consent}"
+        if each.consent
+        else ", by the program's agreement with it"
+        if each.kind == LABORATORY
+        else ""
+    )
+    return f"{', '.join(each.fields) or 'no field'}{until}{by}"
 
 
 def _minute(at: datetime, zone: tzinfo | None) -> str:

@@ -33,6 +33,7 @@ from shared.platform.pagers import pagers
 from shared.platform.settings import ConfigurationError, partners
 from shared.rules.partner_access import NO_ACCESS, Access
 
+BY_TLS = ("https:", "mllps:")
 PORT_SECONDS_MOST = 1.0
 DAY_SECONDS = 86_400.0
 GROUP_PREFIX = "iop."
@@ -177,8 +178,9 @@ def group_of(described: Sequence[Any] | None, lag: int) -> Group:
 
 
 async def certificates(settings: Path, seconds: float) -> dict[str, float | NoAnswer]:
-    """Days that the certificate of each https partner and channel is still valid; unread files are named elsewhere."""
-    outside = [each for each in await in_thread(lambda: list(_outside(settings))) if each[1].startswith("https:")]
+    """Days that the certificate of each partner and channel reached by TLS is still valid; unread files are named
+    elsewhere."""
+    outside = [each for each in await in_thread(lambda: list(_outside(settings))) if each[1].startswith(BY_TLS)]
     found = await asyncio.gather(*(answered(_days(url, access), seconds) for _, url, access in outside))
     return {name: each for (name, _, _), each in zip(outside, found, strict=True)}
 

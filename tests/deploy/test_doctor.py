@@ -435,6 +435,21 @@ async def test_a_partner_whose_certificate_has_expired_is_named_as_its_lane_woul
     assert found == {"partner riverbend-house": NoAnswer("its certificate is refused: certificate has expired")}
 
 
+async def test_a_laboratory_that_orders_go_to_is_asked_for_its_certificate_too(
+    own: Path, expired: tuple[Path, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, context = expired
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "localhost", 0, ssl=context)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    commented = (own / "partners.toml").read_text().partition("# [partner.riverbend-laboratory]\n")
+    laboratory = "".join(each.removeprefix("# ") for each in commented[1:] for each in each.splitlines(keepends=True))
+    to = f"mllps://localhost:{server.sockets[0].getsockname()[1]}"
+    (own / "partners.toml").write_text(commented[0] + laboratory.replace("mllp://127.0.0.1:2577", to))
+    async with server:
+        found = await network.certificates(own, 3.0)
+    assert found == {"partner riverbend-laboratory": NoAnswer("its certificate is refused: certificate has expired")}
+
+
 async def test_of_a_silent_process_only_the_end_of_its_log_is_read(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "testing.log"
     silent = "does not answer (ConnectError)"

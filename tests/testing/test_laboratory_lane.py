@@ -44,21 +44,21 @@ def form(event: LaboratoryOrderPrepared, release: Release) -> str | Withheld:
     if "name" not in release.contact:
         return Withheld("patient-lacks-name")
     action = {"new": "NW", "change": "XO", "cancel": "CA"}[event.action]
-    told = release.contact["name"][0]["family"] if "name" in release.permitted.fields else ""
-    return order(action, control=release.row_id.replace("-", "")[:20]).replace("SEEDED-MRN", f"{event.number}|{told}")
+    named = release.contact["name"][0]["family"] if "name" in release.permitted.fields else ""
+    return order(action, control=release.row_id.replace("-", "")[:20]).replace("SEEDED-MRN", f"{event.number}|{named}")
 
 
 class Laboratory(Listener):
-    """Answers each order by its own number, as `says` has it; None: it is silent."""
+    """Answers each order by its own number, as `states` has it; None: it is silent."""
 
-    says: Callable[[str], str | None] = staticmethod(lambda message: "AA")
+    states: Callable[[str], str | None] = staticmethod(lambda message: "AA")
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             message = await reader.readuntil(END)
             self.received.append(message)
             text = message.decode()
-            code = self.says(text)
+            code = self.states(text)
             if code is None:
                 await reader.read()
             else:
@@ -190,7 +190,7 @@ async def test_an_order_that_is_taken_is_in_the_books_with_the_fields_that_were_
 
 @pytest.mark.parametrize("code", ["AE", "CE"])
 async def test_its_no_ends_the_row(here: Ordering, code: str) -> None:
-    here.laboratory.says = lambda message: code
+    here.laboratory.states = lambda message: code
     await here.known(ANNA)
     await here.prepared(ANNA)
     async with here.lane():
@@ -200,7 +200,7 @@ async def test_its_no_ends_the_row(here: Ordering, code: str) -> None:
 
 async def test_what_was_not_answered_is_sent_again_under_the_same_number(here: Ordering) -> None:
     silences = iter([None, None])
-    here.laboratory.says = lambda message: next(silences, "AA")
+    here.laboratory.states = lambda message: next(silences, "AA")
     await here.known(ANNA)
     await here.prepared(ANNA)
     async with here.lane(seconds=0.2):
@@ -221,13 +221,13 @@ async def test_where_nobody_listens_the_books_say_that_nothing_was_sent(here: Or
 
 
 async def test_who_dies_before_the_answer_sends_the_same_message_again(here: Ordering) -> None:
-    here.laboratory.says = lambda message: None
+    here.laboratory.states = lambda message: None
     await here.known(ANNA)
     await here.prepared(ANNA)
     async with here.lane(seconds=30.0):
         await here.until_received(1)
     assert [result for result, _ in await here.books()] == ["attempted"]
-    here.laboratory.says = lambda message: "AA"
+    here.laboratory.states = lambda message: "AA"
     async with here.lane():
         await here.until_booked("attempted", "made")
     first, again = here.laboratory.received
@@ -305,7 +305,7 @@ async def test_of_a_patient_identified_before_there_is_no_name_to_tell(here: Ord
 
 async def test_of_a_patient_one_goes_after_the_other_while_anothers_goes_on(here: Ordering) -> None:
     busy = iter(["AR", "AR"])
-    here.laboratory.says = lambda message: next(busy, "AA") if "|A1|" in message else "AA"
+    here.laboratory.states = lambda message: next(busy, "AA") if "|A1|" in message else "AA"
     await here.known(ANNA, BEN)
     await here.prepared(ANNA, "new", "A1")
     await here.prepared(ANNA, "cancel", "A2")
@@ -318,7 +318,7 @@ async def test_of_a_patient_one_goes_after_the_other_while_anothers_goes_on(here
 
 @pytest.mark.parametrize(("hours", "ends"), [(25, True), (23, False)])
 async def test_after_a_day_without_an_answer_it_is_a_persons(here: Ordering, hours: int, ends: bool) -> None:
-    here.laboratory.says = lambda message: None
+    here.laboratory.states = lambda message: None
     await here.known(ANNA)
     await here.prepared(ANNA)
     await here.pool.execute("UPDATE outbox SET stored_at = now() - $1::interval", timedelta(hours=hours))

@@ -8,6 +8,7 @@ import msgspec
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
+from shared.events.intake import ConsentsCurrent
 from shared.path.transaction import consent_ledger, offsets
 from shared.path.transaction.inbox import Inbox
 from shared.platform import db, log
@@ -40,8 +41,8 @@ def position(first: int, committed: int | None, stored: int | None, *, known: bo
 
 
 class OffsetGapListener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Places each partition before a record of it is taken. Where records expired unread, or must be read again, the
-    consent gate is shut: a revocation may be among them.
+    """Places each partition before a record of it is taken. Where records expired unread, were passed over before the
+    service had a gate, or must be read again, the consent gate is shut: a revocation may be among them.
 
     aiokafka swallows what a listener raises: `failed` ends the process, for going on would skip records.
     """
@@ -106,10 +107,12 @@ class OffsetGapListener(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _shut(self, connection: db.Connection, positions: Mapping[int, Position]) -> None:
         topic = self._inbox.service.consumes
         lost = [partition for partition, found in positions.items() if found.lost]
+        if ConsentsCurrent.__name__ in self._inbox.service.consumed_events:
+            lost += await offsets.passed_over_consents(connection, positions)
         await offsets.store(connection, {partition: found.start for partition, found in positions.items()})
         again = {partition: (found.start, found.catch_up) for partition, found in positions.items() if found.catch_up}
         if lost:
-            log.get().error("records expired unread", topic=topic, count=len(lost))
+            log.get().error("records were never read", topic=topic, count=len(lost))
             await consent_ledger.mark_lost(connection, lost)
         if again:
             records = sum(end - start for start, end in again.values())

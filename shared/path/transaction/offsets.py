@@ -16,6 +16,8 @@ _SET_BACK = """INSERT INTO offsets (partition, next, catch_up)
     SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[])
     ON CONFLICT (partition) DO UPDATE SET next = greatest(offsets.next, excluded.next),
         catch_up = greatest(offsets.catch_up, excluded.catch_up)"""
+_CONSENTS_READ = """UPDATE offsets SET consents_unread = false WHERE consents_unread AND partition = ANY($1::int[])
+    RETURNING partition"""
 _NEXT = "SELECT partition, next FROM offsets"
 BEHIND = "SELECT bool_or(next < catch_up) FROM offsets"
 """Whether records that were consumed once must be consumed again: the database was set back."""
@@ -33,6 +35,11 @@ async def store(connection: Executor, offsets: Mapping[int, int]) -> None:
 async def stored(connection: Executor) -> dict[int, int]:
     """The first offset of each partition that is not stored."""
     return {row["partition"]: row["next"] for row in await connection.fetch(_NEXT)}
+
+
+async def passed_over_consents(connection: Executor, partitions: Collection[int]) -> list[int]:
+    """Those of which consents were passed over unread, before this service had a gate. Once: by now it reads them."""
+    return [row["partition"] for row in await connection.fetch(_CONSENTS_READ, list(partitions))]
 
 
 async def set_back(connection: Executor, offsets: Mapping[int, tuple[int, int]]) -> None:

@@ -240,6 +240,21 @@ def test_the_smaller_of_what_is_stored_and_what_kafka_remembers_counts(
     assert position(first, committed, stored, known=False) == found
 
 
+@pytest.mark.parametrize(("reads_consents", "shut"), [(True, True), (False, False)])
+async def test_who_passed_consents_over_unread_before_it_had_a_gate_has_it_shut_once(
+    here: ServiceOnPostgres, monkeypatch: pytest.MonkeyPatch, reads_consents: bool, shut: bool
+) -> None:
+    events = {"ConsentsCurrent"} if reads_consents else set()
+    monkeypatch.setattr(type(here.inbox.service), "consumed_events", frozenset(events))
+    await offsets.store(here.pool, {3: 90})
+    await here.pool.execute("UPDATE offsets SET consents_unread = true")
+    await OffsetGapListener(here.inbox, lambda: Offsets(0, 90)).on_partitions_assigned({PARTITION})
+    assert await here.count("ledger WHERE lost") == int(shut)
+    await here.pool.execute("UPDATE ledger SET lost = false")
+    await OffsetGapListener(here.inbox, lambda: Offsets(0, 90)).on_partitions_assigned({PARTITION})
+    assert await here.count("ledger WHERE lost") == 0
+
+
 async def test_a_database_that_was_set_back_shuts_the_gate_until_it_has_caught_up(here: ServiceOnPostgres) -> None:
     await every_partition_current(here)
     await offsets.store(here.pool, {3: 40})
