@@ -95,6 +95,24 @@ async def answer(owners: Owners, identity: str, members: Mapping[str, Any]) -> W
     return read(await work_list.update(name, client, {**task, **members}))
 
 
+class Reread(msgspec.Struct, frozen=True):
+    """The Task after what it is about was read again; the rule by which something of it can't be read, and where."""
+
+    work: Work
+    rule: str = ""
+    places: tuple[str, ...] = ()
+
+
+async def reread(owners: Owners, identity: str) -> Reread:
+    """Raises CannotContinueError: it is refused, in the words of the service."""
+    name, client = _testing(owners)
+    stated = (await work_list.operate(name, client, f"Task/{identity}/$reread"))["parameter"]
+    (task,) = (each["resource"] for each in stated if each["name"] == "return")
+    rule = next((str(each["valueCode"]) for each in stated if each["name"] == "rule"), "")
+    places = tuple(str(each["valueString"]) for each in stated if each["name"] == "place")
+    return Reread(read(task), rule, places)
+
+
 def _testing(owners: Owners) -> tuple[str, httpx.AsyncClient]:
     """Raises CannotContinueError: which service it is can't be known."""
     if "testing" in owners:

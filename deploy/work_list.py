@@ -230,6 +230,11 @@ async def create(name: str, client: httpx.AsyncClient, resource: Mapping[str, An
     return _answered(name, await _ask(name, client, "POST", resource["resourceType"], content=body, headers=headers))
 
 
+async def operate(name: str, client: httpx.AsyncClient, path: str) -> dict[str, Any]:
+    """What an operation without any input answers. Raises CannotContinueError."""
+    return _answered(name, await _ask(name, client, "POST", path))
+
+
 async def update(name: str, client: httpx.AsyncClient, resource: Mapping[str, Any]) -> dict[str, Any]:
     """The resource as it stands after the update. Raises CannotContinueError."""
     headers = {"Content-Type": FHIR_JSON, "Prefer": "return=representation"}

@@ -29,6 +29,7 @@ commands.add_typer(maps, name="map")
 commands.command("list", epilog="Example: iop lab list --kind map-code")(lab_work.list_)
 commands.command("show", epilog="Example: iop lab show 5f0c9e7e-...")(lab_work.show)
 commands.command("match", epilog="Example: iop lab match 5f0c9e7e-... --patient 0b8e...")(lab_work.match)
+commands.command("reread", epilog="Example: iop lab reread 5f0c9e7e-...")(lab_work.reread)
 commands.command("discard", epilog="Example: iop lab discard 5f0c9e7e-... --reason test-message")(lab_work.discard)
 commands.command("simulator", epilog="Example: iop lab simulator --listen 2577 --after 10 --positive fentanyl")(
     simulator.simulator

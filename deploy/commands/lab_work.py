@@ -1,5 +1,5 @@
-"""`iop lab list | show | match | discard`, and `iop lab map answer`: what laboratories sent and a person has to settle,
-over FHIR with a token. Each answer is a PUT of its Task."""
+"""`iop lab list | show | match | discard | reread`, and `iop lab map answer`: what laboratories sent and a person has
+to settle, over FHIR with a token. Each answer is a PUT of its Task, or `$reread`."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -12,10 +12,21 @@ from deploy import lab_work
 from deploy.commands.asking import Where, asking
 from deploy.commands.common import out
 from deploy.commands.escalations import Identity
+from deploy.failure import CannotContinueError
 from deploy.lab_work import KINDS, Work
-from deploy.work_list import ID
+from deploy.work_list import ID, OPEN
 from shared.events.codes import DISCARD_REASONS, INPUT, REASON
 
+WAITING = ("find-patient", "assign-result")
+UNREAD = {
+    "value-not-read": "no phrase and no rule for figures covers what stands at",
+    "no-result": "it holds no result by what its codes mean now",
+    "not-mapped": "nothing says what this code means: iop lab map answer",
+    "laboratory-unknown": "its laboratory is not in clients.toml any more",
+    "too-large": "it is larger than is decided at one go (IOP_HL7_ROWS)",
+    "duplicate": "its number was used before for something else: the laboratory sends it under another one",
+}
+"""By the rule that a service names; others stand for themselves."""
 SCOPE = "system/Task.rus"
 WITHIN = "system/Binary.r"
 _asking = asking(SCOPE)
@@ -93,6 +104,20 @@ def discard(
     """Want nothing done about it, with the reason; the same sent again is not decided either."""
     stated = {"coding": [{"system": REASON, "code": reason}]}
     _answer(where, identity, {"status": "cancelled", "statusReason": stated})
+
+
+@_asking
+def reread(where: Where, identity: Identity) -> None:
+    """Have what it is about read again, after an upgrade or a change of a map: it is decided once. Code 1 where
+    something of it can't be read even now."""
+    found = where.ask(lambda owners: lab_work.reread(owners, identity))
+    for line in lines(found.work):
+        out.print(line, markup=False)
+    if not found.rule:
+        waits = found.work.kind in WAITING and found.work.status in OPEN
+        out.print("    read; it waits for its patient: iop lab match" if waits else "    read", markup=False)
+    else:
+        raise CannotContinueError(" ".join(["not read:", UNREAD.get(found.rule, found.rule), *found.places]))
 
 
 @_asking

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from starlette.routing import Route
 
 from services.testing import ageing, examining, mllp, mllp_tls
 from services.testing.code_maps import LOOK_SECONDS, CodeMaps
@@ -27,6 +28,7 @@ from services.testing.orders import requisition
 from services.testing.orders.drawing import Lots
 from services.testing.received_messages import ReceivedMessages
 from services.testing.rereading import Rereading
+from services.testing.rereads import Rereads
 from services.testing.settings import Settings
 from services.testing.state import UPCAST, VERSION, State, due, evolve, lives
 from services.testing.worklist import unsettled
@@ -69,10 +71,16 @@ def assemble(keys: Keys) -> ServiceAssembly:
         settings=_settings,
         elsewhere=("laboratory",),
         form=lambda process: requisition.of(organizations(process.deploy), zones(process.deploy)),
-        routes=lambda running: [*routes(_receiver(running)), *ReceivedMessages(running).routes()],
+        routes=_routes,
         tasks=_tasks,
         answers={EXAMINE: examining.answer},
     )
+
+
+def _routes(running: Running) -> list[Route]:
+    receiver = _receiver(running)
+    rereading = Rereading(receiver, registered(running.process.deploy))
+    return [*routes(receiver), *ReceivedMessages(running).routes(), *Rereads(running, rereading).routes()]
 
 
 def _settings(process: Process) -> dict[str, Settings]:

@@ -7,7 +7,7 @@ person gave to a patient is theirs: whose a result is, is asked once.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -35,7 +35,7 @@ from shared.edge.outcome import HttpRefusal
 from shared.edge.received import Received
 from shared.path.transaction import questions, resources, waiting
 from shared.path.transaction.delivery import Commanded, Identified
-from shared.path.transaction.questions import TaskStanding
+from shared.path.transaction.questions import Question, TaskStanding
 from shared.platform import documents, log
 from shared.platform.clients import RegisteredClient
 from shared.platform.db import Connection
@@ -99,13 +99,33 @@ class Rereading:
             document = await documents.one(connection, identity)
         if document is None or document.media_type == REFUSED:
             return
-        if document.media_type == received.MEDIA_TYPE:
-            again = await self._submitted(document, answer) if document.program == program else None
-            if again is not None:
-                await self._take(again, program)
-            return
-        for again in self._results(document, answer, program):
+        for again in await self._readings(document, _part(answer, program, running.inbox.settings), program):
             await self._take(again, document.program)
+
+    async def read_question(self, question: Question, program: str) -> bool | None:
+        """What waits for this `map-code`, where the tables answer it by now: whether all was read; None where they say
+        nothing, or nothing new. Raises HttpRefusal."""
+        answer = answer_in(question, self.receiver.running.inbox.settings[program])
+        return None if answer is None else await self._read(answer, program)
+
+    async def read_whole(self, document: Document, program: str, name: str) -> frozenset[str] | None:
+        """All that a document holds of the one patient whose its id is, under this name, by today's tables: the Tasks
+        that ask about it by now; None where it holds nothing. Raises HttpRefusal."""
+        part = _Part(name, self.receiver.running.inbox.settings, _whole)
+        found = [
+            each for each in await self._readings(document, part, program) if each.whole.delivery.id == document.id
+        ]
+        for again in found:
+            await self._take(again, document.program)
+        asked = frozenset(each.id for again in found for each in again.whole.delivery.questions)
+        return asked if found else None
+
+    async def _readings(self, document: Document, part: "_Part", program: str) -> "list[_Again]":
+        """Of each patient in it who has something of the part. Raises HttpRefusal."""
+        if document.media_type != received.MEDIA_TYPE:
+            return self._results(document, part, program)
+        again = await self._submitted(document, part) if document.program == program else None
+        return [] if again is None else [again]
 
     async def _take(self, again: "_Again", received_by: str) -> None:
         """Nothing of what waits for its patient in other programs alone, or became a patient's there, and of what a
@@ -135,15 +155,15 @@ class Rereading:
             subject, (rows,) = await admission.compared(connection, running.keys, subject, [again.rows])
         return subject, rows if isinstance(subject, OnePatient) else again.whole
 
-    async def _submitted(self, document: Document, answer: Answer) -> "_Again | None":
+    async def _submitted(self, document: Document, part: "_Part") -> "_Again | None":
         """What came as FHIR; None where it has no such row."""
         running = self.receiver.running
         submitted = received.read(running.keys.decrypt(document.content))
         present = running.inbox.settings[document.program]
         async with running.inbox.pool.acquire() as connection:
-            former = _settings(answer, document.program, running.inbox.settings)[document.program]
-            rows = tuple(_rows_of(await self._commands(connection, submitted, document, answer, former), answer))
-            whole = tuple(await self._commands(connection, submitted, document, answer, present))
+            former = part.settings[document.program]
+            rows = tuple(part.rows(await self._commands(connection, submitted, document, former)))
+            whole = tuple(await self._commands(connection, submitted, document, present))
         if not rows:
             return None
 
@@ -152,13 +172,13 @@ class Rereading:
             question = partial(assigning.task, delivery, present)
             return Reading(delivery, submitted.digests, question=question, traits=submitted.traits)
 
-        again = uuid5(document.id, answer.name)
+        again = uuid5(document.id, part.name)
         return _Again(reading(document.id, whole or rows), reading(again, rows), submitted.patient)
 
     async def _commands(
-        self, connection: Connection, submitted: Received, document: Document, answer: Answer, settings: Settings
+        self, connection: Connection, submitted: Received, document: Document, settings: Settings
     ) -> list[ReportResult]:
-        client = self.clients[answer.laboratory]
+        client = self.clients[document.client]
         entries = [each for each in submitted.entries if each.type in REPORTED]
         names = [(each.type, str(each.id)) for each in entries]
         stored = await resources.stored(connection, document.program, names)
@@ -172,25 +192,23 @@ class Rereading:
         )
         return [each for each in interpret(entries, context).commands if isinstance(each, ReportResult)]
 
-    def _results(self, document: Document, answer: Answer, program: str) -> "list[_Again]":
+    def _results(self, document: Document, part: "_Part", program: str) -> "list[_Again]":
         """Those of the message's patients that have such a row; nothing of a message that was refused, or a trial."""
         present = self.receiver.running.inbox.settings
-        former = self._read_results(document, answer, _settings(answer, program, present), program)
+        former = self._read_results(document, part.settings, program)
         if any(document.id == uuid5(each.cause, document.digest) for each in former):
             return []
-        found = {each.cause: each for each in self._read_results(document, answer, present, program)}
-        narrowed = (_narrowed(each, answer) for each in former)
+        found = {each.cause: each for each in self._read_results(document, present, program)}
+        narrowed = (_narrowed(each, part) for each in former)
         return [
-            self._again(found.get(each.cause, each), each, document, answer)
+            self._again(found.get(each.cause, each), each, document, part)
             for each in narrowed
             if any(each.commands.values())
         ]
 
-    def _read_results(
-        self, document: Document, answer: Answer, settings: Mapping[str, Settings], program: str
-    ) -> list[PatientResult]:
+    def _read_results(self, document: Document, settings: Mapping[str, Settings], program: str) -> list[PatientResult]:
         running = self.receiver.running
-        sender = Sender(answer.laboratory, self.clients[answer.laboratory], (program,))
+        sender = Sender(document.client, self.clients[document.client], (program,))
         try:
             decoded = hl7.decode(running.keys.decrypt(document.content))
             time = ProgramTime.of(settings[program], running.clock.now())
@@ -199,16 +217,33 @@ class Rereading:
         except Nak:
             return []
 
-    def _again(self, whole: PatientResult, rows: PatientResult, document: Document, answer: Answer) -> "_Again":
+    def _again(self, whole: PatientResult, rows: PatientResult, document: Document, part: "_Part") -> "_Again":
         """Under an id of its own: the message was decided before, and under another meaning it is another reading."""
-        named = dataclasses.replace(rows, cause=uuid5(rows.cause, answer.name))
+        named = dataclasses.replace(rows, cause=uuid5(rows.cause, part.name))
         (as_it_came,), (again,) = self.receiver.readings(whole, document), self.receiver.readings(named, document)
         return _Again(as_it_came, again)
 
 
+class _Part(NamedTuple):
+    """What of a message is read again: the name of this reading, by which settings, and which rows."""
+
+    name: str
+    settings: Mapping[str, Settings]
+    rows: Callable[[Iterable[ReportResult]], Iterable[ReportResult]]
+
+
+def _part(answer: Answer, program: str, present: Mapping[str, Settings]) -> _Part:
+    rows = partial(_rows_of, answer=answer)
+    return _Part(answer.name, _settings(answer, program, present), rows)
+
+
+def _whole(reports: Iterable[ReportResult]) -> Iterable[ReportResult]:
+    return (msgspec.structs.replace(each, again=True) for each in reports)
+
+
 class _Again(NamedTuple):
-    """What was received of one patient, read again: the whole of it, as if it came now, and the rows of the code alone.
-    `patient` is whom it was submitted as, where somebody was known."""
+    """What was received of one patient: the whole, as if it came now, and the rows that are read again. `patient` is
+    whom it was submitted as, where somebody was known."""
 
     whole: Reading
     rows: Reading
@@ -232,8 +267,8 @@ def _delivery(identity: UUID, commands: tuple[ReportResult, ...], document: Docu
     )
 
 
-def _narrowed(result: PatientResult, answer: Answer) -> PatientResult:
-    commands = {program: tuple(_rows_of(reports, answer)) for program, reports in result.commands.items()}
+def _narrowed(result: PatientResult, part: _Part) -> PatientResult:
+    commands = {program: tuple(part.rows(reports)) for program, reports in result.commands.items()}
     return dataclasses.replace(result, commands=commands)
 
 

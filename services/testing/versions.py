@@ -63,13 +63,14 @@ def joined(specimen: Specimen, others: Iterable[Version] = ()) -> Specimen:
 
 
 def without_rows_of(specimen: Specimen, again: Iterable[Version]) -> Specimen:
-    """Without what the rows of these versions were read as before, under another meaning of their code."""
+    """Without what the rows of these versions were read as before, under another meaning of their code, and without
+    checks that could not be read."""
     meanings = {(each.issued_at, code_of(row)[0]): analyte_of(row) for each in again for row in each.measures}
-    unmapped = LETTERS["unmapped"]
+    unread = LETTERS["unmapped"], LETTERS["unclear"]
 
     def stands(row: Measure, version: Version) -> bool:
         meaning = meanings.get((version.issued_at, code_of(row)[0]))
-        return meaning is None or (meaning == analyte_of(row) and not (is_check(row) and letter_of(row) == unmapped))
+        return meaning is None or (meaning == analyte_of(row) and not (is_check(row) and letter_of(row) in unread))
 
     remaining = (
         msgspec.structs.replace(each, measures=tuple(row for row in each.measures if stands(row, each)))

@@ -182,6 +182,11 @@ def document_of(task: Mapping[str, Any]) -> str | None:
     return _stated(task, DOCUMENT) or None
 
 
+def places_of(task: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where in it stands what can't be read."""
+    return tuple(_stated(task, _PLACES).split())
+
+
 def _stated(task: Mapping[str, Any], kind: str) -> str:
     found = fhir.task_inputs(dict(task), kind)
     return str(found[0]["valueString"]) if found else ""

@@ -74,6 +74,17 @@ async def test_a_result_is_discarded_with_its_reason(reachable: Reachable) -> No
     assert await reachable.service.count("waiting") == 0
 
 
+async def test_what_is_read_again_says_what_stays_unread(reachable: Reachable) -> None:
+    await reachable.service.identified()
+    assert await reachable.service.receives(message(value="stark reaktiv")) == "AA"
+    (task,) = [each for each in json.loads((await reachable.iop("lab", "list", "--json")).stdout)]
+    unread = await reachable.iop("lab", "reread", task["id"])
+    assert (unread.returncode, unread.stderr.strip().endswith("stands at OBX^1^5")) == (1, True)
+    assert "requested" in unread.stdout
+    shown = await reachable.iop("lab", "show", task["id"])
+    assert "OBX^1^5" in shown.stdout
+
+
 async def test_what_is_no_such_work_is_named_as_that(reachable: Reachable) -> None:
     refused = await reachable.iop("lab", "match", str(uuid4()), "--patient", str(uuid4()))
     assert refused.returncode == 1 and refused.stderr.startswith("iop: ")

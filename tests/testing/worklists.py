@@ -35,7 +35,13 @@ def every() -> list[dict[str, Any]]:
     questions = [Question(each, 1) for each in listed]
     old = [each.task for each in aged(questions, SETTINGS, {"lab": LABORATORY}, LATER)]
     answered = _body(found(old[-1], PATIENT, LATER))
-    return [*listed, *old, answered, _read()]
+    return [
+        *listed,
+        *old,
+        answered,
+        _step("read", ("read", "message"), "R"),
+        _step("operation", ("operation", "reread"), "E"),
+    ]
 
 
 def _fact() -> Commanded:
@@ -50,7 +56,7 @@ def _fact() -> Commanded:
     return Commanded(**named, commands=(report("screen", 7, FENTANYL="positive"),))
 
 
-def _read() -> dict[str, Any]:
+def _step(step: str, detail: tuple[str, str], action: str) -> dict[str, Any]:
     event = audit.of_step(
         str(FACT),
         NOW,
@@ -58,9 +64,9 @@ def _read() -> dict[str, Any]:
         patient="",
         who=Who("ehr"),
         task=str(FACT),
-        step=fhir.coding(codes.RESTFUL, "read"),
-        details=[("read", "message")],
-        action="R",
+        step=fhir.coding(codes.RESTFUL, step),
+        details=[detail],
+        action=action,
     )
     return _plain(event)
 

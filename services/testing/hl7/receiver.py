@@ -206,6 +206,12 @@ class Hl7Receiver:
                 await self._store(other, {document.program: (question,)})
             raise
 
+    async def take_again(self, document: Document, sender: Sender) -> None:
+        """A message of which nothing was decided, as if it came now. Raises Nak, TooLarge, HttpRefusal."""
+        content = self.running.keys.decrypt(document.content)
+        read = await large_bodies.apart(len(content) * COSTS, self._read, hl7.decode(content), sender)
+        await _within(self.running.process.hl7_answer_seconds, self._store_read(content, sender, *read))
+
     async def _admit(self, readings: Sequence[Reading]) -> None:
         inbox, submissions = self.running.inbox, self.running.submissions
         async with inbox.pool.acquire() as connection:
