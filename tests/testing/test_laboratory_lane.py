@@ -11,11 +11,14 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from deploy.laboratory import lines
+from deploy.laboratory import orders as simulated
+from deploy.laboratory.orders import Answering
 from services.testing import app
 from shared.events.catalogue import PARTITIONS
 from shared.events.intake import ConsentDenied, ConsentRevoked, PatientIdentified
 from shared.events.laboratory_order import Action, LaboratoryOrderPrepared, task_id
-from shared.path.destination import Release, Routes, Transport
+from shared.path.destination import Form, Release, Routes, Transport
 from shared.path.outbound import gate
 from shared.path.outbound.destinations import partner_destination
 from shared.path.outbound.gate import GatedLane
@@ -126,9 +129,9 @@ class Ordering(ReceivingService):
         self.wake_up.ring(batch.lanes)
 
     @asynccontextmanager
-    async def lane(self, seconds: float = 5.0) -> AsyncIterator[None]:
+    async def lane(self, seconds: float = 5.0, filled: Form = form) -> AsyncIterator[None]:
         to = Transport(self.laboratory.url, seconds)
-        destination = replace(partner_destination(self.partner, form), transport=to)
+        destination = replace(partner_destination(self.partner, filled), transport=to)
         lane = GatedLane(self.inbox.service, destination, self.inbox.routes, self.pool, self.inbox.clock, self.wake_up)
         task = asyncio.create_task(lane.run(self.dsn))
         try:
@@ -335,3 +338,26 @@ async def test_what_only_an_order_may_tell_is_read_by_nobody(here: Ordering) -> 
     (patient,) = await here.found("Patient")
     assert patient["identifier"][0]["value"] == ANNA
     assert not {"name", "birthDate", "gender", "requisition"} & set(patient)
+
+
+@pytest.mark.parametrize(("answering", "result"), [("accept", "made"), ("unable", "refused"), ("refuse", "refused")])
+async def test_the_orders_own_form_is_understood_by_a_laboratory(
+    here: Ordering, answering: Answering, result: str
+) -> None:
+    """The simulator reads it by rules of its own, and answers in a thread of its own."""
+    simulator = simulated.Laboratory(answering)
+    assert here.parts.form is not None
+    filled = here.parts.form(here.running.process)
+    await here.known(ANNA)
+    await here.prepared(ANNA, number="ORD-1")
+    with lines.listening(simulator, lambda: NOW) as url:
+        here.laboratory.url = url
+        async with here.lane(filled=filled):
+            await here.until_booked(result)
+    placed = simulator.order("ORD-1")
+    assert (placed is not None) == (result == "made")
+    if placed is not None:
+        assert (placed.panel, placed.patient.field(5).split("^")[:2]) == (
+            AGREED.panels["drug-test"],
+            ["Seeded", "Bogus"],
+        )
