@@ -16,7 +16,7 @@ ACTIONS: tuple[Action, ...] = ("new", "change", "cancel")
 TASK: Final = "laboratory-order"
 PANEL_UNKNOWN: Final = "laboratory-has-no-such-panel"
 """Withheld: the code of the order stands in no line of `panels` in partners.toml."""
-_REFUSALS = ("hl7-", "http-")
+REFUSALS = ("hl7-", "http-")
 """How reasons begin that are the laboratory's own no."""
 
 
@@ -130,7 +130,7 @@ class LaboratoryOrderFailed(LaboratoryOrderEvent, frozen=True, kw_only=True):
 
     @property
     def status(self) -> str:
-        return "rejected" if self.reason.startswith(_REFUSALS) else "failed"
+        return "rejected" if self.reason.startswith(REFUSALS) else "failed"
 
     @property
     def changed_at(self) -> datetime:
