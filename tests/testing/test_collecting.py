@@ -1,5 +1,6 @@
 """What became of an ordered test, as an EHR says it that works by Tasks: the same as by a Specimen."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -39,6 +40,13 @@ async def refusal(testing: ReceivingService, resource: dict[str, Any]) -> tuple[
     return refused.value.status, issue.code, issue.expression[0]
 
 
+async def decided(testing: ReceivingService) -> list[dict[str, Any]]:
+    """The commands about collections, without the ids by which they differ."""
+    rows = await testing.select("SELECT content FROM journal WHERE content LIKE '%ReportCollection%' ORDER BY sequence")
+    commands = [each for (content,) in rows for each in json.loads(content)]
+    return [{name: each[name] for name in each if name not in ("order_id", "collection_id")} for each in commands]
+
+
 STATED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "collected": ({"status": "completed", **GIVEN_AT}, {"status": "available"}, "SpecimenCollected"),
     "refused": (
@@ -74,6 +82,8 @@ async def test_a_task_says_what_a_specimen_says(testing: ReceivingService, what:
     await testing.put_thrice(given | {"status": "entered-in-error"})
     assert first == ["DrugTestOrdered", emitted, "CollectionWithdrawn"]
     assert (await testing.emitted_to("iop.testing.events"))[3:] == first
+    of_task, taken_back, of_specimen, _ = await decided(testing)
+    assert of_task == of_specimen != taken_back
 
 
 async def test_either_alone_stands_and_both_together_are_one_collection(testing: ReceivingService) -> None:

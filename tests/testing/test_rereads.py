@@ -71,6 +71,19 @@ async def test_a_value_that_a_later_release_can_read_is_graded_once(testing: Rec
     assert await testing.emitted() == emitted
 
 
+async def test_a_check_of_the_specimen_that_can_be_read_by_now_takes_the_place_of_what_was_unclear(
+    testing: ReceivingService, monkeypatch: pytest.MonkeyPatch, upgraded: Any
+) -> None:
+    await in_treatment(testing)
+    check = f"\rOBX|2|ST|5803-2^PH^LN||{WORDS}||||||F".encode()
+    await testing.receives(message(value="NEGATIVE") + check)
+    assert await reasons(testing) == ["result-unclear"]
+    upgraded()
+    monkeypatch.setitem(phrases._WHOLE, WORDS, "negative")
+    assert (await reread(testing, await of_kind(testing, "read-value")))["read"]
+    assert await reasons(testing) == []
+
+
 async def test_two_at_once_read_it_once(testing: ReceivingService, upgraded: Any) -> None:
     await in_treatment(testing)
     await testing.receives(message(value=WORDS))
