@@ -59,7 +59,7 @@ def _asked(
     own = {str(each.id) for each in resolved.entries}
     tasks = dict.fromkeys((*new_tasks(answer), *(each for one in repeated.values() for each in one.asked)))
     return tuple(
-        Issue("information", "informational", (), f"A person is asked: Task/{each}.")
+        Issue("information", "informational", (), f"See Task/{each}: a person is asked, or it says how this goes on.")
         for each in tasks
         if each not in own
     )

@@ -129,13 +129,17 @@ async def test_who_sends_an_encounter_that_touches_no_session_learns_that_a_pers
     odd = await service.post_answered(sent(service.patient, period=late))
     (task,) = await service.found("Task")
     assert task["reasonCode"]["coding"][0]["code"] == "check-presence"
-    assert odd.outcome is not None and diagnostics(odd.outcome) == [f"A person is asked: Task/{task['id']}."]
+    assert odd.outcome is not None and diagnostics(odd.outcome) == [
+        f"See Task/{task['id']}: a person is asked, or it says how this goes on."
+    ]
     identity = str(fitting.location).split("/")[1]
     await service.put_thrice(sent(service.patient, id=identity, period=late))
     again = (await service.put(sent(service.patient, id=identity, period=late))).answered[0]
     others = [each["id"] for each in await service.found("Task") if each["id"] != task["id"]]
     assert again.outcome is not None and others
-    assert sorted(diagnostics(again.outcome)) == sorted(f"A person is asked: Task/{each}." for each in others)
+    assert sorted(diagnostics(again.outcome)) == sorted(
+        f"See Task/{each}: a person is asked, or it says how this goes on." for each in others
+    )
     laboratory = await service.post_answered(sent(service.patient, period=late), scopes=(("Encounter", "c"),))
     assert laboratory.outcome is None
 

@@ -629,7 +629,9 @@ async def test_each_entry_s_outcome_says_how_it_was_read_and_a_screen_nobody_can
     bundle["entry"] += bundles.transaction(broken)["entry"]
     done = await intake.submit(bundle)
     remarks = [issue["diagnostics"] for each in done.answered for issue in (each.outcome or {}).get("issue", ())]
-    asked = {f"A person is asked: Task/{each['id']}." for each in await intake.found("Task")}
+    asked = {
+        f"See Task/{each['id']}: a person is asked, or it says how this goes on." for each in await intake.found("Task")
+    }
     assert set(remarks[: len(asked)]) == asked
     assert remarks[len(asked) :] == [
         *(f"read as {dimension}" for dimension in IOP_NEEDS),
