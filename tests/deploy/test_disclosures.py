@@ -30,10 +30,12 @@ DECIDED_IN = (
     "shared/path/outbound/gate.py",
     "services/aftercare/form.py",
     "services/aftercare/answer_form.py",
+    "services/testing/orders/requisition.py",
+    "shared/events/laboratory_order.py",
 )
 """Where a disclosure is withheld, and why."""
-_REASON = re.compile(r"(consent|no-consent|mutual-help|counseling|partner-of|referral|answer)-[a-z-]+")
-_NO_REASONS = {"mutual-help-group", "referral-state"}
+_REASON = re.compile(r"(consent|no-consent|mutual-help|counseling|partner-of|referral|answer|laboratory)-[a-z-]+")
+_NO_REASONS = {"mutual-help-group", "referral-state", "laboratory-order", "laboratory-action"}
 
 
 async def test_each_partner_is_shown_with_what_may_go_to_it_or_why_not(reachable: Reachable) -> None:

@@ -12,7 +12,7 @@ from shared.platform.keys import Keys
 from tests.intake import bundles
 from tests.intake.given import SETTINGS
 from tests.intake.test_interpret import WHO, interpreted, keys
-from tests.shared.rules.partners import COURT
+from tests.shared.rules.partners import AGREED, COURT
 
 __all__ = ["keys"]
 
@@ -88,6 +88,15 @@ def test_a_no_to_fields_closes_these_alone(keys: Keys) -> None:
 def test_a_no_whose_fields_are_not_known_closes_all(keys: Keys, resource: Json) -> None:
     denied, answer = read(keys, resource)
     assert denied.fields == () and "closes what older consents opened" in answer
+
+
+def test_who_denies_all_is_told_that_a_laboratory_under_an_agreement_needs_a_no_of_its_own(keys: Keys) -> None:
+    with_laboratory = msgspec.structs.replace(SETTINGS, partners=(*SETTINGS.partners, AGREED))
+    to_all = but(no(), actor=[], code=[])
+    found = interpreted(keys, _filled(to_all), method="POST", before=None, numbers=with_laboratory)
+    ((issue,),) = found.remarks.values()
+    assert "closes what older consents opened" in issue.diagnostics
+    assert issue.diagnostics.endswith(" What laboratory is told under an agreement only a no that names it closes.")
 
 
 # A court (42 CFR 2.35)

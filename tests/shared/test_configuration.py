@@ -13,6 +13,9 @@ import pytest
 from deploy import issuer
 from deploy.paths import REPOSITORY
 from services.testing import app
+from shared.events.aftercare import ReferralPrepared
+from shared.events.laboratory_order import LaboratoryOrderPrepared
+from shared.events.partner_answer import AnswerPrepared
 from shared.path.outbound.destinations import address, routes
 from shared.platform.clients import laboratories, registered
 from shared.platform.settings import ConfigurationError, Process, environment, partners
@@ -251,6 +254,18 @@ def test_what_is_wrong_with_a_laboratory_is_named(deploy: Path, before: str, aft
     with pytest.raises(ConfigurationError, match="riverbend-laboratory") as refused:
         partners(deploy)
     assert named in str(refused.value)
+
+
+def test_orders_go_to_the_laboratory_alone_and_referrals_to_everybody_else(deploy: Path) -> None:
+    with_a_laboratory(deploy, A_LABORATORY.replace("mllps://lab.example", "mllp://127.0.0.1"))
+
+    def gated(service: str) -> dict[str, set[type]]:
+        table = routes(service, partners(deploy), lambda event, release: {})
+        return {each.name: set(each.subscribes) for each in table.destinations if each.gate}
+
+    assert gated("testing") == {"riverbend-laboratory": {LaboratoryOrderPrepared}}
+    assert {*map(frozenset, gated("aftercare").values())} == {frozenset({ReferralPrepared, AnswerPrepared})}
+    assert "riverbend-laboratory" not in gated("aftercare") and gated("attendance") == {}
 
 
 def test_two_laboratories_of_a_program_are_refused(deploy: Path) -> None:
