@@ -92,7 +92,7 @@ def test_a_no_whose_fields_are_not_known_closes_all(keys: Keys, resource: Json) 
 
 def test_who_denies_all_is_told_that_a_laboratory_under_an_agreement_needs_a_no_of_its_own(keys: Keys) -> None:
     with_laboratory = msgspec.structs.replace(SETTINGS, partners=(*SETTINGS.partners, AGREED))
-    to_all = but(no(), actor=[], code=[])
+    to_all = but(no(), actor=[], code=[], purpose=[])
     found = interpreted(keys, _filled(to_all), method="POST", before=None, numbers=with_laboratory)
     ((issue,),) = found.remarks.values()
     assert "closes what older consents opened" in issue.diagnostics
