@@ -34,6 +34,15 @@ class Result:
 
 
 @dataclass
+class OrderedTest:
+    """A drug test that the laboratory was told of: when it took each thing, and how it stands there."""
+
+    partner: str
+    steps: list[Step] = field(default_factory=list)
+    status: str = ""
+
+
+@dataclass
 class Raised:
     """An escalation from the day it was raised to its end; `ended` is resolved or retracted."""
 
@@ -85,6 +94,7 @@ class Chart:
     sessions: dict[str, Session] = field(default_factory=dict)
     short_weeks: list[datetime] = field(default_factory=list)
     results: dict[str, Result] = field(default_factory=dict)
+    ordered: dict[str, OrderedTest] = field(default_factory=dict)
     escalations: dict[str, Raised] = field(default_factory=dict)
     reviews: dict[str, Step] = field(default_factory=dict)
     consents: dict[str, Permission] = field(default_factory=dict)

@@ -32,8 +32,9 @@ ALUMNI = Consented("riverbend-alumni", "alumni", ("name", "phone"), days=90)
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
     """`letter` and `label` are all that is ever shown. `positive` names per week (from 0) what the laboratory finds;
-    in `testing_dies` the process is killed once it acknowledged that; `misses` and `excuses` are (week, weekday) of
-    sessions, Monday being 0."""
+    in `testing_dies` the process is killed once it acknowledged that; in `ordered` the test is ordered of the
+    laboratory, which reports under the order's number; `misses` and `excuses` are (week, weekday) of sessions, Monday
+    being 0."""
 
     letter: str
     label: str
@@ -46,6 +47,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     positive: Mapping[int, frozenset[str]] = {}
     positive_always: frozenset[str] = NEGATIVE
     testing_dies: frozenset[int] = frozenset()
+    ordered: frozenset[int] = frozenset()
     misses: frozenset[tuple[int, int]] = frozenset()
     excuses: frozenset[tuple[int, int]] = frozenset()
     disposition: str = ""
@@ -74,6 +76,7 @@ UNQUIET = Course(
     consents=(TREATMENT,),
     positive={0: frozenset({"benzoylecgonine"}), 4: frozenset({"benzoylecgonine"})},
     testing_dies=frozenset({4}),
+    ordered=frozenset({6}),
     misses=frozenset({(4, 0)}),
     disposition="step-down",
 )

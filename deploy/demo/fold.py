@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from deploy.demo.chart import Chart, FollowUp, Permission, Raised, Referral, Result, Session, Step
+from deploy.demo.chart import Chart, FollowUp, OrderedTest, Permission, Raised, Referral, Result, Session, Step
 from deploy.evidence import Record
 from shared.events import codes, fhir
 
@@ -117,6 +117,16 @@ def _in_short(result: Result) -> str:
     return ", ".join(notable) or "as expected"
 
 
+def _ordered(chart: Chart, record: Record, at: datetime) -> str:
+    task = record.resources[0]
+    known = chart.ordered.setdefault(task["id"], OrderedTest(task["owner"]["identifier"]["value"]))
+    known.status = task["status"]
+    reason = fhir.code_of(task["statusReason"]) if "statusReason" in task else ""
+    known.steps.append(Step(at, record.event, reason))
+    (action,) = fhir.task_inputs(task, "laboratory-action")
+    return f"{known.partner}, {action['valueCode']}{', ' + reason if reason else ''}"
+
+
 def _escalation(state: str) -> Callable[[Chart, Record, datetime], str]:
     def describe(chart: Chart, record: Record, at: datetime) -> str:
         task = record.resources[0]
@@ -212,6 +222,9 @@ _SUMMARIES: dict[str, Callable[[Chart, Record, datetime], str]] = {
     "WeeklyHoursProjectedShort": _projected,
     "DrugTestResulted": _resulted,
     "DrugTestCorrected": _resulted,
+    "LaboratoryOrderPrepared": _ordered,
+    "LaboratoryOrderSent": _ordered,
+    "LaboratoryOrderFailed": _ordered,
     "EscalationRaised": _escalation("raised"),
     "EscalationUpdated": _escalation("updated"),
     "EscalationAcknowledged": _escalation("acknowledged"),

@@ -66,14 +66,17 @@ class Pager:
         expected = webhooks.headers(headers["webhook-id"], sent_at, body, [webhooks.secret(self.secret)])
         self.pages.append(Page(body, headers["webhook-signature"] == expected["webhook-signature"]))
 
-    def settings(self, folder: Path) -> Path:
-        """A folder of settings: the hub's own, with a rota and this pager."""
+    def settings(self, folder: Path, **more: str) -> Path:
+        """A folder of settings: the hub's own, with a rota and this pager; and `more` files, by name without .toml."""
         folder.mkdir(parents=True, exist_ok=True)
-        ours = {"rota.toml": ROTA, "oncall.toml": CHANNELS.format(url=self.url), "pager.secret": self.secret}
+        ours = {f"{name}.toml": content for name, content in more.items()}
+        ours |= {"rota.toml": ROTA, "oncall.toml": CHANNELS.format(url=self.url), "pager.secret": self.secret}
         for each in SETTINGS.iterdir():
             if each.name not in ours and not (folder / each.name).exists():
                 (folder / each.name).symlink_to(each)
         for name, content in ours.items():
+            if (folder / name).is_symlink():  # of a demo before, into the settings that come with the hub
+                (folder / name).unlink()
             (folder / name).touch(mode=0o600)
             (folder / name).write_text(content)
         return folder

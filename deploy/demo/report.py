@@ -17,6 +17,7 @@ SIGNS = (
     ("dot", "attended", "attended"),
     ("cross", "missed", "missed"),
     ("ring", "excused", "excused"),
+    ("ring", "expected", "test ordered of the laboratory"),
     ("dot", "expected", "as expected"),
     ("diamond", "expected", "expected positive (prescribed)"),
     ("square", "baseline", "baseline"),

@@ -15,12 +15,13 @@ from uuid import uuid4
 from rich.console import Console
 
 from deploy import clock
-from deploy.demo import hub, pager, pages, partner, report, samples, story, summary
+from deploy.demo import hub, laboratory, ordering, pager, pages, partner, report, samples, story, summary
 from deploy.demo.agenda import Agenda, Promises
 from deploy.demo.chart import Chart
 from deploy.demo.courses import COURSES
 from deploy.demo.display import Board, Seen
 from deploy.demo.fold import fold
+from deploy.demo.laboratory import DemoLaboratory
 from deploy.demo.pager import Pager
 from deploy.demo.partner import Partners
 from deploy.demo.stay import ZONE, Clinic, Stay
@@ -45,6 +46,15 @@ class Show:
     samples: Path | None = None
 
 
+@dataclass(frozen=True)
+class Outside:
+    """Who stands in for whom the hub talks to."""
+
+    partners: Partners
+    pager: Pager
+    laboratory: DemoLaboratory
+
+
 @contextmanager
 def folder(data: Path | None) -> Iterator[Path]:
     """The hub's folder: the one named, or a fresh one that is gone afterwards."""
@@ -67,14 +77,14 @@ def monday_for(data: Path) -> datetime:
     return datetime(ahead.year, ahead.month, ahead.day, tzinfo=ZONE)
 
 
-async def run(show: Show, data: Path, partners: Partners, ringing: Pager, monday: datetime) -> None:
+async def run(show: Show, data: Path, outside: Outside, monday: datetime) -> None:
     """Drive the hub that runs in this folder. Raises Broken when something expected does not happen."""
     console = show.console
     async with Driver.of(data) as driver, Topics(driver.hub.cluster) as topics, Databases(driver.hub) as databases:
         promises = Promises()
         if show.samples is not None:
             await samples.show(driver, console, promises, show.samples)
-        clinic = Clinic(driver, partners, ringing, Agenda(), promises, monday)
+        clinic = Clinic(driver, outside.partners, outside.pager, outside.laboratory, Agenda(), promises, monday)
         watch = Watch(clinic, topics, databases, {})
         began = time.monotonic()
         with Board(console) as board:
@@ -85,8 +95,9 @@ async def run(show: Show, data: Path, partners: Partners, ringing: Pager, monday
         summary.verify(found, charts, promises)
         printed = await pages.of(data, watch.stays[PRINTED].patient, monday)
         printed.verify(promises)
-        console.print(summary.shown(found, promises, len(ringing.pages), time.monotonic() - began))
-        console.print(pager.table(ringing.rows))
+        console.print(summary.shown(found, promises, len(outside.pager.pages), time.monotonic() - began))
+        console.print(pager.table(outside.pager.rows))
+        console.print(ordering.table(outside.laboratory.rows))
         console.print(*printed.lines(), sep="\n", markup=False, highlight=False)
         months = await databases.months("demo", monday, driver.now, ZONE)
         report.write(show.report, charts, LABELS, found, monday, months)
@@ -135,9 +146,14 @@ class Watch:
 def begin(show: Show) -> None:
     """Start everything, show it, stop everything; also when asked to stop in the middle."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with folder(show.data) as data, partner.running() as partners, pager.running() as ringing:
+    with (
+        folder(show.data) as data,
+        partner.running() as partners,
+        pager.running() as ringing,
+        laboratory.running(data) as ordered,
+    ):
         monday = monday_for(data)
         show.console.print(f"starting a hub in {data}", markup=False)
-        settings = ringing.settings(data / SETTINGS_FOLDER)
+        settings = ringing.settings(data / SETTINGS_FOLDER, partners=ordered.partners())
         with hub.running(data, monday + timedelta(hours=8), partners.environment(), settings):
-            asyncio.run(run(show, data, partners, ringing, monday))
+            asyncio.run(run(show, data, Outside(partners, ringing, ordered), monday))

@@ -15,6 +15,7 @@ import httpx
 from deploy.demo import forms
 from deploy.demo.agenda import Agenda, Promises
 from deploy.demo.courses import Course
+from deploy.demo.laboratory import DemoLaboratory
 from deploy.demo.pager import Pager
 from deploy.demo.partner import Partners
 from deploy.driver import Driver
@@ -36,6 +37,7 @@ class Clinic:
     driver: Driver
     partners: Partners
     pager: Pager
+    laboratory: DemoLaboratory
     agenda: Agenda
     promises: Promises
     monday: datetime
@@ -145,7 +147,8 @@ class Stay:
         """Put this week's sessions and specimen on the agenda, and the look at the next week's."""
         clinic, put = self.clinic, self.clinic.agenda.put
         put(max(clinic.local(week, 0, 8, 30), self.driver.now), partial(self._plan_week, week))
-        put(clinic.local(week, *REPORTED_ON), partial(self._test, week))
+        if week not in self.course.ordered:
+            put(clinic.local(week, *REPORTED_ON), partial(self._test, week))
         if week + 1 < WEEKS_IN_IOP:
             put(clinic.local(week + 1, 0, 8, 0), lambda: _now(partial(self.look_ahead, week + 1)))
 

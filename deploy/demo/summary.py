@@ -85,6 +85,8 @@ def verify(found: Tally, charts: Mapping[str, Chart], promises: Promises) -> Non
     )
     expect(not unquiet.short_weeks, "the make-up saves the week of the miss")
     expect(not_fit.declined_at is not None and not_fit.level == "2.7", "the third patient is declined with 2.7")
+    sent = [step.event for each in unquiet.ordered.values() for step in each.steps]
+    expect(sent == ["LaboratoryOrderPrepared", "LaboratoryOrderSent"], f"the laboratory takes the order ({sent})")
     corrected = [each for each in unquiet.results.values() if each.was]
     expect(len(corrected) == 1, "one drug test is corrected")
     expect(any(each.baseline for each in unquiet.results.values()), "the first specimen is the baseline")
@@ -118,6 +120,7 @@ def shown(found: Tally, promises: Promises, pages: int, seconds: float) -> Rende
         ("escalations resolved", events["EscalationResolved"]),
         ("escalations on their topic in all", found.by_topic[ESCALATIONS]),
         ("pages that rang whoever is on call", pages),
+        ("orders of drug tests that the laboratory took", events["LaboratoryOrderSent"]),
         ("disclosures made", found.disclosures["made"]),
         ("disclosures withheld", found.disclosures["withheld"]),
         ("expectations that held", len(promises.fulfilled)),

@@ -149,6 +149,11 @@ def _tests(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
     y = sheet.take(LANE + 12)
     yield row_name("drug tests", y + LANE / 2)
     placed = []
+    for ordered in chart.ordered.values():
+        for step in (each for each in ordered.steps if each.event == "LaboratoryOrderSent"):
+            x = sheet.x(step.at) - 16
+            yield mark(x, y + LANE / 2, "ring", "expected", f"sent to {ordered.partner} {shown_at(step.at)}")
+            placed.append((x, "ordered"))
     for result in sorted(chart.results.values(), key=lambda result: result.collected_at):
         x, (shape, kind, label) = sheet.x(result.collected_at), _meaning(result)
         outcomes = ", ".join(f"{analyte} {outcome}" for analyte, outcome in result.outcomes.items())
@@ -158,7 +163,7 @@ def _tests(sheet: Sheet, chart: Chart) -> Iterator[Markup]:
             x += 16
         yield mark(x, y + LANE / 2, shape, kind, tip)
         placed.append((x - 8 if result.was else x, label))
-    yield labels([(x, label) for x, label in placed if label], y + LANE + 8)
+    yield labels(sorted((x, label) for x, label in placed if label), y + LANE + 8)
 
 
 def _meaning(result: Result) -> tuple[str, str, str]:

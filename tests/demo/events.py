@@ -14,6 +14,7 @@ from shared.events.catalogue import BY_TYPE
 from shared.events.envelope import Envelope, Event, name_id
 from shared.events.escalation import Escalation, EscalationRaised, EscalationRetracted, Signal
 from shared.events.intake import EpisodeAdmitted, EpisodeDeclined
+from shared.events.laboratory_order import LaboratoryOrderSent
 from shared.events.testing import AnalyteResult, DrugTestCorrected, DrugTestResulted, ResultOutcome
 
 PATIENT = "3f0c5a0e-5a0e-4c5a-9e0e-3f0c5a0e5a0e"
@@ -99,6 +100,22 @@ def attended(start: datetime, minutes: int = 180) -> SessionAttended:
 
 def resulted(outcome: ResultOutcome, finding: str = "positive") -> DrugTestResulted:
     return DrugTestResulted(status="final", **_report(outcome, finding))  # type: ignore[arg-type]
+
+
+def ordered(partner: str) -> LaboratoryOrderSent:
+    return LaboratoryOrderSent(
+        order_id=named("order"),
+        task_id=named("order-task"),
+        partner=partner,
+        action="new",
+        attempt=1,
+        number="ORD-7",
+        panel="drug-test",
+        opens_at=TUESDAY,
+        closes_at=FRIDAY,
+        prepared_at=MONDAY,
+        sent_at=MONDAY,
+    )
 
 
 def corrected(outcome: ResultOutcome) -> DrugTestCorrected:

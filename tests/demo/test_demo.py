@@ -12,6 +12,9 @@ def test_twelve_weeks_pass_and_nothing_is_left_running(demo: Demo) -> None:
     for fact in ("events lost", "rows left in outboxes", "events parked"):
         assert re.search(rf"{fact}\s+│\s+0\s", demo.printed), fact
     assert re.search(r'"I have it"\s+│ taken on by on-call-clinician-1', demo.printed)
+    assert re.search(r"OML\^O21 over MLLP, new order\s+│ riverbend-laboratory answers", demo.printed)
+    assert re.search(r"its ServiceRequest\s+│ completed", demo.printed)
+    assert "sent to riverbend-laboratory Tue 19 Aug 08:05" in demo.report
     assert "CheckInWithdrawn" not in demo.printed, "nobody of the story checks in by mistake"
     assert re.search(r"in person: .*Street", demo.printed), "the list to take home names streets"
     assert "What was told about you" in demo.printed and "the consent you signed" in demo.printed

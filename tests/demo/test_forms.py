@@ -65,5 +65,5 @@ def _referral(course: Course) -> forms.Resource:
     class FixedClock:
         now = MONDAY
 
-    clinic = Clinic(FixedClock(), None, None, None, None, MONDAY)  # type: ignore[arg-type]
+    clinic = Clinic(FixedClock(), None, None, None, None, None, MONDAY)  # type: ignore[arg-type]
     return Stay(clinic, course, "run-X").referral()

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 
 from deploy.demo import pager
+from deploy.paths import SETTINGS
 from shared.platform import webhooks
 from shared.platform.clock import machine_now
 from shared.platform.pagers import pagers
@@ -25,6 +26,9 @@ def test_its_folder_of_settings_is_the_hubs_own_with_somebody_on_call(tmp_path: 
     with pager.running() as ringing:
         for _ in range(2):
             folder = ringing.settings(tmp_path / "settings")
+        ringing.settings(tmp_path / "settings", partners="# none")
+    assert (folder / "partners.toml").read_text() == "# none"
+    assert "riverbend-alumni" in (SETTINGS / "partners.toml").read_text()
     (ours,) = pagers(folder).values()
     assert ours.channel_of(pager.PERSON).url == ringing.url
     assert (folder / "program.toml").is_symlink()

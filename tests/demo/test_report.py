@@ -94,6 +94,13 @@ def test_a_timeline_shows_each_thing_that_happened() -> None:
     assert "first reported: unexpected-positive-presumptive" in drawn
 
 
+def test_a_drug_test_that_the_laboratory_took_is_in_the_row_of_drug_tests_and_in_the_list() -> None:
+    written = page(chart(*UNQUIET, record(events.ordered(HOSTILE))))
+    assert ">ordered</text>" in written
+    assert "LaboratoryOrderSent" in written and ", new</td>" in written
+    assert "<script" not in written
+
+
 def test_a_timeline_can_be_read_without_being_seen() -> None:
     drawn = ElementTree.fromstring(draw("B", chart(*UNQUIET), FIRST_MONDAY))
     title, description, *_ = drawn

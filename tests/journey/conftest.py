@@ -19,6 +19,7 @@ from deploy.driver import Driver
 from deploy.paths import REPOSITORY, SETTINGS
 from tests.journey.clinic import FIRST_MONDAY, Clinic
 from tests.journey.collector import Collector, collecting
+from tests.journey.laboratory import JourneyLaboratory
 from tests.journey.pager import Pager, ringing
 from tests.journey.programs import with_a_second_program
 from tests.journey.servers import Servers
@@ -71,6 +72,13 @@ def pager() -> Iterator[Pager]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def laboratory() -> Iterator[JourneyLaboratory]:
+    there = JourneyLaboratory()
+    yield there
+    there.close()
+
+
 class StartHub(Protocol):
     def __call__(self, data: Path, environment: Mapping[str, str], *options: str) -> AbstractContextManager[Path]: ...
 
@@ -83,13 +91,18 @@ def start_hub() -> StartHub:
 
 @pytest.fixture(scope="session")
 def hub_data(
-    tmp_path_factory: pytest.TempPathFactory, partners: Partners, pager: Pager, start_hub: StartHub
+    tmp_path_factory: pytest.TempPathFactory,
+    partners: Partners,
+    pager: Pager,
+    laboratory: JourneyLaboratory,
+    start_hub: StartHub,
 ) -> Iterator[Path]:
     """One hub of two programs, with settings of its own; in the first somebody is on call, the second draws the days of
-    drug tests."""
+    drug tests, which it orders of a laboratory."""
     folder = tmp_path_factory.mktemp("journey")
     settings = with_a_second_program(folder / "settings", draws=True)
     pager.on_call(settings)
+    laboratory.ordered_of(settings, folder / "hub")
     with start_hub(folder / "hub", partners.environment(), "--mllp-tls", "--settings", str(settings)) as data:
         yield data
 
