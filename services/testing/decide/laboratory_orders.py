@@ -27,10 +27,9 @@ from services.testing.settings import Settings
 from shared.events.aftercare import GAVE_UP
 from shared.events.laboratory_order import ACTIONS, Action, task_id
 from shared.rules.decision import Moment, Refused
+from shared.rules.laboratory_partner import DRUG_TEST
 from shared.rules.packing import instant, seconds, unpack_id
 
-ANY_DRUG_TEST = "drug-test"
-"""The panel of an order that names none."""
 UNKNOWN_TASK = Refused("not-found", "No order to a laboratory has this Task, or it lies too far back.", "Task.id")
 NO_LABORATORY = Refused("business-rule", "The program's orders go to no laboratory (partners.toml).", "Task.status")
 NOTHING_TO_SEND = Refused(
@@ -170,7 +169,7 @@ def _fields(test: OrderedTest, partner: str) -> dict[str, Any]:
         "action": dispatch.acts,
         "attempt": dispatch.attempt,
         "number": test.id,
-        "panel": dispatch.panel or ANY_DRUG_TEST,
+        "panel": dispatch.panel or DRUG_TEST,
         "opens_at": instant(dispatch.opens_at),
         "closes_at": instant(dispatch.closes_at),
         "prepared_at": instant(dispatch.at),
