@@ -3,7 +3,7 @@
 Every row is graded, left out by a rule, or on a person's list: a final one that can't be read is indeterminate.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -17,7 +17,9 @@ from services.testing.laboratory import (
     TAKEN_BACK,
     URINE,
     Component,
+    Extent,
     LaboratoryReport,
+    Status,
     matrix_of,
     report_id,
     report_name,
@@ -92,6 +94,7 @@ def _command(
     stated = _stated(report, client, settings)
     checks = ((each.analyte, each.check) for each in results if each.check)
     specimen = specimen_ids(program, specimen_names(report, client))
+    status, extent = _of_the_whole(report, results)
     command = ReportResult(
         report_id=report_id(program, client, report_name(report)),
         specimen_id=specimen[0],
@@ -100,16 +103,23 @@ def _command(
         collected_at=report.collected_at,
         issued_at=report.issued_at,
         undated=report.undated,
-        status=report.status,
+        status=status,
         condition=gravest([stated, condition_by(checks)]),
         results=results,
-        extent=report.extent,
+        extent=extent,
         numbers=report.numbers,
         panel=next((plain(each.code) for each in report.panel if each.code), ""),
         matrix="" if matrix == URINE else matrix[:MATRIX_CHARACTERS_MOST],
         stated=stated,
     )
     return command, observed
+
+
+def _of_the_whole(report: LaboratoryReport, results: Sequence[Observed]) -> tuple[Status, Extent]:
+    """How final the whole is, and how much of it came. Rows that are no results, alone in their message, take nothing
+    back and make nothing final, whatever became of them."""
+    by_rows = report.extent != "report" and report.status in ("promoted", *TAKEN_BACK)
+    return ("final", "rows") if by_rows and report.components and not results else (report.status, report.extent)
 
 
 def _of_the_specimen(found: Interpreted) -> Interpreted | None:

@@ -301,11 +301,13 @@ def _rows_of(reports: Iterable[ReportResult], answer: Answer) -> Iterable[Report
 
 
 def _taken_back(report: ReportResult, rows: tuple[Observed, ...]) -> ReportResult:
-    """As if the rows had never been reported; they mean nothing, so that any meaning later on takes their place."""
+    """As if the rows had never been reported; they mean nothing, so that any meaning later on takes their place. What
+    the laboratory sent is not taken back: they name no row as it came."""
     void = tuple(
         msgspec.structs.replace(
             each, analyte=tables.UNMAPPED, finding="unsatisfactory", definitive=False, status="entered-in-error"
         )
         for each in rows
     )
-    return msgspec.structs.replace(report, results=void, condition="valid", extent="component", again=True)
+    replaced = {"condition": "valid", "extent": "component", "again": True, "received": ""}
+    return msgspec.structs.replace(report, results=void, **replaced)

@@ -150,7 +150,7 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True, di
     def stated(self) -> Iterator[Condition]:
         """What the report says that was issued last, and each that an earlier release stored beside its checks."""
         stated = [each for each in self.versions if each.condition]
-        last = max(stated, key=when_stated, default=None)
+        last = max(stated, key=lambda each: (each.age, gravity(each)), default=None)
         yield from (each.condition or "valid" for each in stated if each is last or self._rests_on_a_check(each))
 
     def _rests_on_a_check(self, version: Version) -> bool:
@@ -321,10 +321,8 @@ def is_check(measured: Measure) -> bool:
     return tables.family_of(analyte_of(measured)) == "validity"
 
 
-def when_stated(version: Version) -> tuple[bool, int, int, tuple[bool, int, int]]:
-    """Of what is said of the specimen at one time, in however many messages, the gravest stands."""
-    settled, issued_at, _ = version.age
-    return settled, issued_at, GRAVITY.index(version.condition), version.age
+def gravity(version: Version) -> int:
+    return GRAVITY.index(version.condition)
 
 
 def quantified(measured: Measure) -> bool:

@@ -24,12 +24,12 @@ from services.testing.specimens import (
     Version,
     analyte_of,
     code_of,
+    gravity,
     is_check,
     key_of,
     letter_of,
     made_final_at,
     sub_of,
-    when_stated,
     with_letter,
     with_sub,
 )
@@ -225,7 +225,7 @@ def _speaking(versions: Sequence[Version]) -> set[Version]:
     collected = [each for each in heads if each.collected_at]
     judged = [each for each in heads if each.condition]
     where = {max(collected, key=lambda each: (each.to_minute, each.age, each.collected_at))} if collected else set()
-    how = {max(judged, key=when_stated)} if judged else set()
+    how = {max(judged, key=lambda each: (each.age, gravity(each)))} if judged else set()
     return {*last.values(), *promoting, *where, *how} or {max(heads, key=lambda each: each.age)}
 
 

@@ -35,6 +35,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         """By which numbers its resources are known elsewhere, by their id: for the read model, never on a topic."""
         return {}
 
+    def takes_back(self) -> Mapping[str, str]:
+        """Observations as somebody sent them that it takes back, by their id with the status that they have now: for
+        the read model, never on a topic."""
+        return {}
+
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """Something a service is asked to do. Unlike an event it can be refused."""

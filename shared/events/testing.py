@@ -139,6 +139,11 @@ class DrugTestEvent(Event, frozen=True, kw_only=True):
     def identifiers(self) -> Mapping[str, list[Resource]]:
         return {self.report_id: [each.write() for each in self.numbers]} if self.numbers else {}
 
+    def takes_back(self) -> Mapping[str, str]:
+        """The rows as their laboratory sent them, where it took them back, or their report without them."""
+        stands = ((each.derived_from, each.status or self.status) for each in self.results)
+        return {row: status for row, status in stands if row and status in ("cancelled", "entered-in-error")}
+
     def write(self, patient: str) -> list[Resource]:
         subject = fhir.reference("Patient", patient)
         return [

@@ -150,6 +150,43 @@ async def test_what_is_preliminary_never_stands_over_what_was_final(testing: Rec
     assert [(each["valueString"], each["status"]) for each in await as_sent(testing)] == [("NEGATIVE", "final")]
 
 
+ORDERS = ["in order", "out of order"]
+
+
+@pytest.mark.parametrize("order_first", [False, True], ids=ORDERS)
+async def test_an_order_that_is_cancelled_without_its_rows_takes_them_back_in_either_order(
+    testing: ReceivingService, order_first: bool
+) -> None:
+    await testing.identified()
+    await testing.admitted()
+    found = of(MORPHINE, COCAINE.format(value="POSITIVE", status="F"))
+    cancelled = of(control="M2", issued="20260114110000-0500", status="X")
+    for each in (cancelled, found) if order_first else (found, cancelled):
+        assert await testing.receives(each) == "AA"
+    rows = await as_sent(testing)
+    assert [each["status"] for each in rows] == ["cancelled"] * 2
+    assert sorted(str(each.get("valueString") or each["valueQuantity"]["value"]) for each in rows) == [
+        "0.50",
+        "POSITIVE",
+    ]
+    assert {each["meta"]["versionId"] for each in rows} == {"1" if order_first else "2"}
+    assert [await testing.receives(each) for each in (found, cancelled)] == ["AA", "AA"]
+    assert await as_sent(testing) == rows
+    again = of(COCAINE.format(value="NEGATIVE", status="C"), control="M3", issued="20260114113000-0500", status="C")
+    assert await testing.receives(again) == "AA"
+    assert sorted(each["status"] for each in await as_sent(testing)) == ["cancelled", "corrected"]
+
+
+async def test_a_row_taken_back_by_itself_is_written_once(testing: ReceivingService) -> None:
+    await testing.identified()
+    await testing.admitted()
+    first = of(COCAINE.format(value="POSITIVE", status="F"))
+    mistaken = of(COCAINE.format(value="", status="W"), control="M2", issued="20260114110000-0500")
+    assert [await testing.receives(each) for each in (first, mistaken)] == ["AA", "AA"]
+    (row,) = await as_sent(testing)
+    assert (row["status"], row["meta"]["versionId"]) == ("entered-in-error", "2")
+
+
 async def test_a_number_used_again_for_another_patient_changes_nothing_of_the_first(testing: ReceivingService) -> None:
     await testing.identified()
     await testing.receives(of(COCAINE.format(value="POSITIVE", status="F")))

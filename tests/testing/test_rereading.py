@@ -128,6 +128,16 @@ async def test_a_code_that_is_ignored_ends_its_question(testing: ReceivingServic
     assert (await reasons(testing), await testing.tasks()) == ([], [])
 
 
+async def test_what_a_code_meant_is_taken_back_and_what_its_laboratory_sent_is_not(testing: ReceivingService) -> None:
+    await in_treatment(testing)
+    await testing.receives(under("T17", message()))
+    await mapped(testing, T17=COCAINE)
+    await mapped(testing, T17="ignored")
+    rows = await testing.select("SELECT rank IS NULL, status FROM resources WHERE type = 'Observation'")
+    assert {status for is_ours, status in rows if not is_ours} == {"final"}
+    assert "entered-in-error" in {status for is_ours, status in rows if is_ours}
+
+
 async def posted(testing: ReceivingService) -> None:
     """The same positive, as FHIR."""
     about = {

@@ -69,7 +69,8 @@ def _finalized(before: str, now: str) -> bool:
 def _withdrawn(graded: Graded, patient: str) -> Emits:
     """Of a specimen that turned out to be another one: visibly taken back, its rows stand there."""
     stated = fields(graded, patient)
-    results = tuple(replace(each, outcome="cancelled", status="entered-in-error") for each in stated["results"])
+    gone = {"outcome": "cancelled", "status": "entered-in-error", "derived_from": None}
+    results = tuple(replace(each, **gone) for each in stated["results"])
     return DrugTestCorrected(**{**stated, "status": "entered-in-error", "results": results, "baseline": False})
 
 

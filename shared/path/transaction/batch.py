@@ -1,6 +1,6 @@
 """Everything one transaction will write, one list a table; and how an event is routed into it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from shared.path.transaction.resources import AcceptedResource, Name, OfProgram,
 from shared.path.transaction.stored import to_internal_lane
 
 INTERNAL_LANE = "internal"
+NOTHING_TAKEN_BACK: Mapping[str, str] = {}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -104,6 +105,8 @@ class Batch:
         numbers = event.identifiers()
         for row in rows:
             self._put(event, row, numbers.get(row.id, ()))
+        for identity, status in event.takes_back().items():
+            self._take_back(resources.taken_back(identity, status, program, patient))
         return [(row.type, row.id) for row in rows]
 
     def _put(self, event: Event, row: ResourceRow, identifiers: Sequence[Resource]) -> None:
@@ -117,6 +120,13 @@ class Batch:
             row = resources.answering(row, event.stands[row.type]) if row.type in event.stands else row
             row = row if known is None else resources.amended(known.body, resources.answered(row, known.answer))
         self.resources[name] = row
+
+    def _take_back(self, row: ResourceRow) -> None:
+        """What came earlier in this batch, else what is stored."""
+        name = row.program, row.type, row.id
+        known = self.resources.get(name)
+        is_here = known is not None and not known.is_only_status
+        self.resources[name] = resources.with_status(known, str(row.status)) if known and is_here else row
 
     def send(self, event: Event, record: wire.Written, key: str | None, program: str) -> None:
         """To the lanes of its destinations alone. A key is a patient's id, or what the destination makes of the event.
@@ -143,9 +153,10 @@ class Batch:
         key: str,
         answers: Sequence[tuple[Event, wire.Written]] = (),
         updates: frozenset[Name] | None = None,
+        taken_back: Mapping[str, str] = NOTHING_TAKEN_BACK,
     ) -> list[Name]:
-        """Foreign resources as they came, beside what is decided; over them what answers them. Of those that are no
-        `updates` (where it is known which are) nothing was answered before."""
+        """Foreign resources as they came, beside what is decided; over them what answers them, or takes them back. Of
+        those that are no `updates` (where it is known which are) nothing was answered before."""
         over = [
             resources.emitted_row(each, encoded, program, key)
             for event, record in answers
@@ -156,9 +167,11 @@ class Batch:
             is_update = updates is None or (each.type, each.id) in updates
             row = resources.accepted_row(each, program, key, sent=is_update)
             known = self.resources.get((program, each.type, each.id))
+            known = None if known is not None and known.is_only_status else known
             if resources.is_outranked(row, known):
                 continue
             row = resources.answered(row, known.answer) if known is not None else row
+            row = resources.with_status(row, taken_back[each.id]) if each.id in taken_back else row
             self.resources[program, each.type, each.id] = _under(row, over, sent=is_update)
         return [(each.type, each.id) for each in accepted]
 

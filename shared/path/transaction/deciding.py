@@ -256,7 +256,8 @@ class Deciding:
                 each for each in delivery.accepted if not each.stands_in or (each.type, each.id) not in emitted_names
             ]
             answers = [(each[1], each[2]) for each in written if not isinstance(each, Internal) and each[1].stands]
-            named += self._batch.accept(standing, delivery.program, locked.key, answers, delivery.updates)
+            gone = _taken_back(written)
+            named += self._batch.accept(standing, delivery.program, locked.key, answers, delivery.updates, gone)
         else:
             self._batch.accept(sealed.identified(delivery, self._by.service), delivery.program, locked.key)
         if isinstance(delivery, Commanded):
@@ -281,3 +282,9 @@ def _of_trace(delivery: AnyDelivery, traceparent: str | None) -> AnyDelivery:
 def _event_name(delivery: Delivery) -> str:
     """Of what can't be read nothing is repeated; of several commands the first."""
     return "unreadable" if isinstance(delivery, Unreadable) else name_of(delivery).partition("+")[0]
+
+
+def _taken_back(written: Sequence[Written]) -> dict[str, str]:
+    """The status that Observations as somebody sent them have now, by their id."""
+    events = (each[1] for each in written if not isinstance(each, Internal))
+    return {identity: status for event in events for identity, status in event.takes_back().items()}

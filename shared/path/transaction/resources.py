@@ -74,6 +74,22 @@ class ResourceRow(msgspec.Struct, frozen=True):
     """Whether its sender wrote it over what may be stored."""
     rank: str | None = None
     """As that of what is accepted; None of what replaces anything."""
+    takes_back: bool = False
+    """Whether it was taken back: the same of what is stored, where that stands over it."""
+
+    def is_sent_of(self, kinds: Collection[str]) -> bool:
+        """Whether its sender wrote it, and it is of these types."""
+        return self.sent and self.type in kinds
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether what is stored of it is needed to write it whole."""
+        return self.amends or self.takes_back
+
+    @property
+    def is_only_status(self) -> bool:
+        """Whether it is nothing but the status of what is stored; of what is not stored nothing is written."""
+        return self.takes_back and self.amends
 
 
 SENDER_ENDS = frozenset({"entered-in-error", "revoked"})
@@ -137,6 +153,30 @@ def amended(stored: str, row: ResourceRow) -> ResourceRow:
     """The row whole: the elements of what is stored, each in its own digits, under those of the row."""
     members = [msgspec.json.decode(each, type=dict[str, msgspec.Raw]) for each in (stored, row.body)]
     return msgspec.structs.replace(row, body=msgspec.json.encode(members[0] | members[1]).decode())
+
+
+def taken_back(identity: str, status: str, program: str, patient: str) -> ResourceRow:
+    """An Observation of somebody else's that was taken back without being sent again."""
+    body = msgspec.json.encode({"status": status}).decode()
+    return ResourceRow(
+        "Observation", identity, program, patient, status, None, False, body, amends=True, takes_back=True
+    )
+
+
+def with_status(row: ResourceRow, status: str) -> ResourceRow:
+    """The row as one that was taken back."""
+    body = msgspec.json.encode({"status": status}).decode()
+    return amended(row.body, msgspec.structs.replace(row, body=body, status=status, takes_back=True))
+
+
+def over(row: ResourceRow, stored: Row) -> ResourceRow:
+    """The row over what is stored of it. What was taken back, and is stored as it stands, is that with its status."""
+    if row.takes_back and not row.amends:
+        is_outranked = row.rank is not None and stored["rank"] is not None and row.rank <= stored["rank"]
+        whole = msgspec.structs.replace(row, body=stored["body"], rank=None)
+        return with_status(whole, str(row.status)) if is_outranked else row
+    row = answered(row, stored["answer"])
+    return amended(stored["body"], row) if row.amends else row
 
 
 def answering(row: ResourceRow, elements: Collection[str]) -> ResourceRow:

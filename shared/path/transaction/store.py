@@ -188,13 +188,17 @@ async def store(
 async def _amend(connection: Connection, batch: Batch) -> None:
     """Rows that say only what changed become whole, and those of a sender stand under what was answered. Their patient
     is locked: nobody else writes them meanwhile."""
-    partial = {name: row for name, row in batch.resources.items() if row.amends or (row.sent and row.type in ANSWERED)}
+    partial = {name: row for name, row in batch.resources.items() if row.is_partial or row.is_sent_of(ANSWERED)}
+    known = dict[OfProgram, str | None]()
     for program in {program for program, _, _ in partial}:
         names = [(kind, identity) for of, kind, identity in partial if of == program]
         for (kind, identity), stored in (await resources.stored(connection, program, names)).items():
             name = (program, kind, identity)
-            row = resources.answered(partial[name], stored["answer"])
-            batch.resources[name] = resources.amended(stored["body"], row) if row.amends else row
+            batch.resources[name] = resources.over(partial[name], stored)
+            known[name] = stored["status"]
+    for name in [name for name, row in partial.items() if row.is_only_status]:
+        if known.get(name) in (None, partial[name].status):
+            del batch.resources[name]
 
 
 async def _store_parked(connection: Connection, batch: Batch, now: datetime) -> None:
