@@ -41,6 +41,7 @@ DETAILS = (
         "table",
         "rules",
         "partner",
+        "action",
         "attempt",
         "consent_id",
         "encounter_id",

@@ -4,16 +4,20 @@ from collections.abc import Callable
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid5
 
 import msgspec
 import pytest
 
 from services.intake.messages import RecordAssessment, SignPlacement
+from services.testing.messages import OrderDrugTest, SendOrderAgain
 from shared.events.aftercare import ReferralPrepared
 from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationEvent
 from shared.events.intake import LevelOfCareRecommended
+from shared.events.internal import DisclosureMade, DisclosureRefused
+from shared.events.laboratory_order import LaboratoryOrderPrepared
 from shared.path.service import Service
 from shared.path.transaction.delivery import Commanded, Consumed, Internal
 from shared.path.transaction.explaining import Explanation, explanation
@@ -76,7 +80,7 @@ class Journalled:
         return await explanation(self.service, settings, known, self.rows, (type_, identity))
 
 
-Begin = Callable[[str], Journalled]
+Begin = Callable[..., Journalled]
 
 
 @pytest.fixture
@@ -84,9 +88,9 @@ def begin(keys_folder: Path) -> Begin:
     patients = {"aftercare": str(UUID(int=7)), "intake": intake.PATIENT, "testing": testing.PATIENT}
     given = {"aftercare": aftercare, "attendance": attendance, "intake": intake, "testing": testing}
 
-    def journal(name: str) -> Journalled:
+    def journal(name: str, settings: msgspec.Struct | None = None) -> Journalled:
         keys = Keys.load(keys_folder, name)
-        return Journalled(keys, patients.get(name, str(UUID(int=7))), given[name].SETTINGS)
+        return Journalled(keys, patients.get(name, str(UUID(int=7))), settings or given[name].SETTINGS)
 
     return journal
 
@@ -185,8 +189,33 @@ def withheld_referral(begin: Begin) -> tuple[Journalled, str, str]:
     return journal, "ServiceRequest", prepared.referral_id
 
 
+def order_sent_again(begin: Begin) -> tuple[Journalled, str, str]:
+    """The laboratory refuses an order; a person has it sent again, and it is taken."""
+    settings = msgspec.structs.replace(testing.SETTINGS, laboratory="riverbend-laboratory")
+    order_id, ordered = str(UUID(int=8)), testing.day(8)
+    order = OrderDrugTest(order_id=order_id, opens_at=testing.day(10), closes_at=testing.day(11))
+    journal = begin("testing", settings).then(
+        (testing.ADMISSION, "intake", testing.admitted()), (ordered, "ehr", order)
+    )
+    prepared = next(each for each in journal.emitted if isinstance(each, LaboratoryOrderPrepared))
+    about: dict[str, Any] = {"partner": prepared.partner, "focus": prepared.focus}
+    journal.then(
+        (ordered, "testing", DisclosureRefused(**about, attempt=1, reason="hl7-204")),
+        (testing.day(9), "ehr", SendOrderAgain(task_id=prepared.task_id)),
+        (testing.day(9), "testing", DisclosureMade(**about, attempt=2, consent_id=None)),
+    )
+    return journal, "Task", prepared.task_id
+
+
 Case = Callable[[Begin], tuple[Journalled, str, str]]
-CASES: tuple[Case, ...] = (missed_session, attended_session, recommended, corrected_positive, withheld_referral)
+CASES: tuple[Case, ...] = (
+    missed_session,
+    attended_session,
+    recommended,
+    corrected_positive,
+    withheld_referral,
+    order_sent_again,
+)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda each: each.__name__)
