@@ -87,13 +87,13 @@ _COMBINED = (PlanActivity,)
 
 def written(entry: CatalogueEntry) -> Iterator[Written]:
     """All records of an event, of each service that emits it."""
-    of_nobody = entry.topic == OPERATIONS or entry.event is ConsentsCurrent
-    for source in SERVICES if entry.producer == "any" else (entry.producer,):
+    sources = SERVICES if entry.producer == "any" else (entry.producer,)
+    for source, program in product(sources, _programs(entry)):
         envelope = Envelope(
             id=UUID(ID),
             source=source,
             event=entry.event.__name__,
-            program="" if of_nobody else "~program~",
+            program=program,
             patient=ID,
             at=MOMENT,
             correlation_id=UUID(ID),
@@ -101,6 +101,13 @@ def written(entry: CatalogueEntry) -> Iterator[Written]:
         )
         for event in _variants(entry.event):
             yield wire.write(event, envelope)
+
+
+def _programs(entry: CatalogueEntry) -> tuple[str, ...]:
+    """What operations hear may be about one, or about none."""
+    if entry.event is ConsentsCurrent:
+        return ("",)
+    return ("", "~program~") if entry.topic == OPERATIONS else ("~program~",)
 
 
 @cache

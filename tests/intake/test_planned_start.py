@@ -109,7 +109,7 @@ async def test_a_day_is_the_programs_day_and_today_is_now(intake: ServiceOnPostg
 
 async def test_a_later_day_begins_at_its_midnight_where_the_program_is(intake: ServiceOnPostgres) -> None:
     episode = await sign(intake, output("start", valueDate="2026-01-09"))
-    assert (episode["status"], episode["period"]["start"]) == ("planned", "2026-01-09T00:00:00-05:00")
+    assert (episode["status"], episode["period"]["start"]) == ("planned", "2026-01-09T05:00:00Z")
 
 
 async def test_a_signature_may_ask_for_the_wait_list_and_the_ehr_gives_the_seat(intake: ServiceOnPostgres) -> None:

@@ -1,5 +1,7 @@
 """A laboratory reports, corrects, promotes or takes back: the specimen as it is then known, and what that changes."""
 
+from datetime import UTC
+
 from msgspec.structs import replace
 
 from services.testing.decide.regrading import fields, regrade
@@ -50,8 +52,8 @@ def _stand_in(command: ReportResult, specimen: Specimen) -> list[Emits]:
         DrugTestCorrected(
             report_id=command.listed_as,
             specimen_id=unpack_id(specimen.id),
-            collected_at=command.collected_at,
-            issued_at=command.issued_at,
+            collected_at=command.collected_at.astimezone(UTC),
+            issued_at=command.issued_at.astimezone(UTC),
             status="entered-in-error",
             baseline=False,
             results=(),

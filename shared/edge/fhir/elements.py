@@ -77,21 +77,26 @@ def logical(reference: Json | None, system: str) -> str | None:
 def happened(text: object, place: str, time: ProgramTime) -> datetime:
     """When it was, or the first moment of the local day, month or year. Raises HttpRefusal 422, also where it lies
     ahead."""
-    return _past(planned(text, place, time), place, time)
+    return _past(_beginning(text, place, time.zone), place, time).astimezone(UTC)
 
 
 def happened_exactly(text: object, place: str, time: ProgramTime) -> datetime:
     """When it was, to the second: a day is not enough. Raises HttpRefusal 422, also where it lies ahead."""
-    return _past(planned_exactly(text, place), place, time)
+    return _past(_exactly(text, place), place, time).astimezone(UTC)
 
 
 def planned(text: object, place: str, time: ProgramTime) -> datetime:
     """When it is to be, or the first moment of the local day, month or year. Raises HttpRefusal 422."""
-    return _beginning(text, place, time.zone)
+    return _beginning(text, place, time.zone).astimezone(UTC)
 
 
 def planned_exactly(text: object, place: str) -> datetime:
     """When it is to be, to the second: a day is not enough. Raises HttpRefusal 422."""
+    return _exactly(text, place).astimezone(UTC)
+
+
+def _exactly(text: object, place: str) -> datetime:
+    """In the zone that it names: the calendar is that of whoever wrote it."""
     given = _given(text, place)
     if "T" not in given:
         raise refuse(422, "value", place, "Must be an instant with its zone: 2026-01-31T09:30:00-05:00.")
@@ -107,7 +112,7 @@ def planned_exactly(text: object, place: str) -> datetime:
 
 def planned_until(text: object, place: str, time: ProgramTime) -> datetime:
     """Until when it holds: an instant, or the end of the local day, month or year. Raises HttpRefusal 422."""
-    return _end(text, place, time.zone)
+    return _end(text, place, time.zone).astimezone(UTC)
 
 
 def first_day(text: object, place: str, time: ProgramTime) -> date:
@@ -175,14 +180,12 @@ def _searched(text: object, zone: ZoneInfo) -> datetime | None:
 
 def _beginning(text: object, place: str, zone: ZoneInfo) -> datetime:
     given = _given(text, place)
-    return planned_exactly(given, place) if "T" in given else _midnight(_first_day(given, place), zone)
+    return _exactly(given, place) if "T" in given else _midnight(_first_day(given, place), zone)
 
 
 def _end(text: object, place: str, zone: ZoneInfo) -> datetime:
     given = _given(text, place)
-    return (
-        planned_exactly(given, place) if "T" in given else _midnight(_last_day(given, place) + timedelta(days=1), zone)
-    )
+    return _exactly(given, place) if "T" in given else _midnight(_last_day(given, place) + timedelta(days=1), zone)
 
 
 def _given(text: object, place: str) -> str:

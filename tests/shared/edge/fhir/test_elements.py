@@ -1,5 +1,6 @@
 """The one reader of foreign times, codes and references: its policy, each refusal with its place and no value."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -161,3 +162,10 @@ def test_a_code_is_read_by_its_system() -> None:
 )
 def test_a_target_is_the_id_of_a_literal_reference(reference: dict[str, object] | None, found: str | None) -> None:
     assert elements.target(reference, "Appointment") == found
+
+
+@pytest.mark.parametrize("text", ["2025-03-01", "2025-03", "2025", "2025-03-01T09:30:00-05:00", "2025-03-01T09:30:00Z"])
+@pytest.mark.parametrize("reader", [elements.happened, elements.planned, elements.planned_until])
+def test_every_moment_is_read_as_one_of_utc(reader: Callable[[object, str, ProgramTime], datetime], text: str) -> None:
+    """As the contract of the topics says of every instant on them."""
+    assert reader(text, PLACE, TIME).utcoffset() == timedelta(0)
