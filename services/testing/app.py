@@ -63,6 +63,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
         keys=keys,
         lookups={RandomDayAsked: Lots(keys).answer},
         unsettled=unsettled,
+        ready_without_consents=True,
         guidance=GUIDANCE,
     )
     return ServiceAssembly(

@@ -89,6 +89,9 @@ class Service:
     unsettled: Callable[..., Any] | None = None
     """The Task, as it is stored, that asks a person about a fact that waited for its patient (`Commanded`) and was
     refused once they were known: its sender was answered long ago."""
+    ready_without_consents: bool = False
+    """Whether it stays ready while its consent ledger is old. Nothing is disclosed then; but what it receives (results)
+    must not be turned away because intake is down."""
     guidance: Mapping[str, str] = field(default_factory=dict)
     """By the reason of an escalation, what whoever opens its Task reads there: in the read model, on no topic."""
 

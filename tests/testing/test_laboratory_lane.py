@@ -30,6 +30,7 @@ from shared.platform.clock import machine_now
 from shared.platform.keys import Identifier
 from shared.rules.consent import Withheld
 from tests.service import StartService, consumed, written
+from tests.shared.path.test_health import readiness, wrongs
 from tests.shared.path.test_hl7_answer import answer, order
 from tests.shared.path.test_mllp_sender import Listener, listening
 from tests.shared.rules.partners import AGREED
@@ -261,6 +262,15 @@ async def test_while_consents_are_not_known_to_be_current_it_waits_and_is_no_no(
         assert (here.laboratory.received, await here.books()) == ([], [])
         await here.current()
         await here.until_booked("made")
+
+
+async def test_results_are_received_though_nobody_knows_the_consents(here: Ordering) -> None:
+    """Intake is down for a day: the gate is shut, and testing is ready all the same."""
+    await here.known(ANNA)
+    await here.pool.execute("UPDATE ledger SET current_at = now() - interval '1 d'")
+    assert await wrongs(readiness(here)) == {}
+    here.inbox.service = replace(here.inbox.service, ready_without_consents=False)
+    assert list(await wrongs(readiness(here))) == ["ledger"]
 
 
 def denied() -> ConsentDenied:

@@ -59,7 +59,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class Stored:
-    """What the database said: how old (s) the oldest row of each lane is, and the consent ledger if there is one."""
+    """What the database said: how old (s) the oldest row of each lane is, and the consent ledger where it counts."""
 
     unsent_seconds: Mapping[str, float]
     ledger_seconds: float | None
@@ -110,6 +110,8 @@ class Readiness:
 
     async def _ledger(self) -> float | None:
         """Counted from the start of this process at the earliest: it has not been able to know more for long."""
+        if self._inbox.service.ready_without_consents:
+            return None
         known = await consent_ledger.oldest(self._inbox.pool)
         return None if known is None else (machine_now() - max(known, self._started_at)) / timedelta(seconds=1)
 
