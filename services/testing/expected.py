@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from services.testing.grading import Graded
+from services.testing.grading import UNREMARKABLE, Graded
 from services.testing.orders.ordered import Orders
 from services.testing.specimens import VOID
 
 EXPECTED = ("expected-negative", "expected-positive")
-NOTHING_ELSE = (*EXPECTED, "not-confirmed", "valid")
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,7 @@ def _is_interrupted(row: Sequence[Graded], missing: Sequence[int]) -> bool:
 
 def _is_expected(graded: Graded) -> bool:
     """Whether all that was looked for has its final result, the specimen is valid, and nothing else was found."""
-    outcomes = {each.outcome for each in graded.results if each.status not in VOID}
+    rows = zip(graded.specimen.rows, graded.outcomes, strict=True)
+    outcomes = {outcome for row, (outcome, _) in rows if row.status not in VOID}
     whole = graded.specimen.status in ("final", "corrected") and graded.specimen.condition == "valid"
-    return whole and outcomes <= set(NOTHING_ELSE) and bool(outcomes & set(EXPECTED))
+    return whole and outcomes <= set(UNREMARKABLE) and bool(outcomes & set(EXPECTED))

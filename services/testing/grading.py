@@ -5,9 +5,10 @@ gradings.
 """
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
 from services.testing import tables
@@ -16,6 +17,7 @@ from services.testing.medications import IngredientPeriod
 from services.testing.settings import Settings
 from services.testing.specimens import (
     FINDINGS,
+    SETTLED,
     VOID,
     Measure,
     Row,
@@ -36,41 +38,60 @@ from shared.rules.packing import DAY, instant, unpack_id
 
 USABLE_FOR_BASELINE = ("valid", "dilute")
 UNEXPECTED_POSITIVES = ("unexpected-positive-presumptive", "unexpected-positive-confirmed")
+UNREMARKABLE: tuple[ResultOutcome, ...] = ("expected-negative", "expected-positive", "not-confirmed", "valid")
+"""Outcomes of a row that is as it was to be expected."""
 
 
 @dataclass(frozen=True)
 class Graded:
-    """One specimen with its meaning. `graded` is false while there is no episode it belongs to."""
+    """One specimen with all that its rows are judged by; what they mean follows from it, and is computed once.
 
-    specimen: Specimen
-    graded: bool
-    baseline: bool
-    results: tuple[AnalyteResult, ...]
-    in_question: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Circumstances:
-    """What the results of one specimen are judged by."""
+    `graded` is false while there is no episode it belongs to.
+    """
 
     medications: tuple[IngredientPeriod, ...]
     to_review: tuple[IngredientPeriod, ...]
     specimen: Specimen
-    condition: Condition
     graded: bool
     baseline: bool
     day: date
     residual: frozenset[str]
     depot_days: int
 
-    @property
+    @cached_property
     def in_question(self) -> tuple[str, ...]:
         """What the patient took on that day and a person has to review beside a positive."""
         return tuple(each.ingredient for each in self.to_review if each.covers(self.day))
 
+    @cached_property
+    def outcomes(self) -> tuple[tuple[ResultOutcome, str | None], ...]:
+        """Of each row the outcome, and the ingredient that explains it where one does."""
+        return tuple(_outcome(row, self) for row in self.specimen.rows)
 
-def grade(state: State, settings: Settings) -> dict[str, Graded]:
-    """Every specimen the state holds, by its id."""
+    @cached_property
+    def is_unremarkable(self) -> bool:
+        """Whether the specimen is valid, and each row shows what was to be expected."""
+        return self.specimen.condition == "valid" and all(outcome in UNREMARKABLE for outcome, _ in self.outcomes)
+
+    @cached_property
+    def results(self) -> tuple[AnalyteResult, ...]:
+        """Each row with its meaning."""
+        return tuple(_results(self))
+
+    @cached_property
+    def settled(self) -> tuple[AnalyteResult, ...]:
+        """Its final rows; the rest of a partial report waits."""
+        return tuple(each for each in self.results if each.status in SETTLED)
+
+
+NOTHING_GRADED: Mapping[str, Graded] = {}
+
+
+def grade(state: State, settings: Settings, beside: Mapping[str, Graded] = NOTHING_GRADED) -> dict[str, Graded]:
+    """Every specimen the state holds, by its id; as in the grading `beside` it where it is judged by the same facts.
+
+    A decision grades what was known before it and after it: the same but for one specimen.
+    """
     first_at, zone = _baseline_at(state, settings), ZoneInfo(settings.timezone)
     windows, graded = Windows(state, settings), {}
     in_depot = depot_days(state.medications, settings)
@@ -80,9 +101,9 @@ def grade(state: State, settings: Settings) -> dict[str, Graded]:
         reported = specimen.status != "registered"
         belongs = reported and belongs_to_episode(state, settings, collected_at)
         baseline = belongs and collected_at == first_at
-        facts = state.medications, state.to_review, specimen, specimen.condition
-        by = _Circumstances(*facts, belongs, baseline, day, windows.residual(specimen), in_depot)
-        graded[specimen.id] = Graded(specimen, belongs, baseline, _results(by), by.in_question)
+        facts = state.medications, state.to_review, specimen, belongs, baseline
+        judged, known = Graded(*facts, day, windows.residual(specimen), in_depot), beside.get(specimen.id)
+        graded[specimen.id] = known if known is not None and known == judged else judged
     return graded
 
 
@@ -108,31 +129,24 @@ def _usable(specimen: Specimen) -> bool:
     return found and specimen.dates_use and specimen.condition in USABLE_FOR_BASELINE
 
 
-# A decision grades what was known before it and after it: but for one specimen the same by the same facts.
-@lru_cache(maxsize=256)
-def _results(by: _Circumstances) -> tuple[AnalyteResult, ...]:
+def _results(by: Graded) -> Iterator[AnalyteResult]:
     report_id, seen = unpack_id(by.specimen.id), Counter[tuple[str, str]]()
-    results = []
-    for row in by.specimen.rows:
+    for row, (outcome, ingredient) in zip(by.specimen.rows, by.outcomes, strict=True):
         code, system = code_of(row.measure)
         seen[code, system] += 1
-        outcome, explained_by = _outcome(row, by)
-        results.append(
-            AnalyteResult(
-                observation_id=name_id(report_id, f"{system}|{code}|{seen[code, system]}"),
-                code=code,
-                code_system=system,
-                analyte=analyte_of(row.measure),
-                finding=_finding(row.measure, by.specimen.concentration),
-                confirmed=definitive_of(row.measure),
-                outcome=outcome,
-                explained_by=explained_by,
-                status=row.status,
-                to_confirm=outcome == "unexpected-positive-presumptive" and _looks_alike(row.measure, by),
-                in_food=outcome in UNEXPECTED_POSITIVES and _is_in_food(row.measure, by.specimen),
-            )
+        yield AnalyteResult(
+            observation_id=name_id(report_id, f"{system}|{code}|{seen[code, system]}"),
+            code=code,
+            code_system=system,
+            analyte=analyte_of(row.measure),
+            finding=_finding(row.measure, by.specimen.concentration),
+            confirmed=definitive_of(row.measure),
+            outcome=outcome,
+            explained_by=ingredient,
+            status=row.status,
+            to_confirm=outcome == "unexpected-positive-presumptive" and _looks_alike(row.measure, by),
+            in_food=outcome in UNEXPECTED_POSITIVES and _is_in_food(row.measure, by.specimen),
         )
-    return tuple(results)
 
 
 def _finding(measure: Measure, concentration: Condition) -> ResultFinding:
@@ -140,9 +154,22 @@ def _finding(measure: Measure, concentration: Condition) -> ResultFinding:
     return finding_by(CHECKS[letter], concentration) if is_check(measure) and letter in CHECKS else FINDINGS[letter]
 
 
-def _outcome(row: Row, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
+# Of a few thousand measures, and most rows are one of them.
+@lru_cache(maxsize=4096)
+def _is_plainly_negative(measure: Measure) -> bool:
+    """Whether it is the absence of what nobody is treated with: that is expected in each valid specimen."""
+    analyte = analyte_of(measure)
+    return (
+        letter_of(measure) == "n" and tables.family_of(analyte) not in (None, "validity") and analyte not in MAINTAINED
+    )
+
+
+def _outcome(row: Row, by: Graded) -> tuple[ResultOutcome, str | None]:
     """The outcome, and the ingredient that explains it where one does."""
-    measure, condition = row.measure, by.condition
+    measure, condition = row.measure, by.specimen.condition
+    stands = by.graded and row.status not in (*VOID, "registered")
+    if stands and condition == "valid" and _is_plainly_negative(measure):
+        return "expected-negative", None
     letter, analyte = letter_of(measure), analyte_of(measure)
     if row.status in VOID:
         rejected = row.status == "cancelled" and condition == "rejected-unsatisfactory"
@@ -160,7 +187,7 @@ def _outcome(row: Row, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
     return _positive(measure, by) if letter == "p" else _negative(measure, by)
 
 
-def _positive(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
+def _positive(measure: Measure, by: Graded) -> tuple[ResultOutcome, str | None]:
     """Explained first, because an expected result is never held against anyone."""
     analyte = analyte_of(measure)
     if (ingredient := explained_by(analyte, by.medications, by.day, by.depot_days)) is not None:
@@ -177,7 +204,7 @@ def _positive(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str 
     return ("unexpected-positive-confirmed" if confirmed else "unexpected-positive-presumptive"), None
 
 
-def _looks_alike(measure: Measure, by: _Circumstances) -> bool:
+def _looks_alike(measure: Measure, by: Graded) -> bool:
     """Whether a published list says that an immunoassay may take something of that day for it."""
     return any(tables.may_explain(each, analyte_of(measure)) for each in by.in_question)
 
@@ -188,10 +215,10 @@ def _is_in_food(measure: Measure, specimen: Specimen) -> bool:
     return not specimen.matrix and tables.is_in_food(analyte_of(measure), found)
 
 
-def _negative(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str | None]:
+def _negative(measure: Measure, by: Graded) -> tuple[ResultOutcome, str | None]:
     """A specimen that is not valid cannot show an absence."""
-    if by.condition != "valid":
-        return "indeterminate" if by.condition == "unclear" else by.condition, None
+    if by.specimen.condition != "valid":
+        return "indeterminate" if by.specimen.condition == "unclear" else by.specimen.condition, None
     analyte = analyte_of(measure)
     maintaining = _maintaining(analyte, by) if analyte in MAINTAINED else []
     if not maintaining:
@@ -208,7 +235,7 @@ def _negative(measure: Measure, by: _Circumstances) -> tuple[ResultOutcome, str 
     return outcome, prescribed
 
 
-def _maintaining(analyte: str, by: _Circumstances) -> list[IngredientPeriod]:
+def _maintaining(analyte: str, by: Graded) -> list[IngredientPeriod]:
     """The prescribed maintenance medications that should show as this analyte, taken since before that day."""
     return [
         taken
@@ -219,7 +246,7 @@ def _maintaining(analyte: str, by: _Circumstances) -> list[IngredientPeriod]:
     ]
 
 
-def _absence(measure: Measure, ingredient: str, by: _Circumstances) -> ResultOutcome:
+def _absence(measure: Measure, ingredient: str, by: Graded) -> ResultOutcome:
     """Absent when neither drug nor metabolite was found; the metabolite alone only where both were quantified.
     Where it was found, the drug was taken (domain 4.4).
     """

@@ -290,6 +290,8 @@ def with_letter(measured: Measure, letter: str) -> Measure:
     return msgspec.structs.replace(measured, letter=letter)
 
 
+# Measures are of a few thousand codes and letters, and a decision asks for each of some hundred of them many times.
+@lru_cache(maxsize=4096)
 def key_of(measured: Measure) -> tuple[str, str]:
     """Which row of a specimen it is: its code, and OBX-4 where several rows have this code."""
     sub = sub_of(measured)
@@ -309,6 +311,7 @@ def letter_of(measured: Measure) -> str:
     return measured[-1] if isinstance(measured, str) else measured.letter
 
 
+@lru_cache(maxsize=4096)
 def analyte_of(measured: Measure) -> str:
     return tables.LOINC[_loinc(measured)].analyte if isinstance(measured, str) else measured.analyte
 
@@ -317,6 +320,7 @@ def definitive_of(measured: Measure) -> bool:
     return tables.LOINC[_loinc(measured)].definitive if isinstance(measured, str) else measured.definitive
 
 
+@lru_cache(maxsize=4096)
 def is_check(measured: Measure) -> bool:
     return tables.family_of(analyte_of(measured)) == "validity"
 

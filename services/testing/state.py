@@ -25,7 +25,7 @@ from services.testing.orders.ordered import Orders
 from services.testing.orders.ordered import due as order_due
 from services.testing.specimens import OF, Specimen, drugs_of, groups_of, positive_groups
 from services.testing.upcast import UPCAST as UPCAST
-from services.testing.versions import thinned
+from services.testing.versions import still_matters, thinned
 from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationEvent, SignalsCorrected
 from shared.events.testing import AnalyteResult, DrugTestEvent
@@ -194,13 +194,19 @@ def _smaller(state: State, needed: Collection[str]) -> State | None:
     if len(msgspec.json.encode(state)) <= BYTES_MOST or not state.specimens:
         return None
     free = [each for each in state.specimens if each.id not in needed]
-    empty = next((each for each in free[:-1] if not thinned(each).live), None)
+    empty = next((each for each in free[:-1] if _leaves_nothing(each)), None)
     if empty is not None:
         return _without(state, empty)
     bulky = _bulky(free) or (None if free else _bulky(state.specimens))
     if bulky is not None:
         return _with(state, thinned(bulky))
     return _without(state, (free or state.specimens)[0])
+
+
+def _leaves_nothing(specimen: Specimen) -> bool:
+    """Whether nothing would be live of it without its plain rows: mostly a row of it matters, which is seen at once."""
+    matters = any(still_matters(each, beside_a_level=False) for each in specimen.live)
+    return not matters and not thinned(specimen).live
 
 
 def _bulky(specimens: Sequence[Specimen]) -> Specimen | None:

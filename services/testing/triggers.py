@@ -11,7 +11,7 @@ from services.testing import tables
 from services.testing.escalation_packing import OWNERS, evidence_of, rule_of
 from services.testing.grading import Graded
 from services.testing.settings import Settings
-from services.testing.specimens import SETTLED, groups_of
+from services.testing.specimens import groups_of
 from shared.events.codes import LOINC
 from shared.events.escalation import Signal
 from shared.events.testing import AnalyteResult
@@ -52,15 +52,11 @@ def causes(grading: Mapping[str, Graded], settings: Settings) -> list[Cause]:
     standing = [each for each in grading.values() if each.graded and not each.specimen.voided]
     standing.sort(key=lambda each: (each.specimen.collected_at, each.specimen.id))
     found: list[Cause] = []
-    for graded in standing:
+    asking = [each for each in standing if not each.is_unremarkable]
+    for graded in asking:
         found.extend(_provisional(graded))
         found.extend(_of_specimen(graded, standing, settings))
-    return found + _repeated(standing, settings) + _reviews(standing)
-
-
-def _settled(graded: Graded) -> list[AnalyteResult]:
-    """Its final rows; the rest of a partial report waits."""
-    return [each for each in graded.results if each.status in SETTLED]
+    return found + _repeated(asking, settings) + _reviews(asking)
 
 
 def _positives(graded: Graded) -> list[AnalyteResult]:
@@ -100,7 +96,7 @@ def _provisional(each: Graded) -> Iterator[Cause]:
 
 
 def _of_specimen(each: Graded, standing: Sequence[Graded], settings: Settings) -> Iterator[Cause]:
-    settled, positives = _settled(each), _positives(each)
+    settled, positives = each.settled, _positives(each)
     yield from _unexpected(each, [result for result in settled if result.outcome in UNEXPECTED], positives)
     yield from _safety(each, settled, positives)
     yield from _absent(each, positives, standing, settings)
@@ -176,7 +172,7 @@ def _absent(
         return
     earlier = _lacked_before(each, standing, settings.repeat_window_days * DAY)
     opioid = _opioid([result for result in positives if result.outcome in UNEXPECTED])
-    parent_alone = any(result.outcome == "metabolite-absent" for result in _settled(each))
+    parent_alone = any(result.outcome == "metabolite-absent" for result in each.settled)
     tier = 3 if earlier or opioid or parent_alone else 2
     yield _cause(each, "prescribed-medication-absent", tier, "prescribed-medication-absent")
 
@@ -192,12 +188,12 @@ def _lacked_before(graded: Graded, standing: Sequence[Graded], window: int) -> b
 
 
 def _lacks(graded: Graded) -> bool:
-    return any(result.outcome in LACKING for result in _settled(graded))
+    return any(result.outcome in LACKING for result in graded.settled)
 
 
 def _condition(each: Graded, standing: Sequence[Graded]) -> Iterator[Cause]:
     condition = each.specimen.condition
-    rejected = any(result.outcome == "rejected-unsatisfactory" for result in _settled(each))
+    rejected = any(result.outcome == "rejected-unsatisfactory" for result in each.settled)
     if condition in ALTERED:
         yield _cause(each, "specimen-substituted-or-adulterated", 3, "specimen-altered")
     elif condition in RECOLLECT or rejected:
@@ -224,7 +220,7 @@ def _reviews(standing: Sequence[Graded]) -> list[Cause]:
     for each with nothing of alcohol but ethyl glucuronide."""
     first: dict[str, Cause] = {}
     for each in standing:
-        unexpected = [result for result in _settled(each) if result.outcome in UNEXPECTED]
+        unexpected = [result for result in each.settled if result.outcome in UNEXPECTED]
         tier = 2 if _opioid(unexpected) else 1
         for ingredient in each.in_question if unexpected else ():
             first.setdefault(ingredient, _cause(each, "medical-review", tier, "medical-review", ingredient))
@@ -234,13 +230,13 @@ def _reviews(standing: Sequence[Graded]) -> list[Cause]:
 
 def _alone(graded: Graded) -> bool:
     """Whether an unexpected ethyl glucuronide is all that was found of alcohol in this specimen."""
-    unexpected = {result.analyte for result in _settled(graded) if result.outcome in UNEXPECTED}
+    unexpected = {result.analyte for result in graded.settled if result.outcome in UNEXPECTED}
     found = {result.analyte for result in _positives(graded)}
     return ALCOHOL_MARKER in unexpected and not found & set(MORE_OF_ALCOHOL)
 
 
 def _confirmed(graded: Graded) -> bool:
-    return any(result.outcome == "unexpected-positive-confirmed" for result in _settled(graded))
+    return any(result.outcome == "unexpected-positive-confirmed" for result in graded.settled)
 
 
 def _opioid(results: Iterable[AnalyteResult]) -> bool:

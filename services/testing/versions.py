@@ -7,6 +7,8 @@ HL7's statuses are of each row, a FHIR report is whole each time (domain 4.7).
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 
 import msgspec
 
@@ -175,6 +177,9 @@ def _greatest(rows: Sequence[_Row], versions: Sequence[Version]) -> Iterator[_Ro
     for row in _apart(rows):
         by_key.setdefault(key_of(row.measure), []).append(row)
     for same in by_key.values():
+        if len(same) == 1:
+            yield same[0]
+            continue
         settled = max((row for row in same if row.version.status in SETTLED), key=_greatness, default=None)
         since = settled.version.issued_at if settled else -1
         later = [row for row in same if row.version.status not in SETTLED and row.version.issued_at > since]
@@ -197,9 +202,11 @@ def _greatness(row: _Row) -> tuple[bool, int, int, int, str, str]:
     return row.greatness
 
 
-def _apart(rows: Sequence[_Row]) -> list[_Row]:
+def _apart(rows: Sequence[_Row]) -> Sequence[_Row]:
     """By OBX-4 too, where one message held several rows of a code."""
     several = {code_of(row.measure)[0] for row in rows if sub_of(row.measure).startswith(MANY)}
+    if not several:
+        return rows
     return [
         replace(row, measure=with_sub(row.measure, MANY + (sub_of(row.measure)[1:] or "1")))
         if code_of(row.measure)[0] in several
@@ -231,8 +238,9 @@ def _speaking(versions: Sequence[Version]) -> set[Version]:
 
 def _packed(rows: Iterable[_Row], speaking: Iterable[Version]) -> tuple[Version, ...]:
     measures: dict[Version, list[Measure]] = {each: [] for each in speaking}
-    for row in rows:
-        measures.setdefault(msgspec.structs.replace(row.version, measures=()), []).append(row.measure)
+    for version, same in groupby(rows, attrgetter("version")):
+        head = msgspec.structs.replace(version, measures=())
+        measures.setdefault(head, []).extend(row.measure for row in same)
     packed = [msgspec.structs.replace(each, measures=_in_order(found)) for each, found in measures.items()]
     return tuple(sorted(packed, key=_place))
 

@@ -75,9 +75,9 @@ class Windows:
         groups: dict[str, bool] = {}
         if not specimen.dates_use:
             return []
-        for measure in specimen.live:
+        for measure in (each for each in specimen.live if letter_of(each) == "p"):
             known = tables.ANALYTES.get(analyte_of(measure))
-            if letter_of(measure) == "p" and known is not None and not refuted(measure, specimen):
+            if known is not None and not refuted(measure, specimen):
                 explained = self._is_explained(measure, day)
                 groups[known.metabolite_group] = explained and groups.get(known.metabolite_group, True)
         return list(groups.items())

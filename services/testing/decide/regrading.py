@@ -34,7 +34,7 @@ ADMITTED = "episode-admitted"
 
 def regrade(before: State, new: Mapping[str, Graded], reason: str, moment: Moment[Settings]) -> list[Emits]:
     """Results first, then what is taken back, then what asks for a person. `new` is the grading after the change."""
-    old = grade(before, moment.settings)
+    old = grade(before, moment.settings, new)
     emitted = [_withdrawn(each, moment.patient) for key, each in old.items() if key not in new and each.graded]
     for key, graded in new.items():
         if _is_news(graded, old.get(key), reason):
