@@ -265,12 +265,12 @@ class Laboratory:
 
     def __init__(self) -> None:
         self.stands: tuple[datetime, datetime] | None = None
-        self.read_one = False
+        self.sent_one = False
+        """Whether a byte of any order may have come."""
 
     def reads(self, prepared: LaboratoryOrderPrepared) -> None:
         if prepared.action == "cancel":
-            assert self.read_one, "cancelled before it was ordered"
-        self.read_one = True
+            assert self.sent_one, "cancelled before it was ordered"
         self.stands = None if prepared.action == "cancel" else (prepared.opens_at, prepared.closes_at)
 
 
@@ -317,6 +317,7 @@ class Lane:
         self.ended += 1
         if how in ("made", "unanswered"):
             self.laboratory.reads(prepared)
+        self.laboratory.sent_one |= how in ("made", "no", "unanswered", "unread")
         if how == "made":
             content = (prepared.action, prepared.opens_at, prepared.closes_at)
             assert self.taken[-1:] != [content], "told twice"
