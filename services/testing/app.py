@@ -27,8 +27,8 @@ from services.testing.mllp_tls import ServerFiles
 from services.testing.orders import requisition
 from services.testing.orders.drawing import Lots
 from services.testing.received_messages import ReceivedMessages
+from services.testing.reread_requests import RereadRequests
 from services.testing.rereading import Rereading
-from services.testing.rereads import Rereads
 from services.testing.settings import Settings
 from services.testing.state import UPCAST, VERSION, State, due, evolve, lives
 from services.testing.worklist import unsettled
@@ -81,7 +81,7 @@ def assemble(keys: Keys) -> ServiceAssembly:
 def _routes(running: Running) -> list[Route]:
     receiver = _receiver(running)
     rereading = Rereading(receiver, registered(running.process.deploy))
-    return [*routes(receiver), *ReceivedMessages(running).routes(), *Rereads(running, rereading).routes()]
+    return [*routes(receiver), *ReceivedMessages(running).routes(), *RereadRequests(running, rereading).routes()]
 
 
 def _settings(process: Process) -> dict[str, Settings]:

@@ -6,26 +6,20 @@ they get it.
 
 from base64 import b64encode
 from dataclasses import dataclass
-from uuid import UUID, uuid4
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.testing.worklist import document_of
+from services.testing.task_messages import message_of, recorded
 from shared.edge import partner_tasks
 from shared.edge.clients import Caller
-from shared.edge.fhir import encode
 from shared.edge.http import answer
 from shared.edge.observing import observed
-from shared.edge.outcome import refuse
 from shared.edge.search import ResourceReader
-from shared.events import audit, codes, fhir
-from shared.events.audit import Who
+from shared.events import fhir
 from shared.path.transaction import resources
-from shared.path.transaction.resources import AcceptedResource
-from shared.platform import documents
 from shared.platform.db import Connection
 from shared.platform.documents import Document
 from shared.process import Running
@@ -53,33 +47,16 @@ class ReceivedMessages:
     async def _found(self, connection: Connection, task: str, caller: Caller) -> Document:
         """Raises HttpRefusal 404 where the program has no such Task, or it names nothing that is stored any more."""
         row = await resources.one(connection, caller.program, ("Task", task))
-        named = document_of(msgspec.json.decode(row["body"], type=fhir.Element)) if row is not None else None
-        found = await documents.one(connection, UUID(named)) if named is not None else None
-        if row is None or found is None:
-            raise refuse(404, "not-found", "", "No message is stored of this Task; it is deleted after documents_days.")
-        if row["patient"]:
+        task_body = msgspec.json.decode(row["body"], type=fhir.Element) if row is not None else {}
+        found = await message_of(connection, task_body)
+        if row is not None and row["patient"]:
             self._reader.record("Binary", "read", {row["patient"]}, caller)
         else:
-            await resources.add(connection, [self._record(task, caller)], caller.program, self.running.clock.now())
+            by = recorded(self.running, task, caller, step="read", detail=("read", "message"), action="R")
+            await resources.add(connection, [by], caller.program, self.running.clock.now())
         return found
 
     @property
     def _reader(self) -> ResourceReader:
         inbox = self.running.inbox
         return ResourceReader(inbox.pool, self.running.keys, inbox.settings, self.running.reads, inbox.service.name)
-
-    def _record(self, task: str, caller: Caller) -> AcceptedResource:
-        """Of a Task of nobody's: whom the message names, the hub does not know."""
-        now, identity = self.running.clock.now(), str(uuid4())
-        event = audit.of_step(
-            identity,
-            now,
-            service=self.running.inbox.service.name,
-            patient="",
-            who=Who(caller.name, caller.person, proved=caller.person != "" and caller.proved),
-            task=task,
-            step=fhir.coding(codes.RESTFUL, "read"),
-            details=[("read", "message")],
-            action="R",
-        )
-        return AcceptedResource("AuditEvent", identity, encode(event).decode(), None, now)

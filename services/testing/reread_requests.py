@@ -7,7 +7,6 @@ read again once more it changes nothing. What can't be read stays on the list, a
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from uuid import UUID, uuid4
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +16,8 @@ from services.testing.assigning import WHOSE
 from services.testing.hl7 import Nak, TooLarge
 from services.testing.rereading import Rereading
 from services.testing.senders import Sender
-from services.testing.worklist import CHECK_MESSAGE, KINDS, MAP_CODE, document_of, places_of
+from services.testing.task_messages import message_of, recorded
+from services.testing.worklist import CHECK_MESSAGE, KINDS, MAP_CODE, places_of
 from shared.edge import partner_tasks
 from shared.edge.clients import Caller
 from shared.edge.fhir import encode, parse
@@ -27,13 +27,11 @@ from shared.edge.json import MutableJson
 from shared.edge.observing import observed
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.edge.work_item import INSTANT
-from shared.events import audit, codes, fhir
-from shared.events.audit import Who
+from shared.events import fhir
 from shared.path.transaction import questions as stored_questions
 from shared.path.transaction import resources
 from shared.path.transaction.questions import OPEN, Question
 from shared.path.transaction.resources import AcceptedResource
-from shared.platform import documents
 from shared.platform.db import Row
 from shared.platform.documents import Document
 from shared.process import Running
@@ -62,7 +60,7 @@ class _Unread(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rereads:
+class RereadRequests:
     running: Running
     rereading: Rereading
 
@@ -94,7 +92,12 @@ class Rereads:
             raise _not_found()
         if task["status"] == "cancelled":
             raise refuse(409, "conflict", "Task.status", "It was discarded: nothing of it is read again.")
-        return _Asked(task, row, caller, self._record(identity, caller))
+        return _Asked(
+            task,
+            row,
+            caller,
+            recorded(self.running, identity, caller, step="operation", detail=("operation", "reread"), action="E"),
+        )
 
     async def _row(self, identity: str, caller: Caller) -> Row:
         async with self.running.inbox.pool.acquire() as connection:
@@ -109,7 +112,8 @@ class Rereads:
             await resources.add(connection, [asked.by], asked.caller.program, self.running.clock.now())
         if asked.kind == MAP_CODE:
             return await self._code(asked)
-        document = await self._document(asked)
+        async with self.running.inbox.pool.acquire() as connection:
+            document = await message_of(connection, asked.task)
         try:
             return await (self._message if asked.kind == CHECK_MESSAGE else self._whole)(asked, document)
         except HttpRefusal as refused:
@@ -154,15 +158,6 @@ class Rereads:
             return _Unread("no-result")
         return _Unread("value-not-read", places_of(asked.task)) if str(asked.task["id"]) in still else None
 
-    async def _document(self, asked: _Asked) -> Document:
-        """Raises HttpRefusal 404."""
-        named = document_of(asked.task)
-        async with self.running.inbox.pool.acquire() as connection:
-            found = await documents.one(connection, UUID(named)) if named is not None else None
-        if found is None:
-            raise refuse(404, "not-found", "", "No message is stored of this Task; it is deleted after documents_days.")
-        return found
-
     async def _settle(self, asked: _Asked) -> None:
         """Nobody has to look at it any more, unless somebody answered meanwhile."""
         if asked.task["status"] not in OPEN or asked.kind in (MAP_CODE, FIND, WHOSE):
@@ -172,21 +167,6 @@ class Rereads:
         done = AcceptedResource("Task", str(asked.task["id"]), encode(body).decode(), "completed", now)
         async with self.running.inbox.pool.acquire() as connection, connection.transaction():
             await stored_questions.settle(connection, done, asked.caller.program, str(asked.row["version"]), now)
-
-    def _record(self, task: str, caller: Caller) -> AcceptedResource:
-        now, identity = self.running.clock.now(), str(uuid4())
-        event = audit.of_step(
-            identity,
-            now,
-            service=self.running.inbox.service.name,
-            patient="",
-            who=Who(caller.name, caller.person, proved=caller.person != "" and caller.proved),
-            task=task,
-            step=fhir.coding(codes.RESTFUL, "operation"),
-            details=[("operation", "reread")],
-            action="E",
-        )
-        return AcceptedResource("AuditEvent", identity, encode(event).decode(), None, now)
 
 
 def _not_found() -> HttpRefusal:

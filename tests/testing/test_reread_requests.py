@@ -11,8 +11,8 @@ import pytest
 from services.testing import phrases
 from services.testing.hl7 import results
 from services.testing.mllp import Frame
+from services.testing.reread_requests import RereadRequests
 from services.testing.rereading import Rereading
-from services.testing.rereads import Rereads
 from shared.edge.outcome import HttpRefusal
 from shared.platform.clients import registered
 from tests.service import DEPLOY, caller
@@ -39,7 +39,7 @@ def upgraded(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 async def reread(testing: ReceivingService, task: dict[str, Any], program: str = "demo") -> dict[str, Any]:
     """What came of it, by name; the Task as `return`."""
-    rereads = Rereads(testing.running, Rereading(testing.receiver, registered(DEPLOY)))
+    rereads = RereadRequests(testing.running, Rereading(testing.receiver, registered(DEPLOY)))
     answer = await rereads.reread(task["id"], replace(caller("ehr"), program=program))
     named = [(each["name"], next(each[key] for key in each if key != "name")) for each in answer["parameter"]]
     return {**dict(named), "places": [value for name, value in named if name == "place"]}
