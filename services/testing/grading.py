@@ -166,21 +166,28 @@ def _is_plainly_negative(measure: Measure) -> bool:
 
 def _outcome(row: Row, by: Graded) -> tuple[ResultOutcome, str | None]:
     """The outcome, and the ingredient that explains it where one does."""
-    measure, condition = row.measure, by.specimen.condition
-    stands = by.graded and row.status not in (*VOID, "registered")
-    if stands and condition == "valid" and _is_plainly_negative(measure):
-        return "expected-negative", None
-    letter, analyte = letter_of(measure), analyte_of(measure)
+    if (outcome := _without_finding(row, by)) is not None:
+        return outcome, None
+    return _by_finding(row.measure, by)
+
+
+def _without_finding(row: Row, by: Graded) -> ResultOutcome | None:
+    """Of a row that was taken back or is awaited, or that measures what nobody knows; None where it has a finding."""
     if row.status in VOID:
-        rejected = row.status == "cancelled" and condition == "rejected-unsatisfactory"
-        return ("rejected-unsatisfactory" if rejected else "cancelled"), None
-    if letter == "w" or row.status == "registered" or not by.graded:
-        return "pending", None
-    if tables.family_of(analyte) is None:
-        return "pending", None
+        rejected = row.status == "cancelled" and by.specimen.condition == "rejected-unsatisfactory"
+        return "rejected-unsatisfactory" if rejected else "cancelled"
+    is_awaited = row.status == "registered" or letter_of(row.measure) == "w"
+    is_known = tables.family_of(analyte_of(row.measure)) is not None
+    return "pending" if is_awaited or not by.graded or not is_known else None
+
+
+def _by_finding(measure: Measure, by: Graded) -> tuple[ResultOutcome, str | None]:
+    letter, condition = letter_of(measure), by.specimen.condition
+    if condition == "valid" and _is_plainly_negative(measure):
+        return "expected-negative", None
     if _finding(measure, by.specimen.concentration) == "indeterminate":
         return "indeterminate", None
-    if letter == "v" or tables.family_of(analyte) == "validity":
+    if letter == "v" or tables.family_of(analyte_of(measure)) == "validity":
         return ("valid" if condition == "unclear" else condition), None
     if letter == "u":
         return "rejected-unsatisfactory", None
