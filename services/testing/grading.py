@@ -87,8 +87,8 @@ class Graded:
 NOTHING_GRADED: Mapping[str, Graded] = {}
 
 
-def grade(state: State, settings: Settings, beside: Mapping[str, Graded] = NOTHING_GRADED) -> dict[str, Graded]:
-    """Every specimen the state holds, by its id; as in the grading `beside` it where it is judged by the same facts.
+def grade(state: State, settings: Settings, former: Mapping[str, Graded] = NOTHING_GRADED) -> dict[str, Graded]:
+    """Every specimen the state holds, by its id; as in the `former` grading where it is judged by the same facts.
 
     A decision grades what was known before it and after it: the same but for one specimen.
     """
@@ -102,7 +102,7 @@ def grade(state: State, settings: Settings, beside: Mapping[str, Graded] = NOTHI
         belongs = reported and belongs_to_episode(state, settings, collected_at)
         baseline = belongs and collected_at == first_at
         facts = state.medications, state.to_review, specimen, belongs, baseline
-        judged, known = Graded(*facts, day, windows.residual(specimen), in_depot), beside.get(specimen.id)
+        judged, known = Graded(*facts, day, windows.residual(specimen), in_depot), former.get(specimen.id)
         graded[specimen.id] = known if known is not None and known == judged else judged
     return graded
 
