@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from deploy.documents.sources import Bindings, called, calls, variants
+from deploy.documents.sources import Bindings, all_called, called, calls, variants
 
 Argument = tuple[int, str] | tuple[int, str, str] | str
 """Where a call has it: position and keyword, and its default where it has one. Or, as a text, what it always is."""
@@ -32,6 +32,8 @@ class Text:
 
 def texts(path: str, module: ast.Module, bindings: Bindings, emitters: Mapping[str, Emitter]) -> Iterator[Text]:
     """Every text of a module, those of its own functions that pass a text on included."""
+    if all_called(module).isdisjoint(emitters):
+        return
     every = {**emitters, **_passing_on(module, emitters)}
     every |= _passing_on(module, every)
     for call, bound in calls(module, bindings):

@@ -70,6 +70,12 @@ def called(call: ast.Call) -> str:
             return ""
 
 
+@cache
+def all_called(module: ast.Module) -> frozenset[str]:
+    """The last names of all that a module calls."""
+    return frozenset(called(each) for each in ast.walk(module) if isinstance(each, ast.Call))
+
+
 def variants(node: ast.expr, bindings: Bindings) -> list[str]:
     """The texts an expression can have, its fields written as `{name}`; empty where it is no text."""
     match node:
