@@ -33,6 +33,8 @@ CODES = (COCAINE, FENTANYL, MARIJUANA, "58381-5", "14315-6", CUTOFF, *OWN)
 VALUES = ("POSITIVE", "NEGATIVE", "NEGATIVE", "see the note")
 AUTHORITY = "https://clinic.demo.iop-hub.org/mrn"
 LOINC = "http://loinc.org"
+SPECIMENS_EACH = 10
+"""Of one patient: of many more the state would forget those that nothing depends on, and result them anew."""
 ANSWER_BYTES_MOST = 60_000
 """So much is read at one go: MSH may be long, and is repeated."""
 STEP_SECONDS_MOST, ANSWER_SECONDS_MOST = 240.0, 15.0
@@ -126,7 +128,7 @@ class LaboratoryStorm:
 
     @property
     def over(self) -> bool:
-        return time.monotonic() > self.ends_at
+        return time.monotonic() > self.ends_at or self._number >= SPECIMENS_EACH * len(self.people)
 
     # --- what is sent
 
@@ -136,7 +138,8 @@ class LaboratoryStorm:
         codes = self.chance.sample(CODES, self.chance.randint(1, 5))
         rows = tuple(Row(code, "150" if code == CUTOFF else self.chance.choice(VALUES)) for code in codes)
         collected = self.clinic.now - timedelta(minutes=self._number)
-        return SentSpecimen(self.chance.choice(self.people), collected, f"F{self._number}", rows)
+        person = self.people[self._number * 2 // 3 % len(self.people)]  # of a pair now one patient's, now two's
+        return SentSpecimen(person, collected, f"F{self._number}", rows)
 
     async def sends(self) -> None:
         ways = (self._whole, self._split, self._merged, self._in_a_batch, self._in_both_forms, self._mutated)
