@@ -13,6 +13,8 @@ from services.testing.tables import AtLimit
 
 _DIGITS = r"(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
 _UNIT = r"[a-zµμ]+ ?/ ?[a-zµμ]+(?:\{[a-z]+\}|\.)?|%|°?[cf]|cel|[\[{]?(?:degf|ph)[\]}]?"
+_DIGIT = re.compile(r"\d")
+"""Most values and ranges are words, or nothing: they are no figure, and need no closer look."""
 _FIGURE = re.compile(rf"(?:({_UNIT})\s*)?(<=?|>=?)?\s*(?:({_UNIT})\s+)?({_DIGITS})\s*({_UNIT})?")
 _WORDS: tuple[tuple[str, str], ...] = (
     ("≤", "<="),
@@ -68,6 +70,8 @@ def figure_in(text: str) -> Figure | None:
 
     A comparator behind the figure (`50 <`) can be read both ways, a comma before decimals like one of thousands: none.
     """
+    if not _DIGIT.search(text):
+        return None
     found = _FIGURE.fullmatch(_plain(text))
     units = [each for each in (found[1], found[3], found[5]) if each] if found else []
     return Figure(found[2] or "", _number(found[4]), "".join(units)) if found and len(units) < 2 else None
@@ -94,6 +98,8 @@ def cutoff_in(reference_range: str, unit: str = "") -> Cutoff | None:
     `<0.5`, `NEG <0.5`, `Cutoff = 0.5` and `0.5` make a figure at the limit positive, `<= 0.5` and `0-0.5` contain it;
     the latter is often written for the former, so that nothing is read into it.
     """
+    if not _DIGIT.search(reference_range):
+        return None
     stated = _plain(reference_range)
     for term, meant in _RANGE_TERMS:
         stated = term.sub(meant, stated)

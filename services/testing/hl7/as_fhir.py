@@ -94,18 +94,18 @@ def _report(interpreted: Interpreted, message: str, by: Written) -> Iterator[Acc
     report, received = interpreted.report, interpreted.command.received
     rows = [each for each in _rows(interpreted) if not each.is_promotion]
     identity, specimen = f"{received}|{'|'.join(sorted(each.name for each in rows))}", f"{received}|specimen"
-    rank = _rank(report.status, report)
+    specimen_id, message_id, rank = id_of(specimen), id_of(message), _rank(report.status, report)
     yield accepted(_specimen(report, by), specimen, rank, report.collected_at)
     results, about = [each.id for each in rows], [f"DiagnosticReport/{id_of(identity)}"]
-    yield accepted(_diagnostic_report(report, id_of(specimen), results, by), identity, rank, report.collected_at)
+    yield accepted(_diagnostic_report(report, specimen_id, results, by), identity, rank, report.collected_at)
     for row in rows:
-        sources, sent = [id_of(message)], row.component.sent
+        sources, sent = [message_id], row.component.sent
         if sent.attachment is not None:
             attached = f"{by.cause}|{row.component.place}"
             sources.append(id_of(attached))
             kind, data = sent.attachment.content_type, sent.attachment.data
             yield from document(attached, codes.LABORATORY_REPORT, kind, data, about, report.issued_at)
-        observation = _observation(row, report, id_of(specimen), sources, by)
+        observation = _observation(row, report, specimen_id, sources, by)
         yield accepted(observation, row.name, row.rank, sent.observed_at or report.collected_at)
     notes = [*report.notes, *((each.component.place, each.prose) for each in rows if each.prose)]
     if notes:

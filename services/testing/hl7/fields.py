@@ -64,7 +64,7 @@ class Fields:
         """The code and its alternates (components 1, 4 and, from 2.7 on, 10); display only where there is no code."""
         codes = []
         for components in self.repetitions(segment, number):
-            for first in (1, 4, 10):
+            for first in (each for each in (1, 4, 10) if each <= len(components)):
                 code, display = self.part(components, first), self.part(components, first + 1)
                 system = SYSTEMS.get(self.part(components, first + 2), "")
                 if code or (display and first != 10):
