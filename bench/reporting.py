@@ -25,6 +25,10 @@ from shared.platform.clock import ticks
 LINES = (1, 8, 32)
 MESSAGES = 200
 PATIENTS = range(10_000_000, 10_000_032)
+DAYS_AGO = 3
+"""Collection of the first reports; the others follow, of each patient a minute apart."""
+NUMBERS = 1_000_000
+"""Of reports over one number of lines, at most."""
 PARSER = "parser"
 OF_THE_FLOOR = Goal(
     0.6,
@@ -50,7 +54,7 @@ async def identify(quiescence: Quiescence, token: str) -> None:
 
 async def measure(quiescence: Quiescence, processes: Processes, lines: int, scale: Scale) -> Result:
     """The floor and testing by turns, over messages of twelve rows on so many lines."""
-    numbers, size = counting(lines * 1_000_000), scale.units(MESSAGES)
+    numbers, size = counting(lines * NUMBERS), scale.units(MESSAGES)
     floors, sent = await alternate(
         scale,
         lambda: _floor(quiescence, processes, lines, _messages(numbers, size)),
@@ -66,17 +70,25 @@ async def measure(quiescence: Quiescence, processes: Processes, lines: int, scal
 
 
 def _messages(numbers: Iterator[int], size: int) -> list[bytes]:
-    """Each of a specimen of its own. Of six analytes each is reported twice, as screens and their repetition are."""
+    """Each of a specimen of its own, so of a minute of its own: what a patient gave in one minute is one. Of six
+    analytes each is reported twice, as screens and their repetition are."""
     now = datetime.now(UTC)
     made = []
     for number in (next(numbers) for _ in range(size)):
         mrn = f"BENCH-{PATIENTS[number % len(PATIENTS)]}"
-        message = forms.oru(mrn, f"B{number}", now - timedelta(hours=1), now, dict.fromkeys(forms.PANEL, False), "F")
+        collected_at = now - timedelta(days=DAYS_AGO) + _apart(number)
+        message = forms.oru(mrn, f"B{number}", collected_at, now, dict.fromkeys(forms.PANEL, False), "F")
         *head, specimen, end = message.split(b"\r")
         rows = [each for each in head if each.startswith(b"OBX|")]
         again = [each.replace(b"OBX|", b"OBX|1", 1) for each in rows]
         made.append(b"\r".join([*head, *again, specimen, end]))
     return made
+
+
+def _apart(number: int) -> timedelta:
+    """Those of so many lines begin at an hour of their own."""
+    lines, ordinal = divmod(number, NUMBERS)
+    return timedelta(hours=lines, minutes=ordinal // len(PATIENTS))
 
 
 async def _sent(quiescence: Quiescence, processes: Processes, lines: int, messages: Sequence[bytes]) -> Sent:
