@@ -67,6 +67,7 @@ REASONS: Mapping[str, str] = {
     "mutual-help-receives-nothing": "mutual-help groups are never told anything",
     "partner-full": "the receiver had no place left",
     "to-be-printed": "it is printed for you to carry, not sent",
+    "partner-listed-no-more": "the program does not work with the receiver any more",
     "partner-of-another-program": "the receiver does not work with this program",
     "referral-withdrawn": "the referral had been taken back",
     "answer-withdrawn": "the answer had been taken back",

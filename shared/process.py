@@ -39,6 +39,7 @@ from shared.path.outbound.lane import WakeUp
 from shared.path.outbound.links import Links
 from shared.path.outbound.on_call import OnCallLane, forget_pages
 from shared.path.outbound.parking import Parking
+from shared.path.outbound.unlisted import end_what_waits
 from shared.path.service import Service
 from shared.path.transaction.explaining import explain
 from shared.path.transaction.inbox import Inbox
@@ -324,7 +325,8 @@ def _lanes(configured: Configuration, inbox: Inbox, wake_up: WakeUp, links: Link
         for each in routes.destinations
     ]
     no_longer = [] if configured.pagers else [forget_pages(inbox.pool)]
-    return [wake_up.watch(inbox.pool), *no_longer, *lanes]
+    unlisted = end_what_waits(service, routes, inbox.pool, inbox.clock, wake_up, process.database_url)
+    return [wake_up.watch(inbox.pool), *no_longer, unlisted, *lanes]
 
 
 async def _housekeeping(configured: Configuration, service: Service) -> None:

@@ -18,11 +18,12 @@ from services.testing import app
 from shared.events.catalogue import PARTITIONS
 from shared.events.intake import ConsentDenied, ConsentRevoked, PatientIdentified
 from shared.events.laboratory_order import Action, LaboratoryOrderPrepared, task_id
-from shared.path.destination import Form, Release, Routes, Transport
+from shared.path.destination import Destination, Form, Release, Routes, Transport
 from shared.path.outbound import gate
 from shared.path.outbound.destinations import partner_destination
 from shared.path.outbound.gate import GatedLane
 from shared.path.outbound.mllp import END, START, MllpSender
+from shared.path.outbound.unlisted import end_what_waits
 from shared.path.service import PATIENT
 from shared.path.transaction import store
 from shared.path.transaction.batch import Batch
@@ -140,6 +141,12 @@ class Ordering(ReceivingService):
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    async def unlisted(self, *listed: Destination[Any]) -> None:
+        """Ends what waits for partners, but for these."""
+        routes = Routes([*self.inbox.routes.destinations, *listed])
+        about = (self.inbox.service, routes, self.pool, self.inbox.clock, self.wake_up)
+        await end_what_waits(*about, self.dsn)
 
     async def books(self) -> list[tuple[str, str]]:
         """Result and reason of what was disclosed, or withheld, of anybody."""
@@ -371,3 +378,26 @@ async def test_the_orders_own_form_is_understood_by_a_laboratory(
             AGREED.panels["drug-test"],
             ["Seeded", "Bogus"],
         )
+
+
+async def test_what_waits_for_a_laboratory_that_is_listed_no_more_goes_to_a_person(here: Ordering) -> None:
+    await here.known(ANNA, BEN)
+    await here.prepared(ANNA, "new", "A1")
+    await here.prepared(ANNA, "cancel", "A2")
+    await here.prepared(BEN, "new", "B1")
+    task = asyncio.create_task(here.unlisted())
+    await here.until_booked("withheld", "withheld", "withheld")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert here.laboratory.received == [] and await here.outcomes() == ["DisclosureWithheld"] * 3
+    rows = await here.select("SELECT body FROM outbox WHERE lane = 'internal'")
+    assert {msgspec.json.decode(body)["reason"] for (body,) in rows} == {"partner-listed-no-more"}
+    assert await here.count("outbox WHERE lane LIKE 'partner:%'") == 0
+
+
+async def test_what_waits_for_one_that_is_listed_waits_on(here: Ordering) -> None:
+    await here.known(ANNA)
+    await here.prepared(ANNA)
+    await here.pool.execute("INSERT INTO outbox (lane, headers, body) VALUES ('partner:on-call', '{}', '{}')")
+    await asyncio.wait_for(here.unlisted(partner_destination(here.partner, form)), WAIT_SECONDS)
+    assert await here.count("outbox WHERE lane LIKE 'partner:%'") == 2 and await here.books() == []

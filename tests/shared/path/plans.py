@@ -70,6 +70,7 @@ WALKS = {
     "records._UNCHANGED": "once an hour, of what is past its days: a few hundred at a time, in the index's order",
     "records._WAITING": "once an hour, of what is unsent",
     "resources._OF_NOBODY_WITH": "the Questionnaires that were sent to this program: they are of no patient",
+    "unlisted._LANES": "once at the start, of what waits for partners",
     "waiting._AWAITED": "an update of what waits for its patient, among what waits for one in this program",
 }
 """Statements that may look at more than one patient, thing or lane, and why."""
