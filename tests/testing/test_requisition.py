@@ -201,6 +201,17 @@ def test_without_a_number_that_it_may_know_the_laboratory_has_one_of_its_own() -
     assert mine != theirs
 
 
+def test_a_number_that_is_over_is_told_to_nobody() -> None:
+    """It may be another patient's by now, whose the result would be."""
+    over: list[dict[str, Any]] = [
+        {"system": MRN, "value": "WAS-1", "period": {"end": "2020-01-01"}},
+        {"system": MRN, "value": "WAS-2", "use": "old"},
+        {"system": MRN, "value": "STANDS", "period": {"start": "2020-01-01"}},
+    ]
+    pid = written(contact=changed(identifier=over)).split("\r")[1].split("|")
+    assert pid[3] == "STANDS^^^IOPDEMO^MR"
+
+
 @pytest.mark.parametrize(
     ("gender", "sex"), [("male", "M"), ("female", "F"), ("other", "O"), ("unknown", ""), (None, "")]
 )

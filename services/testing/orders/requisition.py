@@ -17,7 +17,7 @@ from shared.events.envelope import Resource
 from shared.events.laboratory_order import PANEL_UNKNOWN
 from shared.path.destination import Contact, Form, Release
 from shared.path.outbound.destinations import MLLP
-from shared.path.outbound.patient_parts import written_names
+from shared.path.outbound.patient_parts import in_use, written_names
 from shared.rules.consent import LACKS, Partner, Withheld
 from shared.rules.organization import Organization
 
@@ -60,7 +60,7 @@ def _known(patient: Contact, partner: Partner, now: datetime) -> dict[str, Any]:
         "name": _name(written_names(patient, now)),
         "birth-date": birth_date if isinstance(birth_date, str) and _BIRTH_DATE.fullmatch(birth_date) else "",
         "sex": gender if gender in _GENDERS else "",
-        "identifier": _numbers(patient, partner.assigning_authorities),
+        "identifier": _numbers(in_use(patient, "identifier", now), partner.assigning_authorities),
     }
 
 
@@ -78,11 +78,11 @@ def _name(names: list[dict[str, Any]]) -> Mapping[str, Any]:
     return next((each for each in names if str(each.get("family") or "").strip()), {})
 
 
-def _numbers(patient: Contact, authorities: Mapping[str, str]) -> tuple[tuple[str, str, str], ...]:
-    """Those that partners.toml names, in its order."""
+def _numbers(identifiers: list[Contact], authorities: Mapping[str, str]) -> tuple[tuple[str, str, str], ...]:
+    """Those that partners.toml names, in its order; an old one may be another patient's by now."""
     return tuple(
         (authority, system, str(each["value"]))
         for authority, system in authorities.items()
-        for each in patient.get("identifier", ())
-        if each.get("system") == system and str(each.get("value") or "").strip()
+        for each in identifiers
+        if each.get("use") != "old" and each.get("system") == system and str(each.get("value") or "").strip()
     )

@@ -65,12 +65,13 @@ def meaning(answer: str, order: str) -> Reply | None:
     Raises ValueError for an order without MSH-10.
     """
     message = _parsed(answer)
-    acknowledged = message.first("MSA")
-    if message.first("MSH") is None or acknowledged is None:
+    if message.first("MSH") is None or message.first("MSA") is None:
         return Trouble(UNREADABLE)
-    if acknowledged.field(2) != control_id(order):
+    ours = control_id(order)
+    codes = {each.field(1) for each in message.all("MSA") if each.field(2) == ours}
+    if not codes:
         return None
-    match acknowledged.field(1):
+    match codes.pop() if len(codes) == 1 else "":
         case "CA":
             return None
         case "AA":
@@ -116,7 +117,11 @@ def _error(message: _Message, segment: _Segment) -> int:
 
 def _parsed(text: str) -> _Message:
     """Its segments, by the delimiters of its own MSH; without any where it has none."""
-    lines = [each for each in text.replace("\r\n", "\r").replace("\n", "\r").split("\r") if each.strip()]
+    lines = [
+        each
+        for each in text.removeprefix("\ufeff").replace("\r\n", "\r").replace("\n", "\r").split("\r")
+        if each.strip()
+    ]
     if not lines or not lines[0].startswith("MSH") or len(lines[0]) < 8:
         return _Message((), "^", "&")
     field, component, subcomponent = lines[0][3], lines[0][4], lines[0][7]

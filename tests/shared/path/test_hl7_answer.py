@@ -99,6 +99,18 @@ def test_what_cannot_be_read_is_trouble(garbled: str) -> None:
     assert meaning(garbled, order()) == Trouble(UNREADABLE)
 
 
+@pytest.mark.parametrize("second", ["MSA|AE|M1", "MSA|AR|M1", "MSA|CA|M1", "MSA|??|M1"])
+def test_of_two_acknowledgements_that_contradict_neither_counts(second: str) -> None:
+    assert meaning(answer("AA", second), order()) == Trouble(UNREADABLE)
+    code = second.split("|")[1]
+    assert meaning(answer(code, "MSA|AA|M1"), order()) == Trouble(UNREADABLE)
+    assert meaning(answer("AA", "MSA|AA|M1", "MSA|AE|M2"), order()) == Delivered()
+
+
+def test_a_mark_of_byte_order_is_no_part_of_the_answer() -> None:
+    assert meaning("\ufeff" + answer("AA"), order()) == Delivered()
+
+
 def test_other_delimiters_and_line_ends_are_read() -> None:
     other = answer("AE", "ERR|||204^Unknown^HL70357|E").replace("^", "$").replace("|", "#").replace("\r", "\r\n")
     assert meaning(other, order()) == RefusedForGood("hl7-204")
