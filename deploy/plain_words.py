@@ -73,6 +73,7 @@ REASONS: Mapping[str, str] = {
     "answer-withdrawn": "the answer had been taken back",
     "referral-state-unknown": "where the referral stands could not be said",
     "referral-number-unreadable": "the number of the referral could not be read",
+    "order-ended": "the test was not asked for any more",
     "laboratory-has-no-such-panel": "the laboratory does not offer the test that was ordered",
     "overdose": "it was an overdose",
     "withdrawal": "it was severe withdrawal",

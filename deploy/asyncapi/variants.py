@@ -23,7 +23,7 @@ from shared.events.escalation import CONTACT_SCRIPTS, REACHED_OUT
 from shared.events.intake import ACTIVITY_STATES, GOAL_STATUSES, REFERRAL_REASONS, ConsentsCurrent
 from shared.events.intake.placement import FOLLOW_UP, NEXT_STAGE, READ_COVERAGE, READ_PLAN, RECERTIFY, WEEKLY
 from shared.events.intake.referrer import ENDED
-from shared.events.laboratory_order import REFUSALS
+from shared.events.laboratory_order import ORDER_ENDED, REFUSALS
 from shared.events.wire import Written
 
 ID = "00000000-0000-4000-8000-000000000000"
@@ -74,7 +74,7 @@ _OF_FIELD: dict[str, tuple[Any, ...]] = {
     "Review.reason": ("~Review.reason~", "R0", FOLLOW_UP, NEXT_STAGE, READ_COVERAGE, READ_PLAN, RECERTIFY, WEEKLY),
     "Escalation.reason": (*REACHED_OUT, *sorted(CONTACT_SCRIPTS - {"follow-up"}), "~Escalation.reason~"),
     "ReferralWithheld.reason": ("~reason~", *sorted(ASKS_NOBODY)),
-    "LaboratoryOrderFailed.reason": ("~reason~", *(f"{each}~reason~" for each in REFUSALS)),
+    "LaboratoryOrderFailed.reason": ("~reason~", ORDER_ENDED, *(f"{each}~reason~" for each in REFUSALS)),
     "PartnerReferralChanged.partner": ("~partner~", ""),
     "PartnerReferralChanged.state": ("~state~", *sorted(ENDED)),
     "AnswerEvent.purpose": ("~purpose~", ""),

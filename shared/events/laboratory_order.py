@@ -16,6 +16,8 @@ ACTIONS: tuple[Action, ...] = ("new", "change", "cancel")
 TASK: Final = "laboratory-order"
 PANEL_UNKNOWN: Final = "laboratory-has-no-such-panel"
 """Withheld: the code of the order stands in no line of `panels` in partners.toml."""
+ORDER_ENDED: Final = "order-ended"
+"""Withheld: before it was sent the test was cancelled, refused or missed, or its result came."""
 REFUSALS = ("hl7-", "http-")
 """How reasons begin that are the laboratory's own no."""
 
@@ -118,7 +120,8 @@ class LaboratoryOrderSent(LaboratoryOrderEvent, frozen=True, kw_only=True):
 
 
 class LaboratoryOrderFailed(LaboratoryOrderEvent, frozen=True, kw_only=True):
-    """The laboratory said no, could not be reached, or may not be told (`reason`); a person is asked.
+    """The laboratory said no, could not be reached, or may not be told (`reason`); a person is asked, unless nobody has
+    to be told any more (`order-ended`).
 
     `may_have_been_received`: an earlier send of it was not answered.
     """
@@ -130,6 +133,8 @@ class LaboratoryOrderFailed(LaboratoryOrderEvent, frozen=True, kw_only=True):
 
     @property
     def status(self) -> str:
+        if self.reason == ORDER_ENDED:
+            return "cancelled"
         return "rejected" if self.reason.startswith(REFUSALS) else "failed"
 
     @property

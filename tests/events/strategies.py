@@ -78,7 +78,8 @@ _OF_FIELD: dict[str, some.SearchStrategy[Any]] = {
     "PlannedGoal.status": some.sampled_from(intake.GOAL_STATUSES),
     "FlagsChanged.flags": some.lists(codes, min_size=1, max_size=3, unique=True).map(tuple),
     "ReferralAnswered.reason": some.sampled_from(sorted(intake.REFERRAL_REASONS)),
-    "LaboratoryOrderFailed.reason": some.sampled_from(["hl7-204", "hl7-unable", "http-422", "gave-up"]) | codes,
+    "LaboratoryOrderFailed.reason": some.sampled_from(["hl7-204", "hl7-unable", "http-422", "gave-up", "order-ended"])
+    | codes,
     "ReferralConcluded.outcome": some.sampled_from(["referral-declined", "too-many-referrals", "looked-at"]),
     "Digest.value": some.binary(min_size=32, max_size=32).map(bytes.hex),
     "meetings": some.lists(some.builds("{}|{}".format, codes, codes), max_size=4, unique=True).map(tuple),

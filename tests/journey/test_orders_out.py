@@ -92,24 +92,35 @@ async def test_a_test_drawn_at_random_goes_to_the_laboratory_and_its_result_ends
     assert (await task_of(clinic, order))["status"] == "accepted"
 
 
-async def test_cancelled_while_the_laboratory_is_away_it_is_told_of_both_in_order_though_testing_is_killed(
+async def test_once_the_laboratory_is_back_it_is_told_in_order_what_still_stands_though_testing_was_killed(
     clinic: Clinic, laboratory: JourneyLaboratory
 ) -> None:
     person = await admitted(clinic)
     seen = len(laboratory.received)
     with laboratory.away():
-        order = await requested(clinic, person)
-        before = (await clinic.driver.get("testing", f"ServiceRequest/{order['id']}", EHR)).json()
-        cancelled = await clinic.driver.put("testing", before | {"status": "revoked"}, EHR)
-        assert cancelled.status_code == 200, cancelled.text
+        moved, cancelled = [await requested(clinic, person) for _ in range(2)]
+        later = {"start": (clinic.now + timedelta(days=1)).isoformat()}
+        await changed(clinic, moved, occurrencePeriod=later)
+        await changed(clinic, cancelled, status="revoked")
         pid = clinic.driver.pid("testing")
         os.kill(pid, signal.SIGKILL)
         await restarted(clinic, "testing", pid)
-    await becomes(clinic, order, "cancelled")
-    (placed,) = of(laboratory, person)
-    assert placed.actions == ("NW", "CA")
+
+    async def is_moved() -> bool:
+        return [each.actions for each in of(laboratory, person)] == [("NW", "XO")]
+
+    await until(is_moved)
+    await becomes(clinic, moved, "accepted")
+    await becomes(clinic, cancelled, "cancelled")
+    assert len(of(laboratory, person)) == 1, "what stood no more was not told at all"
     assert set(Counter(laboratory.received[seen:]).values()) == {1}, "once each"
     assert await asked(clinic, person) == []
+
+
+async def changed(clinic: Clinic, order: Resource, **stated: object) -> None:
+    before = (await clinic.driver.get("testing", f"ServiceRequest/{order['id']}", EHR)).json()
+    answer = await clinic.driver.put("testing", before | stated, EHR)
+    assert answer.status_code == 200, answer.text
 
 
 async def test_what_the_laboratory_refuses_is_asked_about_until_it_was_sent_again(

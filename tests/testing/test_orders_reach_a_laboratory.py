@@ -24,7 +24,7 @@ from shared.platform.keys import Identifier
 from shared.rules.packing import pack_id
 from tests.service import DEPLOY, consumed, process_on, running
 from tests.testing.receiving import ADMITTED, AUTHORITY, ReceivingService, message
-from tests.testing.test_placing import order
+from tests.testing.test_placing import not_given, order, specimen
 
 NOW = datetime(2026, 1, 12, 12, 0, tzinfo=UTC)
 WAIT_SECONDS = 10.0
@@ -53,13 +53,20 @@ class Ordering(ReceivingService):
     laboratory: Laboratory = field(default_factory=Laboratory)
 
     async def known(self, person: dict[str, Any]) -> None:
-        """The patient is identified and admitted, and the consents are known to be current."""
+        """The patient is identified and admitted, and the consents are known to be current: the gate opens."""
+        await self.met(person)
+        await self.consents_current()
+
+    async def met(self, person: dict[str, Any]) -> None:
+        """Identified and admitted; what is ordered waits at the gate."""
         called = {"identifier": [{"system": AUTHORITY, "value": "SEEDED-MRN"}]}
         sealed = self.keys.seal("testing", {"patient": called, "requisition": person})
         digests = self.keys.digests("demo", [Identifier(AUTHORITY, "SEEDED-MRN")])
         event = PatientIdentified(digests=digests, sealed=(sealed,), identified_at=ADMITTED)
         await self.deliver(consumed(event, self.patient, at=NOW))
         await self.admitted()
+
+    async def consents_current(self) -> None:
         await self.inbox.beat(dict.fromkeys(range(PARTITIONS), machine_now()))
 
     async def standing(self, order_id: str, status: str) -> dict[str, Any]:
@@ -154,6 +161,34 @@ async def test_a_cancelled_order_is_cancelled_at_the_laboratory(here: Ordering) 
     await here.put(order(here, id=order_id, status="revoked"))
     await here.standing(order_id, "cancelled")
     assert here.at_the_laboratory(order_id).actions == ("NW", "CA")
+
+
+@pytest.mark.parametrize("ended", ["cancelled", "refused"])
+async def test_what_ended_before_it_was_sent_is_never_told_and_asks_nobody(here: Ordering, ended: str) -> None:
+    await here.met(PERSON)
+    order_id = await here.post(order(here))
+    if ended == "cancelled":
+        await here.put(order(here, id=order_id, status="revoked"))
+    else:
+        refused = {**not_given("refused"), "collection": {"collectedDateTime": NOW.isoformat()}}
+        await here.post(specimen(here, order_id, "unavailable", **refused))
+    await here.consents_current()
+    task = await here.standing(order_id, "cancelled")
+    assert task["statusReason"]["coding"][0]["code"] == "order-ended"
+    assert here.laboratory.received == []
+    reasons = [each["reasonCode"]["coding"][0]["code"] for each in await here.found("Task") if "reasonCode" in each]
+    assert "order-not-sent" not in reasons
+
+
+async def test_what_was_cancelled_before_it_was_sent_can_be_ordered_again(here: Ordering) -> None:
+    await here.met(PERSON)
+    order_id = await here.post(order(here))
+    await here.put(order(here, id=order_id, status="revoked"))
+    await here.consents_current()
+    await here.standing(order_id, "cancelled")
+    await here.put(order(here, id=order_id, occurrencePeriod={"start": "2026-01-13T08:00:00-05:00"}))
+    await here.standing(order_id, "accepted")
+    assert here.at_the_laboratory(order_id).actions == ("NW",)
 
 
 async def test_what_the_laboratory_refuses_is_sent_again_once_a_person_asks_for_it(here: Ordering) -> None:

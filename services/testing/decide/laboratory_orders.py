@@ -39,11 +39,9 @@ NOTHING_TO_SEND = Refused(
 
 def dispatched(orders: Orders, moment: Moment[Settings]) -> Orders:
     """With what the laboratory is to be told now that it was not told yet."""
-    if not moment.settings.laboratory:
-        return orders
     for test in orders.tests:
         known = _settled(test)
-        action = _news(known, seconds(moment.now))
+        action = _news(known, seconds(moment.now)) if moment.settings.laboratory else None
         known = known if action is None else _with(known, action, moment)
         orders = orders if known is test else orders.with_test(known)
     return orders
@@ -106,11 +104,14 @@ def came_of(
 
 
 def _settled(test: OrderedTest) -> OrderedTest:
-    """Of what is cancelled, and was never taken, there is nothing to tell and nobody to ask."""
+    """Of a test that was cancelled before the laboratory knew of it, or of which nobody gave a specimen, there is
+    nothing to tell and nobody to ask."""
     dispatch = test.dispatch
-    if dispatch is None or not test.cancelled or dispatch.standing != FAILED or dispatch.has != HAS_NOT:
+    if dispatch is None or dispatch.standing != FAILED:
         return test
-    return replace(test, dispatch=dispatch.forgotten())
+    never_known = bool(test.cancelled) and dispatch.has == HAS_NOT
+    not_given = test.outcome in ("refused", "missed") and not test.given_at
+    return replace(test, dispatch=dispatch.forgotten()) if never_known or not_given else test
 
 
 def _news(test: OrderedTest, now: int) -> Action | None:

@@ -44,5 +44,5 @@ class Dispatch(msgspec.Struct, frozen=True, array_like=True):
         return msgspec.structs.replace(self, standing=FAILED, has=has, failed_at=self.failed_at or at)
 
     def forgotten(self) -> "Dispatch":
-        """Cancelled before the laboratory knew of it: there is nothing to tell, and nobody to ask."""
+        """There is nothing to tell of it, and nobody to ask: as if it were cancelled there."""
         return msgspec.structs.replace(self, action=ACTIONS.index("cancel"), standing=SENT, failed_at=0)

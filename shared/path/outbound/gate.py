@@ -20,6 +20,7 @@ from shared.events import wire
 from shared.events.aftercare import PARTNER_FULL, TO_BE_PRINTED
 from shared.events.catalogue import BY_NAME
 from shared.events.internal import DisclosureGaveUp, DisclosureMade, DisclosureRefused, DisclosureWithheld
+from shared.events.laboratory_order import ORDER_ENDED, LaboratoryOrderPrepared
 from shared.events.partner_answer import AnswerPrepared
 from shared.path.destination import Contact, Destination, Release, Routes, Transport
 from shared.path.outbound import places
@@ -270,13 +271,26 @@ def back_off_seconds(attempt: int, partner: Partner) -> float:
 
 _TAKEN_BACK = {"revoked": Withheld("referral-withdrawn"), "stopped": Withheld("answer-withdrawn")}
 """By the status of what is disclosed."""
+_ORDER_OVER = frozenset({"revoked", "entered-in-error", "completed"})
+"""A test that has ended so is ordered of nobody any more."""
 
 
 async def _taken_back(connection: Connection, disclosure: Disclosure) -> Withheld | None:
     """That what is disclosed was taken back meanwhile, where it was."""
-    type_, _, identity = disclosure.focus.partition("/")
+    match disclosure.event:
+        case LaboratoryOrderPrepared(action="cancel"):
+            return None
+        case LaboratoryOrderPrepared(order_id=order_id):
+            status = await _status(connection, disclosure, "ServiceRequest", order_id)
+            return Withheld(ORDER_ENDED) if status in _ORDER_OVER else None
+        case _:
+            type_, _, identity = disclosure.focus.partition("/")
+            return _TAKEN_BACK.get(await _status(connection, disclosure, type_, identity) or "")
+
+
+async def _status(connection: Connection, disclosure: Disclosure, type_: str, identity: str) -> str | None:
     row = await resources.one(connection, disclosure.program, (type_, identity))
-    return _TAKEN_BACK.get(row["status"]) if row is not None else None
+    return row["status"] if row is not None else None
 
 
 def _read(row: Row) -> Disclosure:
