@@ -32,7 +32,7 @@ TEXTS: Mapping[str, str] = {
     "AnswerWithdrawn": "the answer to the referrer is taken back",
     "LaboratoryOrderPrepared": "the order to the laboratory goes to the consent gate",
     "LaboratoryOrderSent": "the laboratory has the order",
-    "LaboratoryOrderFailed": "the laboratory was not told: a person is asked",
+    "LaboratoryOrderFailed": "the laboratory was not told",
     "SendOrderAgain": "a person has the laboratory told again",
     "RecordAssessment": "an assessment was received",
     "ReportFindings": "findings were received",
