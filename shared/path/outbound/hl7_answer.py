@@ -21,8 +21,6 @@ _ERRORS = frozenset({*range(100, 105), *range(200, 208)})
 """Table 0357, without 0 (accepted)."""
 _PASSING = frozenset({206, 207})
 """A record that is locked, and an error inside the application: what may be otherwise the next time."""
-_ACCEPTED, _ERROR, _REJECTED = ("AA",), ("AE", "CE"), ("AR", "CR")
-_RECEIVED = "CA"
 _NO_SEVERITY = frozenset({"W", "I"})
 """Of ERR-4: a warning and a remark are no reason."""
 
