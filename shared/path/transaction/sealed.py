@@ -62,19 +62,26 @@ def opened(keys: Keys, row: Row) -> bytes:
     """The resource as JSON, to be read. Raises ValueError where this service's keys don't open it."""
     if _is_encrypted(row):
         return keys.decrypt(b64decode(row["body"]))
-    return msgspec.json.encode({**_part(keys, row).get("patient", {}), "resourceType": row["type"], "id": row["id"]})
+    return msgspec.json.encode(_resource(row, _part(keys, row)))
 
 
 def opened_to_disclose(keys: Keys, row: Row) -> Contact:
     """Likewise with its requisition, of which nobody here reads anything: what a laboratory may be told of the patient.
     Raises ValueError where this service's keys don't open it."""
-    resource: Contact = msgspec.json.decode(opened(keys, row))
-    return resource if _is_encrypted(row) else {**resource, **_part(keys, row).get("requisition", {})}
+    if _is_encrypted(row):
+        encrypted: Contact = msgspec.json.decode(opened(keys, row))
+        return encrypted
+    part = _part(keys, row)
+    return {**_resource(row, part), **part.get("requisition", {})}
 
 
 def _is_encrypted(row: Row) -> bool:
     """By us, in base64; the parts of a compact JWE are joined by dots."""
     return "." not in row["body"]
+
+
+def _resource(row: Row, part: Contact) -> Contact:
+    return {**part.get("patient", {}), "resourceType": row["type"], "id": row["id"]}
 
 
 def _part(keys: Keys, row: Row) -> Contact:
