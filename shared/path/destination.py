@@ -71,6 +71,8 @@ class Destination(Generic[Subscribed]):
     form: Form | None = None
     transport: Transport | None = None
     """None where it is no partner, or one whose referrals are printed."""
+    closed: Withheld | None = None
+    """Why nothing goes this way any more; None where it is open."""
 
     @property
     def lane(self) -> str:

@@ -83,6 +83,7 @@ class GatedLane:
         self._service = service
         self._partner = destination.gate
         self._form = destination.form
+        self._closed = destination.closed
         self._sender = _sender(self._partner, destination.transport or Transport(""))
         self._pool = pool
         self._clock = clock
@@ -165,8 +166,8 @@ class GatedLane:
     def _answer(
         self, disclosure: Disclosure, known: LedgerSnapshot, contact: Contact, taken_back: Withheld | None
     ) -> tuple[Permitted, Content] | Withheld:
-        if taken_back is not None:
-            return taken_back
+        if (over := taken_back or self._closed) is not None:
+            return over
         now = self._clock.now()
         partner = (as_referrer if isinstance(disclosure.event, AnswerPrepared) else as_receiver)(self._partner)
         permission = may_disclose(known.consents, partner, disclosure.program, now, known.revoked)

@@ -3,13 +3,11 @@ withholds. Without this it would wait for ever, and its order or referral with i
 
 import asyncio
 
-from shared.path.destination import Contact, Destination, Routes, Transport
-from shared.path.outbound.accounting import Disclosure
+from shared.path.destination import Destination, Routes, Transport
 from shared.path.outbound.destinations import DEPUTY, ON_CALL, Disclosed
 from shared.path.outbound.gate import GatedLane
 from shared.path.outbound.lane import WakeUp
 from shared.path.service import Service
-from shared.path.transaction.consent_ledger import LedgerSnapshot
 from shared.platform import db, log
 from shared.platform.clock import Clock
 from shared.platform.db import Pool
@@ -21,23 +19,15 @@ _PREFIX = "partner:"
 _LANES = "SELECT DISTINCT lane FROM outbox WHERE lane LIKE 'partner:%'"
 
 
-class UnlistedLane(GatedLane):
-    """Ends each row as withheld, in order, and in the books; nothing is sent."""
-
-    def _answer(
-        self, disclosure: Disclosure, known: LedgerSnapshot, contact: Contact, taken_back: Withheld | None
-    ) -> Withheld:
-        return taken_back or UNLISTED
-
-
 async def end_what_waits(
     service: Service, routes: Routes, pool: Pool, clock: Clock, wake_up: WakeUp, database_url: str
 ) -> None:
-    """Of partners that had rows at the start and have no lane any more; until it is cancelled, where there are any."""
+    """Of partners that had rows at the start and have no lane any more: each row ends as withheld, in order, and in the
+    books. Until it is cancelled, where there are any."""
     names = await _names(pool, routes)
     for name in names:
         log.get().warning("partner listed no more: what waits for it goes to a person", partner=name)
-    lanes = [UnlistedLane(service, _destination(name), routes, pool, clock, wake_up) for name in names]
+    lanes = [GatedLane(service, _destination(name), routes, pool, clock, wake_up) for name in names]
     await asyncio.gather(*(each.run(database_url) for each in lanes))
 
 
@@ -59,4 +49,5 @@ def _destination(name: str) -> Destination[Disclosed]:
         gate=gone,
         form=lambda event, release: UNLISTED,
         transport=Transport(""),
+        closed=UNLISTED,
     )
