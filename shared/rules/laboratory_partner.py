@@ -2,8 +2,6 @@
 
 import re
 
-import msgspec
-
 from shared.rules.consent import Partner
 from shared.rules.partner_access import Access
 
@@ -14,7 +12,8 @@ _TEXT = re.compile(r"[^|\\&~\x00-\x1f\x7f]*")
 """What stands in HL7 as it is, however it is delimited; `^` parts components."""
 _OF_REFERRALS = ("serves", "offers", "refers_as", "capacity", "printed", "answer_days")
 _OF_LABORATORIES = ("agreement", "form", "panels", "application", "facility", "assigning_authorities")
-_DEFAULTS = {each.name: each.default for each in msgspec.structs.fields(Partner)}
+_NOTHING = Partner(name="", identifier="", kind="laboratory", programs=(), purpose="")
+"""Of which nothing is said that need not be."""
 _AUTHORITY = re.compile(r"[^|^\\&~\s\x00-\x1f\x7f]{1,20}")
 
 
@@ -34,13 +33,9 @@ def require_laboratory(partner: Partner) -> Partner:
 
 
 def _require_nothing_of(names: tuple[str, ...], partner: Partner, why: str) -> None:
-    stated = [name for name in names if getattr(partner, name) != _default(name)]
+    stated = [name for name in names if getattr(partner, name) != getattr(_NOTHING, name)]
     if stated:
         raise ValueError(f"{', '.join(stated)}: {why}")
-
-
-def _default(name: str) -> object:
-    return {} if name in ("panels", "assigning_authorities") else _DEFAULTS[name]
 
 
 def _require_panels(partner: Partner) -> None:
