@@ -191,11 +191,13 @@ def _by_agreement(consents: Sequence[Consent], partner: Partner, now: datetime) 
 
 
 def _lifts(consent: Consent, no: ConsentDenied, field: str, partner: Partner, now: datetime) -> bool:
+    """One that would open nothing by itself lifts nothing either."""
     if not isinstance(consent, ConsentGiven) or partner.identifier not in consent.recipients:
         return False
     begun = no.denied_at < consent.given_at and _begins(consent) <= now
     living = consent.expires_at is None or now < consent.expires_at
-    return begun and living and field in consent.fields and is_about(consent, partner)
+    opens = is_about(consent, partner) and _why_defective(consent, partner) is None
+    return begun and living and opens and field in consent.fields
 
 
 def _by_consent(

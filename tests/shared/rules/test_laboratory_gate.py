@@ -9,6 +9,7 @@ from hypothesis import strategies as some
 
 from shared.events.intake import ConsentDenied, ConsentGiven
 from shared.rules.consent import Consent, Partner, Permitted, Withheld, may_disclose
+from shared.rules.partner_kinds import COUNSELING_NOTES
 from tests.shared.rules.partners import A_YEAR, AGREED, CLINIC, HOUSE, LABORATORY, consent_to
 
 SIGNED = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
@@ -98,6 +99,9 @@ def test_where_the_laboratory_needs_what_was_restricted_nothing_goes() -> None:
         ({"starts_at": NOW + timedelta(days=1)}, False),
         ({"given_at": YESTERDAY}, False),
         ({"recipients": (), "classes": ("treating-provider",)}, False),
+        ({"expires_at": None}, True),
+        ({"expires_at": None, "purposes": ("TREAT", "alumni")}, False),
+        ({"fields": ("sex", COUNSELING_NOTES)}, False),
     ],
 )
 def test_a_later_consent_in_force_that_names_it_lifts_a_restriction(changed: dict[str, object], lifts: bool) -> None:
