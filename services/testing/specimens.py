@@ -183,10 +183,11 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True, di
         yield from self._promoted_unseen()
 
     def _promoted_unseen(self) -> Iterator[Row]:
-        """What was made final without ever having been sent: nobody here knows what it shows."""
+        """What was made final without ever having been sent, or only announced: nobody here knows what it shows."""
         if not any(version.status == "promoted" and version.measures for version in self.versions):
             return
-        seen = {key_of(each) for version in self.versions if version.status != "promoted" for each in version.measures}
+        sent = (version for version in self.versions if version.status not in ("promoted", "registered"))
+        seen = {key_of(each) for version in sent for each in version.measures}
         for version in self.versions:
             if version.status == "promoted":
                 unseen = (each for each in version.measures if key_of(each) not in seen)
@@ -230,12 +231,10 @@ def _is_partly_void(specimen: Specimen) -> bool:
 def _standing(specimen: Specimen) -> tuple[Row, ...]:
     if not any(version.status in UNFINISHED for version in specimen.versions):
         return tuple(specimen.reported())
-    settled, final = specimen.settled, _made_final(specimen)
-    standing = (
-        row
-        for row in specimen.reported()
-        if key_of(row.measure) not in final and (row.status in SETTLED or key_of(row.measure) not in settled)
-    )
+    final = _made_final(specimen)
+    others = [row for row in specimen.reported() if key_of(row.measure) not in final]
+    settled = {key_of(row.measure) for row in others if row.status in SETTLED}
+    standing = (row for row in others if row.status in SETTLED or key_of(row.measure) not in settled)
     return *standing, *final.values()
 
 

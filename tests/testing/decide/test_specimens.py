@@ -88,6 +88,22 @@ def test_a_row_made_final_that_was_never_sent_asks_a_person_until_it_comes() -> 
     assert story.escalations == {"unexpected-positive-opioid": 3}
 
 
+@pytest.mark.parametrize("announced_first", [True, False])
+def test_a_row_made_final_that_was_only_announced_asks_a_person_until_it_comes(announced_first: bool) -> None:
+    """Most laboratories announce each row as they receive the specimen."""
+    story = in_treatment()
+    announced = report("weekly", 7, status="registered", extent="message", FENTANYL="pending")
+    promoted = report("weekly", 7, issued=9, status="promoted", extent="message", FENTANYL="pending")
+    promoted = replace(promoted, results=tuple(replace(each, stands=True) for each in promoted.results))
+    for each in (announced, promoted) if announced_first else (promoted, announced):
+        story.then(each, at=day(9))
+    assert story.escalations == {"result-unclear": 3}
+    (row,) = story.state.specimens[-1].rows
+    assert row.status == "final", "and nothing of it is awaited beside"
+    story.then(report("weekly", 7, issued=10, FENTANYL="positive"), at=day(10))
+    assert story.escalations == {"unexpected-positive-opioid": 3}
+
+
 def test_an_opioid_that_cannot_be_read_never_has_the_milder_clock() -> None:
     unclear, found = in_treatment(), in_treatment()
     unclear.then(report("weekly", 7, FENTANYL_CONFIRMED="indeterminate"))
