@@ -22,9 +22,10 @@ PORT = 2577
 TRIES_MOST, SECONDS_BETWEEN = 60, 1.0
 
 
-def _analyte(code: str) -> str:
-    if (found := analyte(code)) is None:
-        raise typer.BadParameter(f"must be one of: {', '.join(each.name for each in ANALYTES)}, or its LOINC code")
+def _analyte(name: str) -> str:
+    if (found := analyte(name)) is None:
+        names = ", ".join(" or ".join((each.name, *each.known_as)) for each in ANALYTES)
+        raise typer.BadParameter(f"must be one of: {names}; or its LOINC code")
     return found.name
 
 
@@ -50,7 +51,7 @@ def simulator(
     after: Annotated[float, typer.Option(metavar="SECONDS", help="From the order to its report.", min=0)] = 5.0,
     positive: Annotated[
         list[str] | None,
-        typer.Option(metavar="CODE", parser=_analyte, help="An analyte or its LOINC code; several. Default: none."),
+        typer.Option(metavar="NAME", parser=_analyte, help="An analyte or its LOINC code; several. Default: none."),
     ] = None,
     answer: Annotated[
         Answering, typer.Option(metavar="HOW", parser=_answering, help=f"{', '.join(ANSWERING)}.")

@@ -11,7 +11,7 @@ from deploy.laboratory.panel import ANALYTES, VALIDITY, Analyte
 def report(order: Order, collected_at: datetime, now: datetime, positive: Collection[str] = ()) -> bytes:
     """Of an order that counts as reported already: the first report of it is final, a later one corrects it.
 
-    `positive` names analytes, by name or LOINC code; all others are negative. Everything is below a valid specimen.
+    `positive` names analytes as they are called; all others are negative. Everything is below a valid specimen.
     """
     status = "F" if order.reports <= 1 else "C"
     return written(
@@ -45,7 +45,7 @@ def report(order: Order, collected_at: datetime, now: datetime, positive: Collec
 
 def _rows(positive: Collection[str], status: str, now: datetime) -> Iterator[Segment]:
     for place, each in enumerate(ANALYTES, 1):
-        yield _screened(place, each, bool({each.name, each.loinc} & set(positive)), status, now)
+        yield _screened(place, each, any(map(each.is_called, positive)), status, now)
     for place, (code, title, figure, unit, usual) in enumerate(VALIDITY, len(ANALYTES) + 1):
         named = f"{code}^{title}^LN"
         yield segment(

@@ -13,6 +13,7 @@ import pytest
 from deploy import clock
 from deploy.laboratory import lines
 from deploy.laboratory.orders import Laboratory
+from deploy.laboratory.panel import ANALYTES, analyte
 from deploy.paths import LOOPBACK, REPOSITORY
 from tests.deploy.in_process import iop
 from tests.deploy.test_laboratory import NOW, code, fields, order
@@ -72,3 +73,24 @@ def test_what_cannot_be_is_said_in_one_line(tmp_path: Path, options: tuple[str, 
     done = iop("lab", "simulator", "--data", str(tmp_path), *options)
     assert done.returncode in (1, 2)
     assert wrong in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("called", "name"),
+    [
+        ("benzoylecgonine", "benzoylecgonine"),
+        ("14314-9", "benzoylecgonine"),
+        ("cocaine", "benzoylecgonine"),
+        ("THC", "cannabinoids"),
+        ("marijuana", "cannabinoids"),
+        ("pcp", "phencyclidine"),
+    ],
+)
+def test_an_analyte_is_called_as_people_call_it(called: str, name: str) -> None:
+    found = analyte(called)
+    assert found is not None and found.name == name
+
+
+def test_no_two_analytes_are_called_the_same() -> None:
+    names = [name for each in ANALYTES for name in (each.name, each.loinc, *each.known_as)]
+    assert sorted({name.lower() for name in names}) == sorted(names)
