@@ -42,7 +42,8 @@ async def ask(place: Place) -> Facts:
         return answered(in_thread(look), seconds)
 
     async def database(name: str, dsn: str) -> Database:
-        return await databases.ask(name, dsn, await in_thread(lambda: clock.now(data)))
+        now, discloses = await in_thread(lambda: (clock.now(data), files.discloses(name, settings)))
+        return await databases.ask(name, dsn, now, discloses)
 
     hub = BY_URL if place.urls else await local(lambda: hubfile.read(data))
     asked: Mapping[str, Awaitable[Any]] = {

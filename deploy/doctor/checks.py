@@ -166,7 +166,7 @@ CHECKS: Sequence[Check] = (
     ),
     Check(
         "gate",
-        "the consent ledger is current, so that consents permit anything at all",
+        "where anything is disclosed (testing: with a laboratory), consents are known and current: else nothing is sent",
         "are intake and Kafka up? `iop ledger show`; after lost records `iop ledger reopen --dry-run`",
         data.gate,
     ),

