@@ -166,7 +166,7 @@ CHECKS: Sequence[Check] = (
     ),
     Check(
         "gate",
-        "where anything is disclosed (testing: with a laboratory), consents are known and current: else nothing is sent",
+        "where anything is disclosed (testing: with a laboratory), the consent ledger is current: else nothing is",
         "are intake and Kafka up? `iop ledger show`; after lost records `iop ledger reopen --dry-run`",
         data.gate,
     ),
