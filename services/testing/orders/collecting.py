@@ -8,11 +8,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from services.testing.messages import CancelDrugTest, ReportCollection
-from services.testing.orders.ordered import Kind
-from services.testing.orders.placing import DRUG_TEST, NOT_GIVEN, ORDER, require_known
+from services.testing.orders.placing import DRUG_TEST, ORDER, collected, not_given, require_known
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
-from shared.edge.fhir.elements import codes_in, happened, has_code, target
+from shared.edge.fhir.elements import happened, has_code, target
 from shared.edge.json import Json
 from shared.edge.outcome import HttpRefusal, refuse
 from shared.events import codes
@@ -61,7 +60,8 @@ def reported(
             at = _given_at(entry, entries, context)
             yield ReportCollection(order_id=order_id, collection_id=collection_id, kind="collected", at=at)
         case status if status in _NOT_COLLECTED:
-            kind, at = _not_given(entry), _stated_at(entry, context) or context.now
+            kind = not_given([task.get("statusReason", {})], f"{entry.place}.statusReason")
+            at = _stated_at(entry, context) or context.now
             yield ReportCollection(order_id=order_id, collection_id=collection_id, kind=kind, at=at)
         case "cancelled" if before is None or before["status"] != "cancelled":
             yield CancelDrugTest(order_id=order_id)
@@ -131,15 +131,6 @@ def _conflict(entry: BundleEntry, text: str) -> HttpRefusal:
     return refuse(409, "conflict", f"{entry.place}.status", text)
 
 
-def _not_given(entry: BundleEntry) -> Kind:
-    stated = set(codes_in(entry.resource.get("statusReason"), codes.OUTCOME))
-    found = [kind for code, kind in NOT_GIVEN.items() if code in stated]
-    if len(found) != 1:
-        text = f"Of a test without a specimen, must be one of {', '.join(NOT_GIVEN)} ({codes.OUTCOME})."
-        raise refuse(422, "code-invalid", f"{entry.place}.statusReason", text)
-    return found[0]
-
-
 def _given_at(entry: BundleEntry, entries: Sequence[BundleEntry], context: Context) -> datetime:
     """Its own word, else that of the Specimen which it names. Raises HttpRefusal 422."""
     if (stated := _stated_at(entry, context)) is not None:
@@ -148,9 +139,7 @@ def _given_at(entry: BundleEntry, entries: Sequence[BundleEntry], context: Conte
         stored = context.stored.get(("Specimen", name))
         sent = (each.resource for each in entries if (each.type, each.id) == ("Specimen", name))
         specimen = next(sent, stored.body if stored is not None and stored.patient == context.patient else {})
-        collection = specimen.get("collection", {})
-        text = collection.get("collectedDateTime", collection.get("collectedPeriod", {}).get("start"))
-        if text is not None:
+        if (text := collected(specimen)) is not None:
             return happened(text, f"{entry.place}.output", context.time)
     text = "Must say when the specimen was given: the end of executionPeriod, or an output with its Specimen."
     raise refuse(422, "required", f"{entry.place}.executionPeriod", text)

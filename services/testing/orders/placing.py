@@ -4,7 +4,7 @@ of its collection. Pure.
 Beside a report a ServiceRequest is context: it says what the report is about, and orders nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from services.testing import tables
@@ -157,28 +157,35 @@ def _kind(entry: BundleEntry) -> Kind | None:
         case "entered-in-error":
             return None
         case _:
-            return _not_given(entry.resource, entry.place)
+            return not_given(entry.resource.get("condition", ()), f"{entry.place}.condition")
 
 
-def _not_given(specimen: Json, place: str) -> Kind:
-    stated = {code for each in specimen.get("condition", ()) for code in codes_in(each, codes.OUTCOME)}
-    found = [kind for code, kind in NOT_GIVEN.items() if code in stated]
+def not_given(stated: Iterable[Json], where: str) -> Kind:
+    """Why there is no specimen, by exactly one of these concepts. Raises HttpRefusal 422."""
+    outcomes = {code for each in stated for code in codes_in(each, codes.OUTCOME)}
+    found = [kind for code, kind in NOT_GIVEN.items() if code in outcomes]
     if len(found) != 1:
         text = f"Of an ordered test without a specimen, must be one of {', '.join(NOT_GIVEN)} ({codes.OUTCOME})."
-        raise refuse(422, "code-invalid", f"{place}.condition", text)
+        raise refuse(422, "code-invalid", where, text)
     return found[0]
 
 
 def _at(entry: BundleEntry, context: Context) -> datetime:
     """When it was given, or refused; of one that nobody gave, now where nothing is stated."""
-    collection, where = entry.resource.get("collection", {}), f"{entry.place}.collection.collected"
-    text = collection.get("collectedDateTime", collection.get("collectedPeriod", {}).get("start"))
+    text, where = collected(entry.resource), f"{entry.place}.collection.collected"
     if text is not None:
         return happened(text, where, context.time)
     if _status(entry) in _GIVEN:
         text = "A specimen of an ordered test needs the time at which it was collected."
         raise refuse(422, "required", where, text)
     return context.now
+
+
+def collected(specimen: Json) -> str | None:
+    """When it says that it was collected."""
+    collection = specimen.get("collection", {})
+    text: str | None = collection.get("collectedDateTime", collection.get("collectedPeriod", {}).get("start"))
+    return text
 
 
 def _status(entry: BundleEntry) -> str:
