@@ -21,6 +21,12 @@ from deploy.work_list import Owners
 ACCOUNTED = timedelta(days=1096)
 """Three years (42 CFR 2.25)."""
 _EXPORT = "110106"
+_OF_LABORATORIES = "testing"
+"""The service that discloses to laboratories, and to nobody else."""
+_WITHHELD = ("withheld", "withheld-after-attempt")
+_AGREEMENT = (
+    "Allowed by: the program's agreement with this laboratory. The law asks no consent for it (42 CFR 2.12(c)(4))."
+)
 _HEADING = """What was told about you
 
 This is the accounting of disclosures that you may ask for (42 CFR 2.25): each time somebody outside the program was
@@ -41,6 +47,8 @@ class Disclosed(msgspec.Struct, frozen=True):
     reason: str = ""
     consent: str = ""
     consented_at: str = ""
+    by_agreement: bool = False
+    """A laboratory was told, or was to be, without a consent: under the program's agreement with it."""
     receivers: tuple[str, ...] = ()
     """In an emergency: who was told, as the person who told them has it."""
 
@@ -90,7 +98,7 @@ async def accounting(owners: Owners, patient: str, since: datetime) -> tuple[lis
     if not audits and not silent:
         await permissions(owners, patient)
     named = {f"{each['resourceType']}/{each['id']}": each for found in behind for each in found}
-    return sorted((_read(each, named) for each in audits), key=lambda each: each.at), silent
+    return sorted((read(each, named) for each in audits), key=lambda each: each.at), silent
 
 
 async def _all(owners: Owners, patient: str, type_: str) -> list[dict[str, Any]]:
@@ -103,19 +111,23 @@ async def _all(owners: Owners, patient: str, type_: str) -> list[dict[str, Any]]
     return found
 
 
-def _read(audit: dict[str, Any], named: Mapping[str, dict[str, Any]]) -> Disclosed:
+def read(audit: Mapping[str, Any], named: Mapping[str, dict[str, Any]]) -> Disclosed:
+    """An AuditEvent, with the Consents and Communications that it may name."""
     about = [each["what"]["reference"] for each in audit["entity"]]
     message = next((named[each] for each in about if each in named and each.startswith("Communication/")), {})
     consent = next((each for each in about if each.startswith("Consent/")), "")
+    result = audit["subtype"][0]["code"]
+    by_laboratories = audit["source"]["observer"]["identifier"]["value"] == _OF_LABORATORIES
     return Disclosed(
         at=datetime.fromisoformat(audit.get("period", {}).get("start", audit["recorded"])),
-        result=audit["subtype"][0]["code"],
+        result=result,
         partner=next(each["who"]["identifier"]["value"] for each in audit["agent"] if not each["requestor"]),
         purpose=audit["purposeOfEvent"][0]["coding"][0]["code"],
         fields=tuple(each["valueString"] for each in audit["entity"][0].get("detail", ())),
         reason=audit.get("outcomeDesc", ""),
         consent=consent,
         consented_at=named.get(consent, {}).get("dateTime", ""),
+        by_agreement=by_laboratories and not consent and result not in _WITHHELD,
         receivers=tuple(each["display"] for each in message.get("recipient", ()) if each.get("display")),
     )
 
@@ -150,6 +162,8 @@ def sentences(each: Disclosed, zone: tzinfo | None) -> Iterator[str]:
     if each.consent:
         day = _day(datetime.fromisoformat(each.consented_at), zone) if each.consented_at else ""
         yield f"Allowed by: the consent you signed{f' on {day}' if day else ''}."
+    if each.by_agreement:
+        yield _AGREEMENT
     yield plain_words.result(each.result, each.reason)
 
 

@@ -4,18 +4,18 @@ import ast
 import json
 import re
 from datetime import UTC, datetime
-from typing import get_args
+from typing import Any, get_args
 from uuid import uuid4
 
 import msgspec
 import pytest
 
 from deploy import plain_words
-from deploy.commands.disclosures import Disclosed, lines, page
+from deploy.commands.disclosures import Disclosed, lines, page, read
 from services.aftercare.messages import ConsentDenied, ConsentRevoked
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes, fhir
-from shared.events.technical import DisclosureResult
+from shared.events.technical import DisclosureRecorded, DisclosureResult
 from shared.platform.settings import partners
 from shared.rules.consent import LACKS
 from shared.rules.partner_kinds import TERMS, PartnerKind
@@ -235,3 +235,38 @@ def test_a_code_that_nobody_gave_words_is_printed_without_hyphens() -> None:
 def test_the_consent_is_named_by_the_day_it_was_signed() -> None:
     each = disclosed("made", consent="Consent/x", consented_at="2026-01-05")
     assert "Allowed by: the consent you signed on 5 January 2026." in "\n".join(lines([each], UTC))
+
+
+def of_a_laboratory(result: DisclosureResult, **but: Any) -> str:
+    """As a patient reads what was recorded about an order."""
+    recorded = DisclosureRecorded(
+        audit_id="a",
+        result=result,
+        reason=None,
+        partner="riverbend-laboratory",
+        purpose="TREAT",
+        service="testing",
+        focus="ServiceRequest/x",
+        consent_id=None,
+        recorded_at=AT,
+        fields=("name",),
+    )
+    (audit,) = msgspec.structs.replace(recorded, **but).write(str(uuid4()))
+    return "\n".join(lines([read(json.loads(msgspec.json.encode(audit)), {})], UTC))
+
+
+@pytest.mark.parametrize("result", ["attempted", "made", "refused", "gave-up", "not-sent"])
+def test_what_went_to_a_laboratory_without_a_consent_went_under_its_agreement(result: DisclosureResult) -> None:
+    assert "Allowed by: the program's agreement with this laboratory." in of_a_laboratory(result)
+    assert "42 CFR 2.12(c)(4)" in of_a_laboratory(result)
+
+
+@pytest.mark.parametrize("result", ["withheld", "withheld-after-attempt"])
+def test_what_was_withheld_was_allowed_by_nothing(result: DisclosureResult) -> None:
+    assert "Allowed by" not in of_a_laboratory(result)
+
+
+def test_an_agreement_is_named_of_a_laboratory_alone_and_where_no_consent_is() -> None:
+    assert "agreement" not in of_a_laboratory("made", consent_id="x")
+    assert "Allowed by: the consent you signed." in of_a_laboratory("made", consent_id="x")
+    assert "Allowed by" not in of_a_laboratory("made", service="aftercare")
