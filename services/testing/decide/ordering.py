@@ -109,7 +109,8 @@ def _with_orders(
 
 
 def placed(state: State, command: OrderDrugTest, moment: Moment[Settings]) -> list[Emits] | Refused:
-    """In another window nothing that was concluded of the first one stands."""
+    """In another window nothing that was concluded of the first one stands; what was reported of it does, so that no
+    refusal is unsaid by moving its test."""
     if not in_treatment(state):
         return NOT_IN_TREATMENT
     packed, numbers = pack_id(command.order_id), tuple(number_key(each.value) for each in command.numbers)

@@ -351,6 +351,17 @@ def test_a_missed_test_that_is_moved_was_not_missed() -> None:
     assert names(emitted) == ["CollectionWithdrawn", "EscalationRetracted", "SignalsCorrected"]
 
 
+def test_a_refused_test_that_is_moved_was_refused_until_a_specimen_is_given() -> None:
+    """Nobody unsays a refusal by another window."""
+    story = ordered()
+    story.then(collection("refused", OPENS), at=OPENS)
+    emitted = story.then(order(OPENS + 3 * DAY, CLOSES + 3 * DAY), at=day(12))
+    assert "CollectionWithdrawn" not in names(emitted)
+    assert story.escalations == REFUSED
+    story.then(collection("collected", OPENS + 3 * DAY), at=OPENS + 3 * DAY)
+    assert story.escalations == {}
+
+
 @pytest.mark.parametrize("in_error", [False, True])
 def test_a_test_that_is_cancelled_is_not_missed(in_error: bool) -> None:
     story = ordered()
