@@ -7,6 +7,7 @@ from uuid import NAMESPACE_URL
 from shared.events import codes, fhir
 from shared.events.aftercare_plan import Activities, activities, aftercare_plan, contact
 from shared.events.contact import Answer, outputs
+from shared.events.disclosed import EndedBy
 from shared.events.envelope import Event, Resource, name_id
 from shared.events.escalation import script_url
 
@@ -192,6 +193,10 @@ class ReferralPrepared(ReferralEvent, frozen=True, kw_only=True):
     def focus(self) -> str:
         """The resource that is disclosed."""
         return f"ServiceRequest/{self.referral_id}"
+
+    @property
+    def ended_by(self) -> EndedBy:
+        return EndedBy("ServiceRequest", self.referral_id, {"revoked": "referral-withdrawn"})
 
 
 class ReferralSent(ReferralEvent, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import ClassVar, Final, Literal
 
 from shared.events import codes, fhir
+from shared.events.disclosed import EndedBy
 from shared.events.envelope import Event, Resource, name_id
 
 Action = Literal["new", "change", "cancel"]
@@ -18,6 +19,7 @@ PANEL_UNKNOWN: Final = "laboratory-has-no-such-panel"
 """Withheld: the code of the order stands in no line of `panels` in partners.toml."""
 ORDER_ENDED: Final = "order-ended"
 """Withheld: before it was sent the test was cancelled, refused or missed, or its result came."""
+_OVER = dict.fromkeys(("revoked", "entered-in-error", "completed"), ORDER_ENDED)
 REFUSALS = ("hl7-", "http-")
 """How reasons begin that are the laboratory's own no."""
 
@@ -94,6 +96,11 @@ class LaboratoryOrderPrepared(LaboratoryOrderEvent, frozen=True, kw_only=True):
     def focus(self) -> str:
         """The resource that is disclosed."""
         return f"Task/{self.task_id}"
+
+    @property
+    def ended_by(self) -> EndedBy | None:
+        """A test that has ended is ordered of nobody any more; that it was cancelled is told all the same."""
+        return None if self.action == "cancel" else EndedBy("ServiceRequest", self.order_id, _OVER)
 
 
 class LaboratoryOrderSent(LaboratoryOrderEvent, frozen=True, kw_only=True):

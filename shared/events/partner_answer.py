@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from shared.events import codes, fhir
 from shared.events.aftercare import ASKS_NOBODY
+from shared.events.disclosed import EndedBy
 from shared.events.envelope import Event, Resource, name_id
 
 
@@ -74,6 +75,10 @@ class AnswerPrepared(AnswerEvent, frozen=True, kw_only=True):
     def focus(self) -> str:
         """The resource that is disclosed."""
         return f"Communication/{self.answer_id}"
+
+    @property
+    def ended_by(self) -> EndedBy:
+        return EndedBy("Communication", self.answer_id, {"stopped": "answer-withdrawn"})
 
 
 class AnswerSent(AnswerEvent, frozen=True, kw_only=True):

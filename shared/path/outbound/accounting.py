@@ -17,6 +17,7 @@ from shared.events.internal import DisclosureMade, DisclosureOutcome, Disclosure
 from shared.events.technical import DisclosureRecorded, DisclosureResult
 from shared.path.destination import Routes
 from shared.path.outbound import places
+from shared.path.outbound.destinations import Disclosed
 from shared.path.outbound.lane import WakeUp
 from shared.path.service import PATIENT, Service
 from shared.path.transaction import store
@@ -54,7 +55,7 @@ class Disclosure:
     stored_at: datetime
     focus: str
     attempt: int
-    event: Event
+    event: Disclosed
     traceparent: str | None = None
 
     @property

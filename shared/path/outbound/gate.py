@@ -11,21 +11,19 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, assert_never
+from typing import Any, assert_never, get_args
 from uuid import UUID
 
 import msgspec
 
 from shared.events import wire
 from shared.events.aftercare import PARTNER_FULL, TO_BE_PRINTED
-from shared.events.catalogue import BY_NAME
 from shared.events.internal import DisclosureGaveUp, DisclosureMade, DisclosureRefused, DisclosureWithheld
-from shared.events.laboratory_order import ORDER_ENDED, LaboratoryOrderPrepared
 from shared.events.partner_answer import AnswerPrepared
 from shared.path.destination import Contact, Destination, Release, Routes, Transport
 from shared.path.outbound import places
 from shared.path.outbound.accounting import Accounts, Disclosure
-from shared.path.outbound.destinations import ATTEMPT, FOCUS, MLLP
+from shared.path.outbound.destinations import ATTEMPT, FOCUS, MLLP, Disclosed
 from shared.path.outbound.lane import IDLE_SECONDS_MOST, WakeUp, run_lane, wait_for_work
 from shared.path.outbound.mllp import MllpSender
 from shared.path.outbound.parking import Class, Parking
@@ -59,6 +57,7 @@ _NEXT = """WITH due AS MATERIALIZED (
         WHERE looked.behind AND o.lane = $1 AND o.id = looked.id)
     SELECT * FROM looked ORDER BY id"""
 ReadLedger = Callable[[Connection, str, str, datetime], Awaitable[LedgerSnapshot]]
+_DISCLOSED = {each.__name__: each for each in get_args(Disclosed)}
 _LATER = "UPDATE outbox SET not_before = now() + $3 WHERE lane = $1 AND id = $2"
 
 
@@ -270,28 +269,14 @@ def back_off_seconds(attempt: int, partner: Partner) -> float:
     return min(BACK_OFF_SECONDS_FIRST * 2.0 ** min(attempt, 30), partner.try_again_minutes_most * 60.0)
 
 
-_TAKEN_BACK = {"revoked": Withheld("referral-withdrawn"), "stopped": Withheld("answer-withdrawn")}
-"""By the status of what is disclosed."""
-_ORDER_OVER = frozenset({"revoked", "entered-in-error", "completed"})
-"""A test that has ended so is ordered of nobody any more."""
-
-
 async def _taken_back(connection: Connection, disclosure: Disclosure) -> Withheld | None:
     """That what is disclosed was taken back meanwhile, where it was."""
-    match disclosure.event:
-        case LaboratoryOrderPrepared(action="cancel"):
-            return None
-        case LaboratoryOrderPrepared(order_id=order_id):
-            status = await _status(connection, disclosure, "ServiceRequest", order_id)
-            return Withheld(ORDER_ENDED) if status in _ORDER_OVER else None
-        case _:
-            type_, _, identity = disclosure.focus.partition("/")
-            return _TAKEN_BACK.get(await _status(connection, disclosure, type_, identity) or "")
-
-
-async def _status(connection: Connection, disclosure: Disclosure, type_: str, identity: str) -> str | None:
-    row = await resources.one(connection, disclosure.program, (type_, identity))
-    return row["status"] if row is not None else None
+    ended_by = disclosure.event.ended_by
+    if ended_by is None:
+        return None
+    row = await resources.one(connection, disclosure.program, (ended_by.type, ended_by.id))
+    reason = ended_by.reasons.get(row["status"]) if row is not None else None
+    return Withheld(reason) if reason is not None else None
 
 
 def _read(row: Row) -> Disclosure:
@@ -308,6 +293,6 @@ def _read(row: Row) -> Disclosure:
         stored_at=row["stored_at"],
         focus=headers[FOCUS],
         attempt=int(headers[ATTEMPT]),
-        event=msgspec.json.decode(row["body"], type=BY_NAME[wire.event_name(headers)].event),
+        event=msgspec.json.decode(row["body"], type=_DISCLOSED[wire.event_name(headers)]),
         traceparent=wire.context(headers),
     )
