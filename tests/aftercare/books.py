@@ -24,6 +24,8 @@ HOUSE = PARTNERS["riverbend-house"]
 CONDUCTS: tuple[Conduct, ...] = ("answers", "answers", "twice", "late", "never", "cuts")
 STATUSES = (200, 200, 404, 409, 422, 500, 503)
 ANSWER_SECONDS_MOST = 0.3
+STALL_SECONDS_MOST = 2.0
+"""What a busy machine may lay between a byte sent and the partner that notes it."""
 SENT = frozenset({"attempted", "made", "refused", "gave-up"})
 """Results that say that a byte may have left."""
 MEMBERS = {"name": "name", "telecom": "phone", "address": "area"}
@@ -112,7 +114,7 @@ class BooksStorm:
 
     async def nothing_left_after_a_revocation(self) -> None:
         revoked = [(at, self.revoked[body.consent]) for at, body in self.seen if body.consent in self.revoked]
-        assert max((at - since for at, since in revoked), default=0.0) <= YES_SECONDS_MOST
+        assert max((at - since for at, since in revoked), default=0.0) <= YES_SECONDS_MOST + STALL_SECONDS_MOST
 
     def _conduct(self) -> Conduct:
         self.seen.append((time.monotonic(), Body.seen(self.here.partner.received[-1])))

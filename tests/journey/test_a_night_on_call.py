@@ -96,13 +96,14 @@ async def test_a_grave_page_is_in_time_while_receivers_hang_thousands_wait_and_a
     clinic: Clinic, night: Night
 ) -> None:
     await thousands_wait_for_a_partner_that_hangs(clinic)
-    seconds = []
     for _ in range(TRIES):
         with kafka_away(clinic):
             await a_backlog_waits(clinic)
             await their_pager_hangs(clinic, night)
-        seconds.append(await seconds_until_rung(clinic, night))
-    assert min(seconds) <= PROMISED_SECONDS, seconds
+        seconds = await seconds_until_rung(clinic, night)
+        if seconds <= PROMISED_SECONDS:
+            break
+    assert seconds <= PROMISED_SECONDS
     assert await waiting(clinic, "aftercare", f"partner:{ALUMNI}") > WAITING_ROWS
 
 

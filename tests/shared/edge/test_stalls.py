@@ -1,9 +1,7 @@
 """No request stalls a service: the worst bodies of 5 MB are sent, and meanwhile /health/live is watched."""
 
-import asyncio
 import json
 from collections.abc import Callable
-from time import thread_time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,12 +12,10 @@ from shared.edge.http import FHIR_JSON, FORM
 from tests.intake import bundles
 from tests.shared.edge.conftest import Counter
 from tests.shared.edge.test_http import admitted, observation
+from tests.stalls import TURN_SECONDS_MOST, longest_turn
 
 Json = dict[str, Any]
-BYTES, MOST = Limits().body_bytes_max, 0.3
-"""What is promised is 0.2 s; on a core that is shared with other work the same takes half as long again."""
-TRIES = 3
-"""The machine may be busy with something else: what stalls a service stalls it each time."""
+BYTES = Limits().body_bytes_max
 
 
 def filled(resource: Callable[[list[Any]], Json], unit: Any, count: int | None = None) -> bytes:
@@ -56,21 +52,13 @@ REFUSED = {
 
 
 async def longest_silence(counter: Counter, send: Callable[[], Any]) -> tuple[int, float]:
-    """The status, and the longest that /health/live was not answered meanwhile, in seconds of the loop's own work: the
-    best of some tries."""
-    tries = [await _one_silence(counter, send) for _ in range(TRIES)]
-    return tries[0][0], min(silence for _, silence in tries)
+    """The status, and the longest that /health/live was not answered meanwhile, in seconds of the loop's own work."""
 
-
-async def _one_silence(counter: Counter, send: Callable[[], Any]) -> tuple[int, float]:
-    sending = asyncio.ensure_future(send())
-    longest = 0.0
-    while not sending.done():
-        asked = thread_time()
+    async def lives() -> None:
         assert (await counter.http.get("/health/live")).status_code == 200
-        await asyncio.sleep(0.001)
-        longest = max(longest, thread_time() - asked)
-    return sending.result().status_code, longest
+
+    answered, longest = await longest_turn(send, lives)
+    return answered.status_code, longest
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -85,7 +73,7 @@ async def test_what_is_too_much_is_counted_before_it_is_built(counter: Counter, 
 
     status, silence = await longest_silence(counter, send)
     assert (status, answers[-1].json()["issue"][0]["code"]) == (413, "too-costly")
-    assert silence <= MOST
+    assert silence <= TURN_SECONDS_MOST
 
 
 def referral(patient: str) -> Json:
@@ -119,7 +107,7 @@ async def test_the_largest_that_is_taken_holds_nobody_up(counter: Counter, name:
 
     status, silence = await longest_silence(counter, send)
     assert status in (200, 201, 202, 422)
-    assert silence <= MOST
+    assert silence <= TURN_SECONDS_MOST
 
 
 async def test_a_search_is_limited_before_it_is_read(counter: Counter) -> None:
@@ -136,6 +124,6 @@ async def test_a_search_is_limited_before_it_is_read(counter: Counter) -> None:
 
         answered, silence = await longest_silence(counter, send)
         assert (answered, (await send()).json()["issue"][0]["code"]) == (status, "too-costly")
-    assert silence <= MOST
+    assert silence <= TURN_SECONDS_MOST
     form = urlencode({"_id": ",".join(["a"] * 500)})
     assert (await counter.ask("POST", "/fhir/Task/_search", content=form, headers=headers)).status_code == 200
