@@ -5,11 +5,12 @@ An absence that a later one denies is indeterminate, so that no positive is lost
 is never judged again by cut-offs of our own.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from services.testing import tables
-from services.testing.figures import figure_in
+from services.testing.figures import figure_in, in_unit
 from services.testing.laboratory import Code, Component
 from services.testing.phrases import Sense, sense_of
 from shared.events.codes import LOINC, SNOMED
@@ -20,6 +21,8 @@ CODED: Mapping[tuple[str, str], Sense] = {
 }
 FLAGS: Mapping[str, Sense] = {code: sense for code, (system, sense) in tables.VALUES.items() if system == "flag"}
 """A, AA, H, HH, N and the like are absent on purpose: laboratories flag any abnormal row (domain 4.6)."""
+
+_ABSENCE_AND_FIGURE = re.compile(r"([A-Za-z][A-Za-z -]*?)[\s:,(=-]*([<>]?=?\s*\d[^()]*)\)?")
 
 
 def read(component: Component) -> Sense | None:
@@ -84,4 +87,19 @@ def _by_number(number: Decimal | None, comparator: str, by: Component) -> Sense 
 def _by_text(component: Component) -> Sense | None:
     if figure := figure_in(component.text):
         return _by_number(figure.number, figure.comparator, component)
-    return sense_of(component.text)
+    sense = sense_of(component.text)
+    return "indeterminate" if sense == "negative" and _is_denied_by_its_figure(component) else sense
+
+
+def _is_denied_by_its_figure(component: Component) -> bool:
+    """Whether an absence stands before nothing but a figure above the laboratory's own cut-off: `NEGATIVE 5.2 ng/mL`.
+
+    A figure at the cut-off is the cut-off, said again.
+    """
+    if component.cutoff is None or (found := _ABSENCE_AND_FIGURE.fullmatch(component.text.strip())) is None:
+        return False
+    phrase, figure = tables.PHRASES.get(" ".join(found[1].casefold().split())), figure_in(found[2])
+    if phrase is None or phrase[0] != "negative" or figure is None or figure.comparator.startswith("<"):
+        return False
+    number = in_unit(figure.number, figure.unit or component.unit, component.unit or figure.unit)
+    return number is not None and number > component.cutoff

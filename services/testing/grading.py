@@ -207,13 +207,19 @@ def _positive(measure: Measure, by: Graded) -> tuple[ResultOutcome, str | None]:
         return "baseline", None
     if tables.ANALYTES[analyte].metabolite_group in by.residual:
         return "cannot-show-new-use", None
-    confirmed = definitive_of(measure)
+    confirmed = definitive_of(measure) and not _has_another_origin(measure, by)
     return ("unexpected-positive-confirmed" if confirmed else "unexpected-positive-presumptive"), None
 
 
 def _looks_alike(measure: Measure, by: Graded) -> bool:
-    """Whether a published list says that an immunoassay may take something of that day for it."""
-    return any(tables.may_explain(each, analyte_of(measure)) for each in by.in_question)
+    """Whether something of that day may leave it, or a published list says that an immunoassay may take it for that."""
+    analyte = analyte_of(measure)
+    return any(tables.may_explain(each, analyte) or tables.may_leave(each, analyte) for each in by.in_question)
+
+
+def _has_another_origin(measure: Measure, by: Graded) -> bool:
+    """Whether something taken on that day, which a person has to review, may leave the same analyte (domain 4.4)."""
+    return any(tables.may_leave(each, analyte_of(measure)) for each in by.in_question)
 
 
 def _is_in_food(measure: Measure, specimen: Specimen) -> bool:

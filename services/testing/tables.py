@@ -113,6 +113,9 @@ ORDINARY: frozenset[str] = frozenset(_by_key("ordinary.csv", "rxnorm", lambda ro
 """Ingredients that no cross-reactivity list cited in these tables names: beside a positive they ask for nothing."""
 CROSS_REACTIVE: dict[str, frozenset[str]] = _by_key("cross_reactive.csv", "rxnorm", _names("metabolite_groups"))
 """Ingredients that a published list names, and the metabolite groups that an immunoassay may take them for."""
+ORIGINS: dict[str, frozenset[str]] = _by_key("origins.csv", "rxnorm", _names("analytes"))
+"""Ingredients that may themselves leave an analyte that is a drug's too, in a way that only a laboratory can tell apart
+(isomers, traces): a definitive method that finds it confirms no use."""
 FOODS: dict[str, frozenset[str]] = _by_key("foods.csv", "analyte", _names("unless"))
 """Analytes that a food makes urine positive for, and what is found beside them where it was no food."""
 VALIDITY_TITLES: dict[str, str] = _by_key("validity.csv", "title", lambda row: row["analyte"])
@@ -141,7 +144,14 @@ UNITS: Mapping[str, Mapping[str, Decimal]] = {
         "mmol/l": Decimal("11.312"),
         "umol/l": Decimal("0.011312"),
     },
-    "nitrite": {"": Decimal(1), "ug/ml": Decimal(1), "mg/dl": Decimal(10), "ng/ml": Decimal("0.001")},
+    "nitrite": {
+        "": Decimal(1),
+        "ug/ml": Decimal(1),
+        "mg/dl": Decimal(10),
+        "ng/ml": Decimal("0.001"),
+        "mg/ml": Decimal(1000),
+        "g/l": Decimal(1000),
+    },
     "temperature": {"": Decimal(1), "[degf]": Decimal(1), "degf": Decimal(1), "°f": Decimal(1), "f": Decimal(1)},
 }
 """What a figure is multiplied by to be in the limits' unit: creatinine in mg/dL (113.12 g/mol), nitrite in mcg/mL,
@@ -206,6 +216,11 @@ def may_explain(ingredient: str, analyte: str) -> bool:
     """Whether a published list says that an immunoassay of this analyte's group may take the ingredient for it."""
     known = ANALYTES.get(analyte)
     return known is not None and known.metabolite_group in CROSS_REACTIVE.get(ingredient, ())
+
+
+def may_leave(ingredient: str, analyte: str) -> bool:
+    """Whether the ingredient may itself leave the analyte, so that finding it by any method does not show a drug."""
+    return analyte in ORIGINS.get(ingredient, ())
 
 
 def is_in_food(analyte: str, found: Collection[str]) -> bool:

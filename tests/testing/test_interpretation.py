@@ -56,6 +56,11 @@ def laboratory_report(*components: Component, panel: tuple[Code, ...] = (), **mo
         ("None Detected", "negative"),
         ("Not Detected", "negative"),
         ("NOT PRESENT", "negative"),
+        ("NDET", "negative"),
+        ("N.D.", "negative"),
+        ("None Det", "negative"),
+        ("Undetectable", "negative"),
+        ("DET", "positive"),
         ("Not-detected", "negative"),
         ("NotDetected", "negative"),
         ("No Drugs Detected", "negative"),
@@ -143,6 +148,20 @@ def test_a_figure_is_judged_by_the_laboratorys_own_cutoff_only() -> None:
     assert read(component("16226-3", number=Decimal(200))) == "indeterminate"
     assert read(component("16226-3", number=Decimal(200), cutoff=Decimal(100))) == "positive"
     assert read(component("16226-3", number=Decimal(99), cutoff=Decimal(100))) == "negative"
+
+
+def test_an_absence_beside_a_figure_above_the_cutoff_shows_nothing() -> None:
+    for text in (
+        "NEGATIVE 5.2 ng/mL",
+        "Negative: 5.2",
+        "Not Detected (5.2 ng/mL)",
+        "NEG >5",
+        "None Detected 0.005 mg/L",
+    ):
+        assert read(component("58381-5", text=text, unit="ng/mL", cutoff=Decimal(1))) == "indeterminate"
+    for text in ("NEGATIVE 1 ng/mL", "Negative (<5 ng/mL)", "NEGATIVE 0.2 ng/mL", "NEGATIVE at 50 ng/mL"):
+        assert read(component("58381-5", text=text, unit="ng/mL", cutoff=Decimal(1))) == "negative"
+    assert read(component("58381-5", text="NEGATIVE 50 ng/mL")) == "negative"
 
 
 def test_less_than_something_above_the_cutoff_shows_nothing() -> None:
@@ -392,6 +411,7 @@ TABLES = [
     "products.csv",
     "ordinary.csv",
     "cross_reactive.csv",
+    "origins.csv",
     "foods.csv",
     "validity.csv",
     "matrices.csv",
@@ -429,6 +449,7 @@ def test_the_tables_know_one_another() -> None:
         *tables.INGREDIENTS,
         *tables.ORDINARY,
         *tables.CROSS_REACTIVE,
+        *tables.ORIGINS,
     }
     groups = {each.metabolite_group for each in tables.ANALYTES.values()}
     assert {each for named in tables.COVERS.values() for each in named} <= set(tables.ANALYTES)
@@ -436,6 +457,8 @@ def test_the_tables_know_one_another() -> None:
     assert set(tables.COVERS) <= {*tables.ANALYTES, *tables.LOINC}
     assert {each for named in tables.CROSS_REACTIVE.values() for each in named} <= groups
     assert not tables.ORDINARY & {*tables.CROSS_REACTIVE, *tables.INGREDIENTS}
+    assert not set(tables.ORIGINS) & {*tables.ORDINARY, *tables.INGREDIENTS}
+    assert {each for named in tables.ORIGINS.values() for each in named} <= tables.drugs()
     assert set(tables.VALIDITY_TITLES.values()) <= set(tables.ANALYTES)
     assert set(SETTINGS.residual_days) <= {each.metabolite_group for each in tables.ANALYTES.values()}
 
