@@ -33,7 +33,7 @@ from shared.rules import escalation
 from shared.rules.assigning import Team
 from shared.rules.packing import instant, pack_id, seconds
 
-VERSION = 9
+VERSION = 10
 BYTES_MOST = 7800
 """Above this the state evicts what it can do without; the path's limit is `STATE_BYTES_MOST`."""
 

@@ -72,9 +72,11 @@ UPCAST: dict[int, Callable[[Any], Any]] = {
     6: lambda stored: stored,
     7: lambda stored: stored,
     8: lambda stored: stored,
+    9: lambda stored: stored,
 }
 """Version 4 only adds, at the ends: what the end of a stay closed. Version 5 likewise what a specimen is,
 version 6 what was done about an open escalation, version 7 who looks after the patient,
 version 8 by what the rows of a report are named among the patient's resources, letters for what a check shows,
 whether a medication is a depot, and what is ordered;
-version 9 by which code a test is ordered, and what its laboratory was told of it."""
+version 9 by which code a test is ordered, and what its laboratory was told of it;
+version 10 for what the laboratory's telling waits. What was not taken before goes again by a person alone."""

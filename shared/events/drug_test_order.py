@@ -66,12 +66,15 @@ class DrugTestOrdered(DrugTestOrderEvent, frozen=True, kw_only=True):
 
 
 class DrugTestCancelled(DrugTestOrderEvent, frozen=True, kw_only=True):
-    """It is not asked for any more: by whoever ordered it, or because the stay ended; `in_error`: it never was."""
+    """It is not asked for any more: by whoever ordered it, or because the stay ended; `in_error`: it never was.
+    `collected_at` of a specimen that was given all the same: that is there, whoever wants it."""
 
     in_error: bool = False
+    collected_at: datetime | None = None
 
     def write(self, patient: str) -> list[Resource]:
-        return [self.request(patient, "entered-in-error" if self.in_error else "revoked")]
+        request = self.request(patient, "entered-in-error" if self.in_error else "revoked")
+        return [request, *([self.specimen(patient, "available", at=self.collected_at)] if self.collected_at else [])]
 
 
 class SpecimenCollected(DrugTestOrderEvent, frozen=True, kw_only=True):

@@ -514,7 +514,7 @@ EXAMPLES: tuple[Event, ...] = (
         counted_at=NEXT_MONDAY,
     ),
     drug_test_order.DrugTestOrdered(**_ORDER),
-    drug_test_order.DrugTestCancelled(**_ORDER, in_error=True),
+    drug_test_order.DrugTestCancelled(**_ORDER, in_error=True, collected_at=TWO_HOURS_LATER),
     drug_test_order.SpecimenCollected(**_ORDER, collected_at=TWO_HOURS_LATER, resulted=True),
     drug_test_order.CollectionRefused(**_ORDER, refused_at=TWO_HOURS_LATER),
     drug_test_order.CollectionMissed(**_ORDER),

@@ -67,7 +67,7 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[
         case PatientIdentified() | CareTeamChanged():
             return []
         case ConsentGiven() | ConsentDenied() | ConsentRevoked() | ConsentsCurrent():
-            return []  # the gate reads the ledger, whenever an order goes to the laboratory
+            return []  # the gate reads the ledger; what it withheld goes to it again (`ordering.followed`)
         case MedicationsRecorded():
             new = grade(with_medications(state, event), moment.settings)  # what has to leave the state was not wrong
             return regrade(state, new, "medications-recorded", moment)

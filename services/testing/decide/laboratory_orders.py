@@ -1,7 +1,8 @@
 """The laboratory is told of each test that stands ordered, of its new window, and that it is not asked for any more.
 
 Of one test one telling at a time is on its way: what came meanwhile is told once its answer is there, so that nothing
-is cancelled before it was ordered, and nothing is told that stands no more.
+is cancelled before it was ordered, and nothing is told that stands no more. What the gate withheld for want of a
+consent, or of something in the Patient, goes to it again by itself once that has come.
 """
 
 from collections.abc import Iterator
@@ -21,11 +22,21 @@ from services.testing.messages import (
     LaboratoryOrderSent,
     SendOrderAgain,
 )
-from services.testing.orders.dispatch import FAILED, HAS, HAS_NOT, PREPARED, Dispatch
+from services.testing.orders.dispatch import (
+    FAILED,
+    HAS,
+    HAS_NOT,
+    LACKING,
+    NOT_TAKEN,
+    PREPARED,
+    UNPERMITTED,
+    Dispatch,
+)
 from services.testing.orders.ordered import OrderedTest, Orders
 from services.testing.settings import Settings
 from shared.events.aftercare import GAVE_UP
 from shared.events.laboratory_order import ACTIONS, Action, task_id
+from shared.rules.consent import LACKS
 from shared.rules.decision import Moment, Refused
 from shared.rules.laboratory_partner import DRUG_TEST
 from shared.rules.packing import instant, seconds, unpack_id
@@ -35,6 +46,9 @@ NO_LABORATORY = Refused("business-rule", "The program's orders go to no laborato
 NOTHING_TO_SEND = Refused(
     "conflict", "The laboratory knows how this order stands, or needs to know no more of it.", "Task.status"
 )
+
+_OF_CONSENTS = ("consent-", "no-consent-", "counseling-notes-")
+"""How the gate's reasons begin that another consent may end (`shared.rules.consent`)."""
 
 
 def dispatched(orders: Orders, moment: Moment[Settings]) -> Orders:
@@ -51,8 +65,8 @@ def prepared(before: Orders, orders: Orders, partner: str) -> Iterator[Laborator
     """What goes on its way by this."""
     for test in orders.tests:
         known = before.test(test.id)
-        is_new = known is None or known.dispatch != test.dispatch
-        if is_new and test.dispatch is not None and test.dispatch.standing == PREPARED:
+        former = known.dispatch.attempt if known is not None and known.dispatch is not None else 0
+        if test.dispatch is not None and test.dispatch.attempt != former and test.dispatch.standing == PREPARED:
             yield LaboratoryOrderPrepared(**_fields(test, partner))
 
 
@@ -66,11 +80,41 @@ def dispatched_again(orders: Orders, command: SendOrderAgain, moment: Moment[Set
     if test.dispatch.standing == PREPARED:
         return orders
     action = _owed(test)
-    if test.dispatch.standing != FAILED or action is None:
+    if test.dispatch.standing not in NOT_TAKEN or action is None:
         return NOTHING_TO_SEND
     if not moment.settings.laboratory:
         return NO_LABORATORY
     return orders.with_test(_with(test, action, moment))
+
+
+def reconsidered(orders: Orders, waiting: int, moment: Moment[Settings]) -> Orders:
+    """Once a consent of the patient's (UNPERMITTED) or the Patient (LACKING) has come: what waited for it goes to the
+    gate again. What is on its way may have been withheld already, by what the gate knew before."""
+    for test in orders.tests:
+        if (dispatch := test.dispatch) is None:
+            continue
+        if dispatch.standing == PREPARED:
+            orders = orders.with_test(replace(test, dispatch=replace(dispatch, has_news=True)))
+        elif dispatch.standing == waiting and (action := _still_owed(test, moment)) is not None:
+            orders = orders.with_test(_with(test, action, moment))
+    return orders
+
+
+def begun(test: OrderedTest, moment: Moment[Settings]) -> OrderedTest:
+    """The test once the consent has begun that permits what was withheld: to the gate again."""
+    dispatch = test.dispatch
+    if dispatch is None or not dispatch.again_at or dispatch.again_at > seconds(moment.now):
+        return test
+    action = _still_owed(test, moment)
+    return replace(test, dispatch=replace(dispatch, again_at=0)) if action is None else _with(test, action, moment)
+
+
+def _still_owed(test: OrderedTest, moment: Moment[Settings]) -> Action | None:
+    """What the laboratory is told without anybody asking: of a window that has passed nothing any more, but that its
+    test is cancelled."""
+    if not moment.settings.laboratory or test.outcome not in ("awaited", "collected", "cancelled"):
+        return None
+    return _owed(test) if test.cancelled or test.closes_at >= seconds(moment.now) else None
 
 
 def came_of(
@@ -94,20 +138,52 @@ def came_of(
         case DisclosureRefused(reason=reason):
             ended = test.dispatch.failed(now, refused=True, received=True)
             emitted = LaboratoryOrderFailed(**its, reason=reason, failed_at=moment.now)
-        case DisclosureWithheld(may_have_been_received=received) | DisclosureGaveUp(may_have_been_received=received):
-            ended = test.dispatch.failed(now, refused=False, received=received)
-            reason = event.reason if isinstance(event, DisclosureWithheld) else GAVE_UP
+        case DisclosureWithheld() if (again := _at_once(test, event, moment)) is not None:
+            return orders.with_test(again), []
+        case DisclosureWithheld(reason=reason, may_have_been_received=received):
+            ended = _withheld(test, test.dispatch, event, now)
             emitted = LaboratoryOrderFailed(**its, reason=reason, failed_at=moment.now, may_have_been_received=received)
+        case DisclosureGaveUp(may_have_been_received=received):
+            ended = test.dispatch.failed(now, refused=False, received=received)
+            emitted = LaboratoryOrderFailed(
+                **its, reason=GAVE_UP, failed_at=moment.now, may_have_been_received=received
+            )
         case _:
             assert_never(event)
     return orders.with_test(replace(test, dispatch=ended)), [emitted]
+
+
+def _at_once(test: OrderedTest, event: DisclosureWithheld, moment: Moment[Settings]) -> OrderedTest | None:
+    """To the gate again, where what it lacked may have come since it was asked."""
+    has_news = test.dispatch is not None and test.dispatch.has_news
+    if not has_news or _waits_as(event) == FAILED or (action := _still_owed(test, moment)) is None:
+        return None
+    return _with(test, action, moment)
+
+
+def _withheld(test: OrderedTest, dispatch: Dispatch, event: DisclosureWithheld, now: int) -> Dispatch:
+    """What a consent that begins before the window is over will permit is told then; a second later, for an instant of
+    the state has no fraction."""
+    if (standing := _waits_as(event)) == FAILED:
+        return dispatch.failed(now, refused=False, received=event.may_have_been_received)
+    begins_at = 0 if event.until is None else seconds(event.until) + 1
+    return dispatch.withheld(now, standing, begins_at if begins_at <= test.closes_at else 0)
+
+
+def _waits_as(event: DisclosureWithheld) -> int:
+    """For what it waits. Where an earlier send of it may have been received, a person says whether it goes again."""
+    if event.may_have_been_received:
+        return FAILED
+    if event.reason.startswith(LACKS):
+        return LACKING
+    return UNPERMITTED if event.reason.startswith(_OF_CONSENTS) else FAILED
 
 
 def _settled(test: OrderedTest) -> OrderedTest:
     """Of a test that was cancelled before the laboratory knew of it, or of which nobody gave a specimen, there is
     nothing to tell and nobody to ask."""
     dispatch = test.dispatch
-    if dispatch is None or dispatch.standing != FAILED:
+    if dispatch is None or dispatch.standing not in NOT_TAKEN:
         return test
     never_known = bool(test.cancelled) and dispatch.has == HAS_NOT
     not_given = test.outcome in ("refused", "missed") and not test.given_at

@@ -48,21 +48,22 @@ def _stands(test: OrderedTest) -> tuple[object, ...]:
 
 def _became(before: OrderedTest | None, test: OrderedTest, its: dict[str, Any]) -> Iterator[DrugTestOrderEvent]:
     was_concluded = before is not None and before.outcome in CONCLUDED
+    given = instant(test.given_at) if test.given_at else None
     match test.outcome:
         case "awaited" if was_concluded:
             yield CollectionWithdrawn(**its)
         case "awaited" if before is not None:
             yield DrugTestOrdered(**its)
         case "cancelled":
-            if was_concluded:
+            if not given and (was_concluded or (before is not None and before.given_at)):
                 yield CollectionWithdrawn(**its)
-            yield DrugTestCancelled(**its, in_error=test.cancelled == "entered-in-error")
+            yield DrugTestCancelled(**its, in_error=test.cancelled == "entered-in-error", collected_at=given)
         case "collected":
             yield SpecimenCollected(**its, collected_at=instant(test.given_at), resulted=test.resulted)
         case "refused":
             yield CollectionRefused(**its, refused_at=instant(test.refused_at))
         case "missed":
-            yield CollectionMissed(**its, collected_at=instant(test.given_at) if test.given_at else None)
+            yield CollectionMissed(**its, collected_at=given)
         case _:
             pass
 

@@ -17,6 +17,9 @@ from services.testing.laboratory import REPORTS as NUMBERS
 from services.testing.messages import (
     CancelDrugTest,
     Commands,
+    ConsentDenied,
+    ConsentGiven,
+    ConsentRevoked,
     Consumes,
     DeathWithdrawn,
     DischargeWithdrawn,
@@ -33,6 +36,7 @@ from services.testing.messages import (
     OrderDrugTest,
     OrdersChanged,
     PatientDied,
+    PatientIdentified,
     RandomDayAsked,
     RandomDayDrawn,
     ReportCollection,
@@ -43,6 +47,7 @@ from services.testing.messages import (
     TimePassed,
 )
 from services.testing.orders.causes import order_causes
+from services.testing.orders.dispatch import LACKING, UNPERMITTED
 from services.testing.orders.ordered import KINDS, Evidence, OrderedTest, Orders, of_specimen, reported
 from services.testing.same_specimen import keys, of_patient, same
 from services.testing.settings import Settings
@@ -67,6 +72,8 @@ OF_STAY = (
     RandomDayDrawn,
 )
 """Events by which what is ordered may change."""
+OF_CONSENT = (ConsentGiven, ConsentDenied, ConsentRevoked)
+"""Each may permit what was withheld: a no that is taken back, or said anew of some fields alone, does too."""
 NOT_IN_TREATMENT = Refused("business-rule", "A test is ordered of a patient whose stay is open.", "ServiceRequest")
 UNKNOWN_ORDER = Refused("not-found", "No ordered test has this id, or it lies too far back.", "ServiceRequest.id")
 
@@ -168,10 +175,10 @@ def number_key(number: str) -> str:
 def _concerns(state: State, cause: Consumes | Commands) -> bool:
     """Most reports are of patients of whom nothing is ordered."""
     match cause:
-        case ReportResult() | TimePassed() | DisclosureOutcome():
+        case ReportResult() | TimePassed() | DisclosureOutcome() | PatientIdentified():
             return state.orders != Orders()
         case _:
-            return isinstance(cause, OF_STAY)
+            return isinstance(cause, OF_STAY) or (isinstance(cause, OF_CONSENT) and state.orders != Orders())
 
 
 def _after(
@@ -182,7 +189,12 @@ def _after(
         case TimePassed(reported_at=reported_at):
             reported = moment.now if reported_at is None else reported_at
             orders = _each(state.orders, lambda test: waiting.looked_at(test, seconds(reported), moment))
+            orders = _each(orders, lambda test: laboratory_orders.begun(test, moment))
             return random_tests.asked(state, orders, moment)
+        case ConsentGiven() | ConsentDenied() | ConsentRevoked():
+            return laboratory_orders.reconsidered(state.orders, UNPERMITTED, moment), []
+        case PatientIdentified():
+            return laboratory_orders.reconsidered(state.orders, LACKING, moment), []
         case RandomDayDrawn():
             return random_tests.ordered_by(state, cause, moment), []
         case _:

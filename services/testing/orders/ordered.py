@@ -155,6 +155,7 @@ class Orders(msgspec.Struct, frozen=True, array_like=True):
 def due(orders: Orders) -> datetime | None:
     """When the next look is due."""
     looks = [each.look_at for each in orders.tests]
+    looks += [each.dispatch.again_at for each in orders.tests if each.dispatch]
     looks += [orders.draws.look_at] if orders.draws else []
     return min((instant(each) for each in looks if each), default=None)
 

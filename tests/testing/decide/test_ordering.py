@@ -362,6 +362,32 @@ def test_a_refused_test_that_is_moved_was_refused_until_a_specimen_is_given() ->
     assert story.escalations == {}
 
 
+def written(emitted: list[Event]) -> dict[str, dict[str, Any]]:
+    """What stands of the order, of each type of resource the last."""
+    events = only(emitted, DrugTestOrderEvent)
+    return {str(body["resourceType"]): body for each in events for body in each.write("patient")}
+
+
+@pytest.mark.parametrize("in_error", [False, True])
+@pytest.mark.parametrize("given_at", [OPENS + HOUR, CLOSES + HOUR])
+def test_a_specimen_that_was_given_is_there_though_its_test_is_cancelled(in_error: bool, given_at: datetime) -> None:
+    """Whether it was cancelled before the specimen was known, or after it; in time or late."""
+    cancel = CancelDrugTest(order_id=ORDER, in_error=in_error)
+    for happens in ([collection("collected", given_at), cancel], [cancel, collection("collected", given_at)]):
+        story = ordered()
+        found = written(story.then(*happens, at=day(12)))
+        assert found["ServiceRequest"]["status"] == ("entered-in-error" if in_error else "revoked")
+        assert (found["Specimen"]["status"], found["Specimen"]["collection"]) == (
+            "available",
+            {"collectedDateTime": given_at},
+        )
+        assert "condition" not in found["Specimen"]
+        assert story.escalations == {}
+        gone = story.then(collection(None, given_at), at=day(13))
+        assert written(gone)["Specimen"]["status"] == "entered-in-error"
+        assert written(gone)["ServiceRequest"]["status"] == ("entered-in-error" if in_error else "revoked")
+
+
 @pytest.mark.parametrize("in_error", [False, True])
 def test_a_test_that_is_cancelled_is_not_missed(in_error: bool) -> None:
     story = ordered()
