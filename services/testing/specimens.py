@@ -15,7 +15,8 @@ RowStatus = ResultStatus | Literal["promoted"]
 """`promoted` makes a preliminary row final without sending it again."""
 VOID = ("cancelled", "entered-in-error")
 UNFINISHED = ("registered", "preliminary")
-SETTLED = ("final", "corrected", *VOID)
+CORRECTING = ("corrected", *VOID)
+SETTLED = ("final", *CORRECTING)
 RANK: dict[RowStatus, int] = {
     "registered": 0,
     "preliminary": 1,
@@ -148,10 +149,10 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True, di
         return tuple((analyte, CHECKS[letter]) for analyte, letter in shown if letter in CHECKS)
 
     def stated(self) -> Iterator[Condition]:
-        """What the report says that was issued last, and each that an earlier release stored beside its checks."""
-        stated = [each for each in self.versions if each.condition]
-        last = max(stated, key=lambda each: (each.age, gravity(each)), default=None)
-        yield from (each.condition or "valid" for each in stated if each is last or self._rests_on_a_check(each))
+        """What its reports say of it that stands, and each that an earlier release stored beside its checks."""
+        stand = stating(self.versions)
+        checked = (each for each in self.versions if each.condition and self._rests_on_a_check(each))
+        yield from (each.condition or "valid" for each in (*stand, *checked))
 
     def _rests_on_a_check(self, version: Version) -> bool:
         """Whether a measure of validity that it reported counts; one that waits beside a settled one does not."""
@@ -207,6 +208,27 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True, di
     def status(self) -> ReportStatus:
         """Of the whole, from its rows."""
         return _status(self)
+
+
+def stating(versions: Sequence[Version]) -> list[Version]:
+    """Those that say how the specimen is, and whose word nothing took back. A preliminary word takes back none, nor
+    does a final one a worse one of its time: what is said twice at once is not unsaid by its milder half."""
+    stated = [each for each in versions if each.condition]
+    if len(stated) < 2:
+        return stated
+    return [each for each in stated if not any(_unsays(other, each) for other in stated)]
+
+
+def _unsays(later: Version, former: Version) -> bool:
+    """What is final unsays what was issued before it, and of its own time what its report said provisionally; what
+    corrects or is taken back also the final word of its time."""
+    if later.status not in SETTLED or later.issued_at < former.issued_at:
+        return False
+    if later.issued_at > former.issued_at:
+        return True
+    if former.status in UNFINISHED and later.report == former.report:
+        return True
+    return later.status in CORRECTING and former.status not in CORRECTING
 
 
 def _status(specimen: Specimen) -> ReportStatus:

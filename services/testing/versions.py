@@ -16,6 +16,7 @@ from services.testing import tables
 from services.testing.checks import CHECKS, CONCENTRATION, LETTERS, LEVELS
 from services.testing.specimens import (
     CONTENT,
+    CORRECTING,
     MANY,
     RANK,
     SETTLED,
@@ -31,6 +32,7 @@ from services.testing.specimens import (
     key_of,
     letter_of,
     made_final_at,
+    stating,
     sub_of,
     with_letter,
     with_sub,
@@ -230,10 +232,20 @@ def _speaking(versions: Sequence[Version]) -> set[Version]:
         if each.status == "promoted" and not each.measures
     }
     collected = [each for each in heads if each.collected_at]
-    judged = [each for each in heads if each.condition]
     where = {max(collected, key=lambda each: (each.to_minute, each.age, each.collected_at))} if collected else set()
-    how = {max(judged, key=lambda each: (each.age, gravity(each)))} if judged else set()
+    how = _gravest_of_each(stating(heads))
     return {*last.values(), *promoting, *where, *how} or {max(heads, key=lambda each: each.age)}
+
+
+def _gravest_of_each(stating: Sequence[Version]) -> Iterator[Version]:
+    """Of one report's words only those that another one, as grave, does not outlast."""
+    gravest: dict[str, int] = {}
+    for each in sorted(
+        stating, key=lambda each: (each.issued_at, each.status in CORRECTING, gravity(each)), reverse=True
+    ):
+        if gravity(each) > gravest.get(each.report, -1):
+            gravest[each.report] = gravity(each)
+            yield each
 
 
 def _packed(rows: Iterable[_Row], speaking: Iterable[Version]) -> tuple[Version, ...]:

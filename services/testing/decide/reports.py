@@ -15,10 +15,15 @@ from services.testing.state import State, put, residual
 from services.testing.versions import is_known, joined, without_rows_of
 from shared.events.testing import DrugTestEvent
 from shared.rules.decision import Moment, Refused
-from shared.rules.packing import pack_id, unpack_id
+from shared.rules.packing import DAY, pack_id, seconds, unpack_id
 
 NOTHING_TO_PROMOTE = Refused(
     "not-found", "Only a known preliminary report becomes final: send the report itself.", "DiagnosticReport.status"
+)
+LIES_TOO_FAR_BACK = Refused(
+    "business-rule",
+    "Its specimen has left what is decided by, and alone its row would stand for all of it. A person reads it.",
+    "DiagnosticReport.specimen",
 )
 
 
@@ -28,6 +33,8 @@ def reported(state: State, result: ReportResult, moment: Moment[Settings]) -> li
     known = same(state.specimens, keys(command))
     if command.status == "promoted" and not (known or command.results):
         return NOTHING_TO_PROMOTE
+    if command.again and not known and _may_have_left(state, command):
+        return LIES_TOO_FAR_BACK
     specimen = _with(command, known)
     replaced = _stand_in(command, specimen)
     if len(known) == 1 and is_known(specimen, known[0]):
@@ -42,6 +49,12 @@ def reported(state: State, result: ReportResult, moment: Moment[Settings]) -> li
     plain = specimen.status == "registered" or (graded.graded and not command.matched)
     matched = [] if plain else [_numbered(_matched(graded, moment), graded, command)]
     return [*matched, *emitted, *replaced, stored]
+
+
+def _may_have_left(state: State, command: ReportResult) -> bool:
+    """Whether specimens of its time have left the state: then it was decided whole, and some rows are read again."""
+    first = state.first_evicted_at
+    return first is not None and seconds(command.collected_at) >= first - (0 if command.to_minute else DAY)
 
 
 def _stand_in(command: ReportResult, specimen: Specimen) -> list[Emits]:

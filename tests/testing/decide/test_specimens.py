@@ -5,13 +5,20 @@ from datetime import date, timedelta
 from itertools import permutations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from services.testing.checks import GRAVITY
+from services.testing.decide.reports import LIES_TOO_FAR_BACK
+from services.testing.laboratory import Status
 from services.testing.messages import AcknowledgeEscalation, ReportResult, ResolveEscalation
 from services.testing.state import State, due
 from shared.events.escalation import EscalationOverdue, EscalationRaised, EscalationResolved
 from shared.events.testing import Condition
-from tests.story import only
+from shared.rules.packing import seconds
+from tests.laws import examples
+from tests.story import PatientStory, only
 from tests.testing.given import TIME_PASSED, admitted, day, discharged, medications, report
 from tests.testing.story import BASELINE, Story, in_treatment, outcomes
 
@@ -203,3 +210,73 @@ def test_the_check_itself_corrected_makes_the_specimen_valid(reports: Sequence[R
     story = in_treatment()
     story.then(*reports, at=day(11))
     assert (story.escalations, story.state.specimens[-1].condition) == ({}, "valid")
+
+
+def stated(name: str, condition: Condition, status: Status, issued: float) -> ReportResult:
+    """What a drug's row says of the specimen, in a message of its own."""
+    found = report(name, 7, specimen="one", status=status, condition=condition, issued=issued, extent="message")
+    return replace(found, results=report(name, 7, COCAINE="negative").results, stated=condition)
+
+
+WORDS = st.lists(
+    st.builds(
+        stated,
+        st.sampled_from(["F1", "F2"]),
+        st.sampled_from(["valid", "dilute", "invalid", "adulterated"]),
+        st.sampled_from(["preliminary", "final", "corrected"]),
+        st.sampled_from([8.0, 8.5, 9.0]),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+def condition_after(words: Sequence[ReportResult]) -> Condition:
+    story = in_treatment()
+    story.then(*words, at=day(10))
+    return story.state.specimens[-1].condition
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "stands"),
+    [
+        (("F1", "adulterated", "final", 8), ("F2", "dilute", "final", 8), "adulterated"),
+        (("F1", "adulterated", "preliminary", 8), ("F2", "dilute", "final", 8), "adulterated"),
+        (("F1", "adulterated", "preliminary", 9), ("F2", "dilute", "final", 8), "adulterated"),
+        (("F1", "adulterated", "preliminary", 8), ("F1", "dilute", "final", 8), "dilute"),
+        (("F1", "adulterated", "final", 8), ("F2", "dilute", "corrected", 8), "dilute"),
+        (("F1", "adulterated", "final", 8), ("F2", "dilute", "final", 9), "dilute"),
+        (("F1", "adulterated", "final", 8), ("F2", "dilute", "preliminary", 9), "adulterated"),
+    ],
+)
+def test_a_milder_word_unsays_a_worse_one_only_as_a_later_one_or_a_correction(
+    first: tuple[str, Condition, Status, float], then: tuple[str, Condition, Status, float], stands: Condition
+) -> None:
+    """Of one report what is final stands for what it said provisionally at the same time, as of each row."""
+    words = [stated(*first), stated(*then)]
+    assert condition_after(words) == condition_after(words[::-1]) == stands
+
+
+@settings(max_examples=examples(100))
+@given(WORDS, st.data())
+def test_in_whatever_order_words_come_the_same_stands_and_none_of_its_time_hides_a_graver(
+    words: list[ReportResult], data: st.DataObject
+) -> None:
+    found = condition_after(words)
+    assert condition_after(data.draw(st.permutations(words * 2))) == found
+    last = max(each.issued_at for each in words)
+    grave = [each.stated for each in words if each.issued_at == last and each.status == "final"]
+    corrects = any(each.status == "corrected" for each in words if each.issued_at == last)
+    assert corrects or all(GRAVITY.index(each) <= GRAVITY.index(found) for each in grave)
+
+
+def test_a_row_read_again_of_a_specimen_that_has_left_the_state_is_a_persons_to_read() -> None:
+    """Alone it would stand for the whole report, and accuse of what was settled long ago."""
+    left = Story(admitted())
+    left.state = replace(left.state, first_evicted_at=seconds(day(3)))
+    again = replace(report("old", 7, FENTANYL="positive"), extent="component", again=True)
+    PatientStory.then(left, again, at=day(90))
+    assert (left.refused, left.emitted) == (LIES_TOO_FAR_BACK, [])
+    story = in_treatment()
+    story.then(again, at=day(90))
+    assert story.escalations == {"unexpected-positive-opioid": 3}, "where none has left, nothing of it was decided"
