@@ -5,6 +5,7 @@ Each is a Binary, which is stored encrypted, and a DocumentReference, which says
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from services.testing.laboratory import REPORTS
 from shared.edge.fhir import encode
@@ -41,6 +42,8 @@ def accepted(resource: Resource, name: str, rank: str, at: datetime | None) -> A
     return AcceptedResource(str(kind), id_of(name), body, str(status), at, name=name, rank=rank)
 
 
+# A message asks for each of its names several times.
+@lru_cache(maxsize=256)
 def id_of(name: str) -> str:
     """Until the patient is known: then it is made of the name and of them."""
     return name_id(REPORTS, name)

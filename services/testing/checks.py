@@ -63,14 +63,16 @@ def gravest(conditions: Iterable[Condition]) -> Condition:
 
 def condition_by(found: Iterable[tuple[str, Check]]) -> Condition:
     """The gravest of what these checks, each with its analyte, show; of one that was taken twice each figure counts."""
-    every = set(found)
+    if not (every := set(found)):
+        return "valid"
     alone = [_alone(check) for _, check in every if check not in LEVELS]
     return gravest([*alone, concentration_by(every)])
 
 
 def concentration_by(found: Iterable[tuple[str, Check]]) -> Condition:
     """What creatinine and specific gravity show with one another."""
-    every = list(found)
+    if not (every := list(found)):
+        return "valid"
     return gravest(_by_both(*pair) for pair in product(*(_levels(name, every) for name in CONCENTRATION)))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 from services.testing import tables
@@ -40,6 +41,10 @@ USABLE_FOR_BASELINE = ("valid", "dilute")
 UNEXPECTED_POSITIVES = ("unexpected-positive-presumptive", "unexpected-positive-confirmed")
 UNREMARKABLE: tuple[ResultOutcome, ...] = ("expected-negative", "expected-positive", "not-confirmed", "valid")
 """Outcomes of a row that is as it was to be expected."""
+REPORTED = ("preliminary", "final", "corrected")
+"""Statuses of a row that has a finding."""
+_PLAINLY_NEGATIVE: tuple[ResultOutcome, None] = ("expected-negative", None)
+_collected_at = attrgetter("collected_at")
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,11 @@ class Graded:
     def in_question(self) -> tuple[str, ...]:
         """What the patient took on that day and a person has to review beside a positive."""
         return tuple(each.ingredient for each in self.to_review if each.covers(self.day))
+
+    @cached_property
+    def shows_absence(self) -> bool:
+        """Whether a negative in it is one: the specimen is valid, and is judged at all."""
+        return self.graded and self.specimen.condition == "valid"
 
     @cached_property
     def outcomes(self) -> tuple[tuple[ResultOutcome, str | None], ...]:
@@ -117,11 +127,13 @@ def belongs_to_episode(state: State, settings: Settings, collected_at: int) -> b
 
 
 def _baseline_at(state: State, settings: Settings) -> int | None:
-    """When the episode's first usable specimen was collected."""
-    known = [each.collected_at for each in state.specimens if _usable(each)]
-    if state.first_evicted_at is not None:
-        known.append(state.first_evicted_at)
-    return min((each for each in known if belongs_to_episode(state, settings, each)), default=None)
+    """When the episode's first usable specimen was collected. Those collected after it need not be looked at."""
+    usable = (each.collected_at for each in sorted(state.specimens, key=_collected_at) if _usable(each))
+    first = next((each for each in usable if belongs_to_episode(state, settings, each)), None)
+    evicted = state.first_evicted_at
+    if evicted is None or not belongs_to_episode(state, settings, evicted):
+        return first
+    return evicted if first is None else min(first, evicted)
 
 
 def _usable(specimen: Specimen) -> bool:
@@ -165,7 +177,10 @@ def _is_plainly_negative(measure: Measure) -> bool:
 
 
 def _outcome(row: Row, by: Graded) -> tuple[ResultOutcome, str | None]:
-    """The outcome, and the ingredient that explains it where one does."""
+    """The outcome, and the ingredient that explains it where one does. Most rows are plainly negative: of these nothing
+    else is asked, whatever the patient takes."""
+    if by.shows_absence and row.status in REPORTED and _is_plainly_negative(row.measure):
+        return _PLAINLY_NEGATIVE
     if (outcome := _without_finding(row, by)) is not None:
         return outcome, None
     return _by_finding(row.measure, by)
@@ -183,8 +198,6 @@ def _without_finding(row: Row, by: Graded) -> ResultOutcome | None:
 
 def _by_finding(measure: Measure, by: Graded) -> tuple[ResultOutcome, str | None]:
     letter, condition = letter_of(measure), by.specimen.condition
-    if condition == "valid" and _is_plainly_negative(measure):
-        return "expected-negative", None
     if _finding(measure, by.specimen.concentration) == "indeterminate":
         return "indeterminate", None
     if letter == "v" or tables.family_of(analyte_of(measure)) == "validity":

@@ -42,7 +42,7 @@ class Identifier(msgspec.Struct, frozen=True):
     value: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Keys:
     """The keys one service may hold: the digest keys, its own private key, everybody's public key."""
 

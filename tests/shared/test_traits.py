@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy import keys as key_files
+from shared.path.transaction.sealed import traits_in
 from shared.platform.keys import KEY_BYTES, Keys
 from shared.platform.traits import NO_TRAITS, NOBODY, Person, Traits, contradictions, digested, folded, of_patient
 from tests.laws import examples
@@ -140,3 +141,12 @@ def test_nothing_of_it_can_be_made_without_the_key_or_read_from_it(keys: Keys, t
     assert not any(each in written for each in ("synthetic", BORN, "1988", "19880412"))
     assert msgspec.json.decode(msgspec.json.encode(mine), type=Traits) == mine
     assert not NO_TRAITS
+
+
+def test_what_is_remembered_of_a_sealed_part_is_that_parts_own(keys: Keys, keys_folder: Path) -> None:
+    before, after = (digested(keys, "demo", Person((family,), BORN)) for family in ("Seeded", "Married"))
+    parts = [keys.seal("testing", {"traits": each}) for each in (before, after)]
+    for _ in range(2):
+        assert [traits_in(keys, (each,)) for each in parts] == [before, after]
+        assert traits_in(Keys.load(keys_folder, "testing"), parts[:1]) == NO_TRAITS
+        assert traits_in(keys, ()) == NO_TRAITS

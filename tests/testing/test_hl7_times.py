@@ -144,3 +144,12 @@ def test_whatever_stands_where_a_time_should_is_read_or_refused(written: str) ->
             read(written, sent)
         except Nak as refused:
             assert refused.fault.number == 102
+
+
+def test_a_time_that_comes_again_is_read_once_and_a_wrong_one_refused_wherever_it_stands() -> None:
+    times = MessageTimes(TIME, WITHOUT)
+    assert times.happened(WITH_OFFSET, "OBX^1^14") == times.happened(WITH_OFFSET, "OBX^2^14")
+    for place in ("OBX^1^14", "OBX^2^14"):
+        with pytest.raises(Nak) as wrong:
+            times.happened("soon", place)
+        assert wrong.value.fault.location == place

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from services.testing.hl7.header import Header
 from services.testing.laboratory import Code
@@ -33,21 +34,28 @@ class Fields:
         """A field's repetitions as components, unescaped at `text`."""
         if not (raw := _field(segment, number)):
             return []
-        return [each.split(self.header.separators.component) for each in raw.split(self.header.separators.repetition)]
+        component, repetition, _ = self._marks
+        return [each.split(component) for each in raw.split(repetition)]
 
     def text(self, segment: Segment | None, number: int, component: int = 1) -> str:
         """A component of the first repetition."""
         if not (raw := _field(segment, number)):
             return ""
-        first = raw.partition(self.header.separators.repetition)[0]
-        return self.part(first.split(self.header.separators.component), component)
+        mark, repetition, _ = self._marks
+        return self.part(raw.partition(repetition)[0].split(mark), component)
 
     def part(self, components: Sequence[str], number: int) -> str:
         return self.unescaped(components[number - 1]).strip() if number <= len(components) else ""
 
+    @cached_property
+    def _marks(self) -> tuple[str, str, str]:
+        """What separates components, and repetitions, and what escapes: asked for with each of a message's fields."""
+        separators = self.header.separators
+        return separators.component, separators.repetition, separators.escape
+
     def unescaped(self, text: str) -> str:
         """Sequences like \\T\\ stand for separators, \\X41\\ for characters; formatting sequences become a space."""
-        escape = self.header.separators.escape
+        escape = self._marks[2]
         if escape not in text:
             return text
         mark = re.escape(escape)

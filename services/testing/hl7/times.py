@@ -39,6 +39,17 @@ class MessageTimes:
         """
         if not text:
             return None
+        if (known := self._known.get(text)) is not None:
+            return known
+        found = self._known[text] = self._read(text, location)
+        return found
+
+    @cached_property
+    def _known(self) -> dict[str, datetime | None]:
+        """By text, what was read: most rows of a message are of the same minute."""
+        return {}
+
+    def _read(self, text: str, location: str) -> datetime | None:
         written = _found(text)
         if written is None:
             raise _wrong(location)
