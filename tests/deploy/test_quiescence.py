@@ -14,7 +14,7 @@ from deploy.embedded_postgres import DATABASES, RunningPostgres
 from deploy.failure import CannotContinueError
 from deploy.hubfile import Hub
 from deploy.paths import free_port
-from deploy.quiescence import Quiescence
+from deploy.quiescence import FIRST, Quiescence
 from shared.events.catalogue import CONSUMES, ESCALATIONS, INTAKE_EVENTS
 from shared.platform import db
 from tests.stalls import seconds_of
@@ -132,6 +132,25 @@ async def test_an_event_nobody_has_heard_is_something_left_to_do_until_they_have
         await here.quiescence.settle(MONDAY, seconds_max=0.3)
     await consume_all(here.kafka)
     await here.quiescence.settle(MONDAY, seconds_max=10)
+
+
+async def test_a_topic_that_grows_between_two_looks_is_asked_about_again(here: Place) -> None:
+    quiet = await here.quiescence.look(MONDAY, None, FIRST)
+    assert quiet.unrest == ()
+
+    async with AIOKafkaProducer(bootstrap_servers=here.kafka) as producer:
+        await producer.send_and_wait(ESCALATIONS, b"{}", key=b"patient-1")
+
+    assert (await here.quiescence.look(MONDAY, None, quiet)).unrest == ("intake: 1 not consumed",)
+
+
+async def test_whoever_gives_up_learns_of_rows_and_of_records(here: Place) -> None:
+    await store(here.intake, "topic:iop.operations", None)
+    async with AIOKafkaProducer(bootstrap_servers=here.kafka) as producer:
+        await producer.send_and_wait(ESCALATIONS, b"{}", key=b"patient-1")
+
+    with pytest.raises(CannotContinueError, match=r"1 in lane topic:iop.operations; intake: 1 not consumed$"):
+        await here.quiescence.settle(MONDAY, seconds_max=0.2)
 
 
 async def test_who_asks_for_one_consumer_does_not_wait_for_another(here: Place) -> None:
