@@ -32,7 +32,7 @@ WITHDRAWN: Final = "withdrawn"
 @dataclass(frozen=True)
 class LineLimits:
     """Lines (connections) at once, in all and of one address; seconds until the first message begins, and until the
-    next one is complete; bytes of a frame with a message, and with a batch."""
+    next one is complete or its answer taken; bytes of a frame with a message, and with a batch."""
 
     lines_most: int = 512
     lines_a_client_most: int = 64
@@ -217,7 +217,8 @@ class Listener:
             raise LineRefused(WITHDRAWN)
         for answer in await self._receive(frame, line.laboratory):
             line.writer.write(START + answer + END + RETURN)
-        await line.writer.drain()
+        async with asyncio.timeout(self._limits.idle_seconds_most):
+            await line.writer.drain()
 
     async def finish(self) -> None:
         """No further frame is read; the answers in hand still go out."""
@@ -229,10 +230,15 @@ class Listener:
 
 
 async def closed(writer: asyncio.StreamWriter) -> None:
-    """The connection is over, whatever became of it."""
+    """The connection is over, whatever became of it, and whether or not the other side takes what it was answered."""
     writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS_MOST):
+            await writer.wait_closed()
+    except TimeoutError:
+        writer.transport.abort()
+    except OSError:
+        pass
 
 
 async def _read(reader: asyncio.StreamReader, closing: "asyncio.Task[Literal[True]]", seconds: float) -> bytes:

@@ -1,7 +1,7 @@
 """The HTTP server of every process: uvicorn, with limits on whoever has shown nothing yet.
 
-Bytes and seconds of a request's head, seconds until its body is there, connections at once. What breaks one is
-answered if there is a request, and its connection is closed.
+Bytes and seconds of a request's head, seconds until its body is there, connections at once, and how much of an answer
+is taken in how long. What breaks one is answered if there is a request, and its connection is closed.
 """
 
 import asyncio
@@ -24,11 +24,15 @@ Awaited = Literal["head", "body", "answer"]
 
 @dataclass(frozen=True)
 class ServerLimits:
-    """`body_seconds_most` is above the edge's own limit, which is answered: this one only ends the connection."""
+    """`body_seconds_most` is above the edge's own limit, which is answered: this one only ends the connection. Of an
+    answer that is more than the system's buffers hold at least `answer_bytes_least` are taken each `answer_seconds`:
+    2 KB a second, for whoever reads none of it holds a connection and all that is in it."""
 
     head_bytes_most: int = 32 * 1024
     head_seconds_most: float = 10.0
     body_seconds_most: float = 40.0
+    answer_bytes_least: int = 64 * 1024
+    answer_seconds: float = 30.0
     connections_most: int = 1_000
 
 
@@ -72,6 +76,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._timed: Awaited = "answer"
+        self._untaken: asyncio.TimerHandle | None = None
         if len(self.connections) > self.limits.connections_most:
             self._refuse(b"503 Service Unavailable")
         else:
@@ -105,9 +110,50 @@ class LimitedProtocol(HttpToolsProtocol):
         self._part = "answer"
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch_closing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._watch_closing()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_taking()
+
+    def resume_writing(self) -> None:
+        self._stop_watching_taking()
+        super().resume_writing()
+        self._watch_closing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._watch("answer")
+        self._stop_watching_taking()
         super().connection_lost(exc)
+
+    def _watch_closing(self) -> None:
+        """A connection that is being closed lasts until what was written is taken."""
+        if self.transport.is_closing():
+            self._watch_taking()
+
+    def _watch_taking(self) -> None:
+        """Nothing is written meanwhile, so what waits becomes less, or its connection ends."""
+        waiting = self.transport.get_write_buffer_size()
+        if waiting and self._untaken is None:
+            self._untaken = self.loop.call_later(self.limits.answer_seconds, self._require_taken, waiting)
+
+    def _require_taken(self, waited: int) -> None:
+        self._untaken = None
+        if self.transport.get_write_buffer_size() > max(waited - self.limits.answer_bytes_least, 0):
+            self.transport.abort()
+        else:
+            self._watch_taking()
+
+    def _stop_watching_taking(self) -> None:
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
 
     def _watch(self, part: Awaited) -> None:
         """Wait for this part, from now on where something else was waited for; more of the same gives no more time."""
@@ -128,3 +174,4 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._part == "head":
             self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()
+        self._watch_closing()

@@ -33,7 +33,7 @@ BANNED_NAMES = (
 )
 """Alone they say nothing of what they are: `RetentionPolicy`, `ResourceReader`, `BundleEntry` do."""
 
-FOREIGN = frozenset({"keep_blank_values", "timeout_keep_alive", "KEEP_ALIVE_SECONDS"})
+FOREIGN = frozenset({"keep_blank_values", "timeout_keep_alive", "timeout_keep_alive_handler", "KEEP_ALIVE_SECONDS"})
 """What a library or a protocol calls so."""
 
 SPOKEN = "--because"

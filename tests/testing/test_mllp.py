@@ -1,6 +1,7 @@
 """The MLLP listener on a real socket: frames cut anywhere, neighbours unharmed, answers after the commit."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.testing import mllp
 from services.testing.mllp import (
     BEGINNING_BYTES,
     END,
@@ -20,6 +22,9 @@ from services.testing.mllp import (
     require_loopback,
 )
 from shared.platform.settings import ConfigurationError
+
+LONG_ANSWER = 10_000_000
+"""In bytes, and far more than the system's buffers hold."""
 
 
 def framed(content: bytes) -> bytes:
@@ -166,6 +171,22 @@ async def test_an_idle_connection_is_closed() -> None:
         writer.write(framed(b"one"))
         assert await answer(reader) == b"ACK one"
         assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+
+async def test_who_takes_no_answer_holds_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def long_answer(_: Frame, __: str) -> list[bytes]:
+        return [b"x" * LONG_ANSWER]
+
+    monkeypatch.setattr(mllp, "CLOSE_SECONDS_MOST", 0.05)
+    async with listening(long_answer, idle_seconds_most=0.1) as (listener, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(framed(b"MSH|one"))
+        await asyncio.sleep(0.05)
+        if listener._connections:
+            await asyncio.wait(listener._connections, timeout=5)
+        with contextlib.suppress(ConnectionError):
+            assert len(await asyncio.wait_for(reader.read(), 5)) < LONG_ANSWER
         writer.close()
 
 

@@ -18,7 +18,9 @@ from shared.edge.server import ServerLimits
 from shared.platform.settings import ConfigurationError
 from tests.house.test_rooms import ROOT, files
 
-LIMITS = ServerLimits(head_bytes_most=2_000, head_seconds_most=0.3, body_seconds_most=0.3, connections_most=3)
+LIMITS = ServerLimits(
+    head_bytes_most=2_000, head_seconds_most=0.3, body_seconds_most=0.3, connections_most=3, answer_seconds=0.3
+)
 LONGER = 0.5
 HEAD = b"GET /live HTTP/1.1\r\nhost: hub\r\n"
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -34,15 +36,42 @@ async def slow(request: Request) -> Response:
     return PlainTextResponse(str(len(await request.body())))
 
 
+async def large(request: Request) -> Response:
+    return PlainTextResponse("x" * int(request.query_params["bytes"]))
+
+
+APP = Starlette(
+    routes=[
+        Route("/live", live, methods=["GET", "POST"]),
+        Route("/slow", slow, methods=["POST"]),
+        Route("/large", large),
+    ]
+)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110 - what becomes true here rings no bell
+            await asyncio.sleep(0.02)
+
+
 @pytest.fixture
-async def connect() -> AsyncIterator[Connect]:
-    app = Starlette(routes=[Route("/live", live, methods=["GET", "POST"]), Route("/slow", slow, methods=["POST"])])
+async def running() -> AsyncIterator[uvicorn.Server]:
+    """The system holds little of what is written and not taken."""
     listening = socket.create_server(("127.0.0.1", 0))
-    running = uvicorn.Server(server.config(app, LIMITS))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    running = uvicorn.Server(server.config(APP, LIMITS))
     serving = asyncio.create_task(running.serve([listening]))
-    yield lambda: asyncio.open_connection(*listening.getsockname())
+    await until(lambda: running.started)
+    yield running
     running.should_exit = True
     await serving
+
+
+@pytest.fixture
+def connect(running: uvicorn.Server) -> Connect:
+    address = running.servers[0].sockets[0].getsockname()
+    return lambda: asyncio.open_connection(*address)
 
 
 @asynccontextmanager
@@ -99,7 +128,35 @@ async def test_more_connections_than_there_are_places_are_refused(connect: Conne
         writer.close()
 
 
+@pytest.mark.parametrize("size", [40_000, 3_000_000])
+@pytest.mark.parametrize("more", [b"", b"connection: close\r\n"])
+async def test_who_takes_nothing_of_an_answer_holds_no_connection(
+    running: uvicorn.Server, size: int, more: bytes
+) -> None:
+    """Of the small one all is written at once, and waits in the connection until that is closed."""
+    running.config.timeout_keep_alive = 0
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(running.servers[0].sockets[0].getsockname())
+        client.sendall(b"GET /large?bytes=%d HTTP/1.1\r\nhost: hub\r\n%s\r\n" % (size, more))
+        await until(lambda: len(running.server_state.connections) == 1)
+        await until(lambda: not running.server_state.connections)
+
+
 # What must still be answered
+
+
+async def test_an_answer_that_is_taken_slowly_is_taken_whole(connect: Connect) -> None:
+    """In three times the seconds in which some of it must be taken."""
+    async with sending(connect, b"GET /large?bytes=2000000 HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n") as (
+        reader,
+        _,
+    ):
+        taken = 0
+        while chunk := await asyncio.wait_for(reader.read(200_000), 5):
+            taken += len(chunk)
+            await asyncio.sleep(0.02)
+    assert taken > 2_000_000
 
 
 async def test_an_answer_that_takes_long_and_a_long_body_are_waited_for(connect: Connect) -> None:
