@@ -276,7 +276,8 @@ async def run(configured: Configuration, keys: Keys) -> None:
 def _token_verifier(configured: Configuration, settings: Mapping[str, Any]) -> TokenVerifier:
     process, others = configured.process, configured.issuers.values()
     staff = {program: each.staff for program, each in settings.items()}
-    return TokenVerifier(process.issuer, process.audience, configured.clients, staff, others)
+    service = configured.assembly.service.name
+    return TokenVerifier(process.issuer, process.audience, configured.clients, staff, others, service)
 
 
 def _edge(configured: Configuration, running: Running, ready: Health, wake_up: WakeUp) -> EdgeDependencies:

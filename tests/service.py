@@ -302,7 +302,8 @@ async def running(
         routes = destinations.routes(parts.service.name, partners(process.deploy), form)
         journal = Journal(process.database_url, settings)
         inbox = Inbox(parts.service, routes, pool, journal, clock, listening, settings, wake_up.ring)
-        submissions, token_verifier = Submissions(inbox, parts.edge, keys), TokenVerifier("", "", registered(DEPLOY))
+        submissions = Submissions(inbox, parts.edge, keys)
+        token_verifier = TokenVerifier("", "", registered(DEPLOY), service=name)
         reads = ReadRecords(pool, process.database_url, clock)
         tasks = [asyncio.create_task(each) for each in (submissions.run(), reads.run())]
         running = Running(process, inbox, submissions, token_verifier, keys, clock, reads)

@@ -57,17 +57,20 @@ class TokenVerifier:
         clients: Mapping[str, RegisteredClient],
         staff: Mapping[str, Staff] | None = None,
         others: Iterable[NamedIssuer] = (),
+        service: str = "",
     ) -> None:
-        """`issuer` is the hub's own, `others` those of clients.toml; `staff` per program: for whom a client may act."""
+        """`issuer` is the hub's own, `others` those of clients.toml; `staff` per program: for whom a client may act;
+        `service` whose verifier this is."""
         own = Issuer(issuer, audience, PublicKeys(f"{issuer}/jwks.json"))
         self._issuers = {each.url: each for each in (own, *map(Issuer.of, others))}
         self._clients = clients
         self._staff = staff or {}
+        self._service = service
         self._seen: dict[str, tuple[float, Caller]] = {}
 
     async def caller(self, authorization: str | None) -> Caller:
         """Who calls. Raises HttpRefusal 401 without a valid token, 403 where its issuer may not speak for its client or
-        person, 503 while the issuer can't be reached."""
+        person, or its client is not registered for this service, 503 while the issuer can't be reached."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise refuse(401, "login", "", "A bearer token is required.", **_BEARER)
@@ -89,6 +92,8 @@ class TokenVerifier:
         client = self._clients.get(name)
         if client is None:
             raise refuse(401, "login", "", "The client is not registered for this program (clients.toml).", **_BEARER)
+        if client.services and self._service not in client.services:
+            raise refuse(403, "forbidden", "", "The client is not registered for this service (clients.toml).")
         program = _program(claims, issuer, name, client)
         person = self._person(claims, issuer, client, program)
         asked = str(claims.get("scope", "")).split()

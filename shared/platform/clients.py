@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -33,6 +33,10 @@ class RegisteredClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     partner: str = ""
     """Of a partner (its name in partners.toml): it reads and answers the Tasks of that partner's referrals, no more."""
 
+    services: tuple[Literal["intake", "attendance", "testing", "aftercare"], ...] = ()
+    """Where it may do what its scopes say; empty: at each. A scope names a type alone, and to intake an Observation is
+    an assessment, to testing a result."""
+
     def __post_init__(self) -> None:
         if self.partner and not all(_OF_PARTNER.fullmatch(each) for each in self.scopes):
             raise ValueError("a partner's client may have scopes of Task alone, to read, update and search")
@@ -40,7 +44,9 @@ class RegisteredClient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     @property
     def reports(self) -> bool:
         """Whether it may report results at all."""
-        return any(each.startswith("system/DiagnosticReport.") and "c" in each[-6:] for each in self.scopes)
+        return (not self.services or "testing" in self.services) and any(
+            each.startswith("system/DiagnosticReport.") and "c" in each[-6:] for each in self.scopes
+        )
 
 
 def registered(deploy: Path) -> dict[str, RegisteredClient]:

@@ -64,7 +64,7 @@ async def clinic(start_service: StartService, issuer: Issuer) -> AsyncIterator[C
             await here.deliver(consumed(identified, each, at=ADMISSION))
             await admits(here, each)
         await here.command(LEE, ChooseGroup(episode_id=stay_id(LEE), group=TUESDAYS, by="primary-therapist-1"))
-    verifier = TokenVerifier(issuer.url, AUDIENCE, registered(DEPLOY))
+    verifier = TokenVerifier(issuer.url, AUDIENCE, registered(DEPLOY), service="attendance")
     dependencies = EdgeDependencies(
         here.running.submissions, verifier, here.reader, here.inbox, issuer.url, ready=_ready
     )

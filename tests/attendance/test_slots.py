@@ -88,7 +88,7 @@ async def clinic(start_service: StartService, issuer: Issuer) -> AsyncIterator[C
     async with internal_lane(here):
         for each in MEMBERS:
             await admits(here, each)
-    verifier = TokenVerifier(issuer.url, AUDIENCE, registered(DEPLOY))
+    verifier = TokenVerifier(issuer.url, AUDIENCE, registered(DEPLOY), service="attendance")
     dependencies = EdgeDependencies(
         here.running.submissions, verifier, here.reader, here.inbox, issuer.url, ready=_ready
     )

@@ -44,7 +44,9 @@ async def made_reachable(service: Service, issuer: Issuer, folder: Path) -> Asyn
     async def well() -> Sequence[Check]:
         return ()
 
-    verifier = TokenVerifier(issuer.url, AUDIENCE, registered(DEPLOY), staff(DEPLOY))
+    verifier = TokenVerifier(
+        issuer.url, AUDIENCE, registered(DEPLOY), staff(DEPLOY), service=service.inbox.service.name
+    )
     running = replace(service.running, token_verifier=verifier)
     dependencies = EdgeDependencies(
         running.submissions,

@@ -52,6 +52,7 @@ def test_the_hl7_senders_of_a_laboratory_are_read_by_mllp_and_stop_no_issuer(dep
     [
         ("[client.lab]", "[client.lab]\nhl7_sender = []", r"clients.toml: .*hl7_sender.*client|unknown field"),
         ("[client.lab]", "[client.lab", r"clients.toml: .*line \d+"),
+        ('services = ["testing"]', 'services = ["tests"]', r"clients.toml: client.lab: .*services"),
         (
             '["system/Task.rus"]',
             '["system/Task.crus"]',

@@ -99,7 +99,7 @@ async def counter(start_service: StartService, issuer: Issuer) -> AsyncIterator[
         raise ArithmeticError("nobody foresaw Robin Synthetic here")
 
     intake = await start_service(app.assemble, "intake", MONDAY)
-    token_verifier = TokenVerifier(issuer.url, AUDIENCE, registered(DEPLOY), staff(DEPLOY))
+    token_verifier = TokenVerifier(issuer.url, AUDIENCE, registered(DEPLOY), staff(DEPLOY), service="intake")
     dependencies = EdgeDependencies(
         intake.running.submissions, token_verifier, intake.reader, intake.inbox, issuer.url, ready=broken
     )

@@ -5,9 +5,12 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey
 
+from shared.edge.clients import TokenVerifier
+from shared.platform.clients import registered
 from shared.platform.clock import machine_now
 from tests.intake import bundles
-from tests.shared.edge.conftest import Counter, Issuer
+from tests.service import DEPLOY
+from tests.shared.edge.conftest import AUDIENCE, Counter, Issuer
 
 NOW = int(machine_now().timestamp())
 
@@ -44,6 +47,18 @@ async def test_a_token_for_here_and_now_is_heeded(counter: Counter) -> None:
         {"scope": "system/Task.s"},
     )
     assert [each for each in right if await status(counter, **each) != 200] == []
+
+
+async def test_a_client_is_refused_where_it_is_not_registered(counter: Counter) -> None:
+    """A laboratory's Observations are results at testing; at intake they would be the patient's assessments."""
+    token = counter.issuer.token(sub="lab", scope="system/Observation.crus")
+    headers = {"Authorization": f"Bearer {token}"}
+    await counter.send(bundles.intake("0001"))
+    need = bundles.need("Patient?identifier=" + bundles.MRN_SYSTEM + "|0001", "withdrawal", "3.7")
+    assert (await counter.ask("GET", "/fhir/Observation", headers=headers)).status_code == 403
+    assert (await counter.send(need, **headers)).status_code == 403
+    at_testing = TokenVerifier(counter.issuer.url, AUDIENCE, registered(DEPLOY), service="testing")
+    assert (await at_testing.caller(headers["Authorization"])).may("Observation", "c")
 
 
 async def test_a_scope_is_needed_as_it_is_written(counter: Counter) -> None:

@@ -65,7 +65,8 @@ async def laboratory(start_service: StartService, issuer: Issuer) -> AsyncIterat
     digests = testing.keys.digests("demo", [Identifier(bundles.MRN_SYSTEM, "0001")])
     identified = PatientIdentified(digests=digests, sealed=(), identified_at=MONDAY_NOON)
     await testing.deliver(consumed(identified, testing.patient, at=MONDAY_NOON))
-    verifier, submissions = TokenVerifier(issuer.url, AUDIENCE, registered(DEPLOY)), testing.running.submissions
+    verifier = TokenVerifier(issuer.url, AUDIENCE, registered(DEPLOY), service="testing")
+    submissions = testing.running.submissions
     dependencies = EdgeDependencies(submissions, verifier, testing.reader, testing.inbox, issuer.url, ready=_ready)
     transport = httpx.ASGITransport(build(dependencies))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
