@@ -23,7 +23,6 @@ _SHOWN = {
     codes.CHECK_TIME: "places",
 }
 """By kind, the input that says best what it is about."""
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -78,13 +77,11 @@ async def shown(owners: Owners, identity: str) -> tuple[Work, list[str]]:
     if "document" not in found.stated:
         return found, []
     binary = await work_list.resource(name, client, f"Task/{identity}/$message", {})
-    return found, printable(b64decode(binary["data"]))
+    return found, _lines(b64decode(binary["data"]))
 
 
-def printable(content: bytes) -> list[str]:
-    """The lines of a message as a terminal may show them: nothing in it steers one."""
-    text = content.decode("utf-8", "replace")
-    return [_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", each) for each in re.split(r"\r\n?|\n", text) if each]
+def _lines(content: bytes) -> list[str]:
+    return [each for each in re.split(r"\r\n?|\n", content.decode("utf-8", "replace")) if each]
 
 
 async def answer(owners: Owners, identity: str, members: Mapping[str, Any]) -> Work:

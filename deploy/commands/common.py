@@ -1,12 +1,14 @@
 """What several commands share: finding the hub and its databases, and talking to a person."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from deploy import hubfile, queries
 from deploy.failure import CannotContinueError
@@ -31,8 +33,24 @@ Settings = Annotated[
     ),
 ]
 
-out = Console(soft_wrap=True, highlight=False)
-stderr = Console(stderr=True, soft_wrap=True, highlight=False)
+_STEERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Controls of a terminal, and what turns the direction of a text."""
+
+
+class Terminal(Console):
+    """Prints what others wrote, as it stands: nothing in it steers a terminal, and its brackets and colons are no
+    markup. What would steer one is U+FFFD, in JSON too."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(soft_wrap=True, highlight=False, markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Every text comes by here, that in a table too."""
+        return super().render_str(_STEERS.sub("\N{REPLACEMENT CHARACTER}", text), **options)
+
+
+out = Terminal()
+stderr = Terminal(stderr=True)
 
 
 def settings_of(data: Path, chosen: Path | None) -> Path:

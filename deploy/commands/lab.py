@@ -37,6 +37,8 @@ commands.command("simulator", epilog="Example: iop lab simulator --listen 2577 -
 maps.command("answer", epilog="Example: iop lab map answer 5f0c9e7e-... --means 59673-4")(lab_work.answer)
 Program = Annotated[str, typer.Option("--program", metavar="NAME", help="Default: the only one of program.toml.")]
 COLUMNS = ("laboratory", "code", "meaning", "reviewed_by", "from")
+_FORMULA = ("'", "=", "+", "-", "@")
+"""How a cell begins that a spreadsheet would compute, or whose apostrophe it would hide."""
 BYTES_MOST = 5_000_000
 
 
@@ -70,12 +72,13 @@ def import_(
 
 @maps.command("export", epilog="Example: iop lab map export > codes.csv")
 def export(program: Program = "", settings: Settings = None, data: Data = DEFAULT_DATA) -> None:
-    """Print the lines as the CSV that `import` takes."""
+    """Print the lines as the CSV that `import` takes. Before what a spreadsheet would compute stands an apostrophe."""
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(COLUMNS)
     for each in _known(data, settings, program):
-        writer.writerow((each.laboratory, each.code, each.meaning, each.reviewed_by, each.valid_from))
+        texts = (each.laboratory, each.code, each.meaning, each.reviewed_by, str(each.valid_from))
+        writer.writerow([_as_cell(text) for text in texts])
     typer.echo(written.getvalue(), nl=False)
 
 
@@ -136,11 +139,19 @@ def _lines(file: Path, program: str) -> list[MappedCode]:
 def _line(row: dict[str, str], number: int, program: str) -> MappedCode:
     if set(row) != set(COLUMNS) or None in row.values():
         raise CannotContinueError(f"line {number}: must have the columns {', '.join(COLUMNS)}")
-    laboratory, code, meaning, reviewed_by, since = (row[each].strip() for each in COLUMNS)
+    laboratory, code, meaning, reviewed_by, since = (_of_cell(row[each].strip()) for each in COLUMNS)
     try:
         return MappedCode(program, laboratory, code, meaning, reviewed_by, date.fromisoformat(since))
     except ValueError:
         raise CannotContinueError(f"line {number}: from must be a day (YYYY-MM-DD)") from None
+
+
+def _as_cell(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _of_cell(text: str) -> str:
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
 
 
 def _examine(folder: Path, examined: Examined) -> Examination:

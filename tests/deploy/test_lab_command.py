@@ -41,6 +41,24 @@ def test_what_is_imported_is_exported_and_the_same_again_changes_nothing(data: P
     assert "R. Eviewer" in printed(data, "list")
 
 
+def test_a_code_is_listed_as_it_stands(data: Path) -> None:
+    codes = ("COC[ng/mL]", "THC[/50]", "A:100:B")
+    imported(data, HEAD + "".join(f"lab,{each},59673-4,R. Eviewer,2026-01-05\n" for each in codes))
+    listed = printed(data, "list")
+    assert [each for each in codes if each not in listed] == []
+
+
+def test_a_spreadsheet_computes_nothing_of_what_is_exported_and_it_is_imported_as_it_was(data: Path) -> None:
+    codes = ("=1+1", "'=1+1", "+T", "-T", "@T", "'T", "T-'=")
+    imported(data, HEAD + "".join(f"lab,{each},59673-4,R. Eviewer,2026-01-05\n" for each in codes if each[0] != "'"))
+    imported(data, HEAD + "".join(f"lab,'{each},59673-4,R. Eviewer,2026-01-05\n" for each in codes if each[0] == "'"))
+    exported = printed(data, "export")
+    assert {line.split(",")[1] for line in exported.splitlines()[1:]} == {
+        *("'=1+1", "''=1+1", "'+T", "'-T", "'@T", "''T", "T-'=")
+    }
+    assert imported(data, exported) == "7 lines, 0 of them new or changed\n"
+
+
 def test_a_code_is_tried_by_the_map_by_the_public_table_and_by_nothing(data: Path) -> None:
     imported(data, HEAD + GOOD + "lab,CMT,comment,R. Eviewer,2026-01-05\n")
     assert "lab: fentanyl, presence, presumptive, by the map (59673-4)" in printed(data, "test", "T17")

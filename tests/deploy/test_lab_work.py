@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import pytest
 
-from deploy.lab_work import printable
 from services.testing import app
 from tests.deploy import reachable as served
 from tests.service import StartService
@@ -90,5 +89,14 @@ async def test_what_is_no_such_work_is_named_as_that(reachable: Reachable) -> No
     assert refused.returncode == 1 and refused.stderr.startswith("iop: ")
 
 
-def test_a_message_steers_no_terminal() -> None:
-    assert printable(b"MSH|^~\\&|\r\x1b[2JPID|1\r") == ["MSH|^~\\&|", "\N{REPLACEMENT CHARACTER}[2JPID|1"]
+async def test_what_a_laboratory_wrote_steers_no_terminal(reachable: Reachable) -> None:
+    await reachable.service.identified()
+    assert (
+        await reachable.service.receives(message(value="\x1b[5mstark") + COMMENT.replace(b"CMT", b"C\x1b[2J")) == "AA"
+    )
+    listed = json.loads((await reachable.iop("lab", "list", "--json")).stdout)
+    assert len(listed) == 2
+    printed = [(await reachable.iop("lab", "show", each["id"])).stdout for each in listed]
+    printed.append((await reachable.iop("lab", "list")).stdout)
+    assert [each for each in printed if "\x1b" in each] == []
+    assert all("\N{REPLACEMENT CHARACTER}[" in each for each in printed)
