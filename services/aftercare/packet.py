@@ -20,6 +20,7 @@ from services.aftercare.messages import ReferralPrepared
 from services.aftercare.record import Referral
 from services.aftercare.state import State
 from shared.edge.clients import Caller, TokenVerifier
+from shared.edge.http import named_in
 from shared.edge.observing import observed
 from shared.edge.outcome import refuse
 from shared.edge.search import ResourceReader
@@ -59,7 +60,7 @@ class Packets:
         observed(request).client = caller.name
         if caller.client.partner:
             _unknown()
-        patient, referral = await self._referral(request.path_params["id"], caller)
+        patient, referral = await self._referral(named_in(request), caller)
         asked = await self._gates[referral.partner].printed(self._disclosure(patient, referral, caller.program))
         self.inbox.wake([INTERNAL_LANE])
         match asked.answer:

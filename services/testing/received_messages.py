@@ -15,7 +15,7 @@ from starlette.routing import Route
 from services.testing.task_messages import message_of, recorded
 from shared.edge import partner_tasks
 from shared.edge.clients import Caller
-from shared.edge.http import answer
+from shared.edge.http import answer, named_in
 from shared.edge.observing import observed
 from shared.edge.search import ResourceReader
 from shared.events import fhir
@@ -39,7 +39,7 @@ class ReceivedMessages:
             caller.require(kind, "r")
         partner_tasks.as_read({"resourceType": "Binary"}, caller)
         async with self.running.inbox.pool.acquire() as connection, connection.transaction():
-            found = await self._found(connection, str(request.path_params["id"]), caller)
+            found = await self._found(connection, named_in(request), caller)
         content = self.running.keys.decrypt(found.content)
         binary = {"resourceType": "Binary", "contentType": found.media_type, "data": b64encode(content).decode()}
         return answer({**binary, "id": str(found.id)})

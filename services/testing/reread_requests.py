@@ -22,7 +22,7 @@ from shared.edge import partner_tasks
 from shared.edge.clients import Caller
 from shared.edge.fhir import encode, parse
 from shared.edge.finding import FIND
-from shared.edge.http import answer
+from shared.edge.http import answer, named_in
 from shared.edge.json import MutableJson
 from shared.edge.observing import observed
 from shared.edge.outcome import HttpRefusal, refuse
@@ -70,7 +70,7 @@ class RereadRequests:
     async def _handle(self, request: Request) -> Response:
         caller = await self.running.token_verifier.caller(request.headers.get("authorization"))
         observed(request).client = caller.name
-        return answer(await self.reread(str(request.path_params["id"]), caller))
+        return answer(await self.reread(named_in(request), caller))
 
     async def reread(self, identity: str, caller: Caller) -> MutableJson:
         """The Task as it stands then, whether all was read, and what was not. Raises HttpRefusal."""

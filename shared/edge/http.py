@@ -1,5 +1,6 @@
 """HTTP: who calls, what they may send, how an answer looks. What a resource means stands elsewhere."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ WHOLE = ("false",)
 COUNTING = ("false", "count")
 """What `_summary` may ask of a search."""
 _ACCEPTED = {"", "*/*", "application/*", *FHIR_TYPES}
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _NO_FORMAT = "none"
 """An empty `_format` names nothing; an empty Accept anything."""
 Parameters = Sequence[tuple[str, str]]
@@ -76,6 +78,14 @@ async def caller_of(dependencies: EdgeDependencies, request: Request) -> Caller:
     caller = await dependencies.token_verifier.caller(request.headers.get("authorization"))
     observed(request).client = caller.name
     return caller
+
+
+def named_in(request: Request) -> str:
+    """The id in the address. Raises HttpRefusal 404 for what can be none: a database takes no NUL."""
+    name: str = request.path_params["id"]
+    if not _ID.fullmatch(name):
+        raise refuse(404, "not-found", "", "No resource of this type has this id.")
+    return name
 
 
 async def read_resource(dependencies: EdgeDependencies, request: Request) -> tuple[Caller, bytes, MutableJson]:

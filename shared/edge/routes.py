@@ -21,6 +21,7 @@ from shared.edge.http import (
     asked_by,
     base_of,
     caller_of,
+    named_in,
     preferred,
     presented,
     read_resource,
@@ -37,7 +38,6 @@ from shared.platform.clock import machine_now
 
 SEARCH = "/_search"
 _INTERACTIONS: Mapping[str, Interaction] = {"POST": "create", "PUT": "update", "PATCH": "patch"}
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _INCOMPLETE = Issue(
     "information", "incomplete", (), "Stored; it is decided once the earlier events of this patient are."
 )
@@ -117,7 +117,7 @@ def patch(dependencies: EdgeDependencies) -> Handler:
         caller = await caller_of(dependencies, request)
         _require_taken(dependencies, request.path_params["type"], "PATCH")
         caller.require("Task", "u")
-        identity = _named(request)
+        identity = named_in(request)
         require_content(request, (JSON_PATCH,))
         body, steps = await patching.read_operations(request, caller)
         for attempt in range(patching.ATTEMPTS_MOST):
@@ -197,17 +197,9 @@ async def readable(dependencies: EdgeDependencies, request: Request, kind: str) 
     caller = await caller_of(dependencies, request)
     _require_readable(dependencies, kind)
     if not caller.may(kind, "r"):
-        await dependencies.reader.refused_read(kind, _named(request), caller)
+        await dependencies.reader.refused_read(kind, named_in(request), caller)
     caller.require(kind, "r")
-    return await dependencies.reader.read(kind, _named(request), caller)
-
-
-def _named(request: Request) -> str:
-    """The id in the address. Raises HttpRefusal 404 for what can be none."""
-    name: str = request.path_params["id"]
-    if not _ID.fullmatch(name):
-        raise refuse(404, "not-found", "", "No resource of this type has this id.")
-    return name
+    return await dependencies.reader.read(kind, named_in(request), caller)
 
 
 def search(dependencies: EdgeDependencies) -> Handler:

@@ -13,8 +13,9 @@ from starlette.requests import Request
 
 from shared.edge.app import build
 from shared.edge.body import read_body
-from shared.edge.http import FHIR_JSON
+from shared.edge.http import FHIR_JSON, named_in
 from shared.edge.outcome import HttpRefusal
+from tests.house.test_rooms import ROOT, files
 from tests.intake import bundles
 from tests.shared.edge.conftest import Counter
 
@@ -33,6 +34,21 @@ async def admitted(counter: Counter, mrn: str = "0001") -> str:
     assert answer.status_code == 200, answer.text
     location: str = answer.json()["entry"][0]["response"]["location"]
     return location.split("/")[1]
+
+
+@pytest.mark.parametrize("name", ["\0", "", "a/b", "x" * 65, "%"])
+def test_what_can_be_no_id_names_nothing(name: str) -> None:
+    with pytest.raises(HttpRefusal) as refused:
+        named_in(Request({"type": "http", "path_params": {"id": name}}))
+    assert refused.value.status == 404
+
+
+def test_an_id_in_an_address_is_looked_at_before_it_is_looked_for() -> None:
+    """The update compares it with the resource's own, the definitions are no rows, a letter has a form of its own."""
+    apart = {"shared/edge/http.py": 1, "shared/edge/routes.py": 2, "services/aftercare/letter/binary.py": 1}
+    texts = {str(each.relative_to(ROOT)): each.read_text() for each in files("shared", "services")}
+    found = {file: text.count('path_params["id"]') for file, text in texts.items() if 'path_params["id"]' in text}
+    assert found == apart
 
 
 # What a client may send
