@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -40,7 +41,7 @@ from shared.path.transaction.journal import Journal
 from shared.path.transaction.reads import ReadRecords
 from shared.path.transaction.stored import read_record
 from shared.platform import db
-from shared.platform.clients import registered
+from shared.platform.clients import RegisteredClient, registered
 from shared.platform.clock import Clock
 from shared.platform.keys import Keys
 from shared.platform.listening import Listening
@@ -54,7 +55,13 @@ Json = dict[str, Any]
 
 def caller(client: str) -> Caller:
     """A registered client that may do everything."""
-    return Caller(client, registered(DEPLOY)[client], "demo", (("*", "cruds"),))
+    return Caller(client, _registered()[client], "demo", (("*", "cruds"),))
+
+
+@cache
+def _registered() -> dict[str, RegisteredClient]:
+    """The clients of the hub as it comes, read once for all tests."""
+    return registered(DEPLOY)
 
 
 @dataclass
@@ -265,13 +272,18 @@ def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def process_on(dsn: str, keys: Path, clock: Path) -> Process:
     """As a service is started on this database, without a Kafka."""
+    return _process(keys).model_copy(update={"database_url": dsn, "clock_file": clock})
+
+
+@cache
+def _process(keys: Path) -> Process:
+    """All that no test has of its own, read once: of what a test needs to start a service it was a good part."""
     return Process(
-        database_url=dsn,
+        database_url="postgresql://127.0.0.1:5432/none",
         kafka_bootstrap="127.0.0.1:9092",
         deploy=DEPLOY,
         keys=keys,
         issuer="http://127.0.0.1:8100",
-        clock_file=clock,
     )
 
 
@@ -303,7 +315,7 @@ async def running(
         journal = Journal(process.database_url, settings)
         inbox = Inbox(parts.service, routes, pool, journal, clock, listening, settings, wake_up.ring)
         submissions = Submissions(inbox, parts.edge, keys)
-        token_verifier = TokenVerifier("", "", registered(DEPLOY), service=name)
+        token_verifier = TokenVerifier("", "", _registered(), service=name)
         reads = ReadRecords(pool, process.database_url, clock)
         tasks = [asyncio.create_task(each) for each in (submissions.run(), reads.run())]
         running = Running(process, inbox, submissions, token_verifier, keys, clock, reads)
