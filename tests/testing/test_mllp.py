@@ -13,6 +13,7 @@ from services.testing import mllp
 from services.testing.mllp import (
     BEGINNING_BYTES,
     END,
+    READ_BYTES,
     RETURN,
     START,
     Frame,
@@ -25,6 +26,8 @@ from shared.platform.settings import ConfigurationError
 
 LONG_ANSWER = 10_000_000
 """In bytes, and far more than the system's buffers hold."""
+_ONE_READ = 262_144
+"""Bytes that the event loop takes from a socket at once."""
 
 
 def framed(content: bytes) -> bytes:
@@ -36,9 +39,18 @@ async def echo(frame: Frame, laboratory: str = "") -> list[bytes]:
 
 
 @asynccontextmanager
-async def listening(receive=echo, **limits: Any) -> AsyncIterator[tuple[Listener, int]]:  # type: ignore[no-untyped-def]
+async def listening(  # type: ignore[no-untyped-def]
+    receive=echo, *, seen: list[asyncio.StreamReader] | None = None, **limits: Any
+) -> AsyncIterator[tuple[Listener, int]]:
+    """`seen` gets the reader of each line."""
     listener = Listener(receive, replace(LineLimits(), **limits))
-    server = await asyncio.start_server(listener.connected, "127.0.0.1", 0)
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if seen is not None:
+            seen.append(reader)
+        await listener.connected(reader, writer)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=READ_BYTES)
     try:
         yield listener, server.sockets[0].getsockname()[1]
     finally:
@@ -100,15 +112,18 @@ async def test_several_messages_on_one_connection_are_answered_in_order() -> Non
 
 
 async def test_of_a_line_one_message_is_in_hand_and_what_is_sent_ahead_waits_with_its_sender() -> None:
-    """More than any socket holds: the sender is not let write on until the first one is answered."""
-    in_hand, commit, messages = list[Frame](), asyncio.Event(), [b"%d " % number * 10_000 for number in range(400)]
+    """Five hundred sent ahead are more than any socket holds: the sender is not let write on until the first one is
+    answered, a line holds no more than its buffer and one read, and each gets its answer, in order."""
+    in_hand, commit, messages = list[Frame](), asyncio.Event(), [b"%d " % number * 10_000 for number in range(500)]
+    lines, waiting = list[asyncio.StreamReader](), list[int]()
 
     async def slow(frame: Frame, _: str) -> list[bytes]:
         in_hand.append(frame)
         await commit.wait()
+        waiting.append(len(lines[0]._buffer))  # type: ignore[attr-defined]
         return [frame.content[:8].split(b" ")[0]]
 
-    async with listening(slow) as (_, port):
+    async with listening(slow, seen=lines) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.writelines(framed(each) for each in messages)
         sending = asyncio.create_task(writer.drain())
@@ -117,6 +132,7 @@ async def test_of_a_line_one_message_is_in_hand_and_what_is_sent_ahead_waits_wit
         commit.set()
         assert [await answer(reader) for _ in messages] == [b"%d" % number for number in range(len(messages))]
         await sending
+        assert len(waiting) == len(messages) and 0 < max(waiting) <= 2 * READ_BYTES + _ONE_READ
         writer.close()
 
 
@@ -191,7 +207,7 @@ async def test_who_takes_no_answer_holds_no_line(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("limits", [{"lines_most": 2}, {"lines_a_client_most": 2}])
-async def test_a_line_too_many_is_closed_and_the_others_go_on(limits: dict[str, int]) -> None:
+async def test_a_line_too_many_is_closed_and_the_others_go_on(limits: dict[str, Any]) -> None:
     async with listening(**limits) as (_, port):
         lines = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
         await asyncio.sleep(0.05)
