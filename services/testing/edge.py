@@ -95,6 +95,7 @@ class _Notes:
 
 def interpret(entries: Sequence[BundleEntry], context: Context) -> Interpretation:
     """One command for each report; an Observation that no report names belongs to an earlier one or is its own."""
+    entries = [collecting.with_order(each, context) for each in entries]
     submitted = Submitted((*context.unchanged, *entries), context)
     commands: list[Command] = []
     stored: list[AcceptedResource] = []

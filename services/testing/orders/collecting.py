@@ -1,5 +1,5 @@
 """FHIR in about an ordered test, by a Task whose focus is its ServiceRequest: how an EHR that works by Tasks says what
-became of the collection, or that nobody is to be asked for it any more. Pure.
+became of the collection, when it is to be, or that nobody is to be asked for it any more. Pure.
 
 It is decided as a Specimen that names the order is (`placing`): whichever of the two comes, the same stands.
 """
@@ -7,7 +7,8 @@ It is decided as a Specimen that names the order is (`placing`): whichever of th
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from services.testing.messages import CancelDrugTest, ReportCollection
+from services.testing.messages import CancelDrugTest, OrderDrugTest, ReportCollection
+from services.testing.orders import task_orders
 from services.testing.orders.placing import DRUG_TEST, ORDER, collected, not_given, require_known
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
@@ -34,16 +35,21 @@ def require_collection(entry: BundleEntry) -> None:
         raise refuse(422, "business-rule", f"{entry.place}.code", f"Must be {DRUG_TEST} ({codes.TASK}).")
 
 
+def with_order(entry: BundleEntry, context: Context) -> BundleEntry:
+    """The entry; a Task that orders a test with that order as its focus."""
+    return task_orders.with_focus(entry, _before(entry, context)) if entry.type == "Task" else entry
+
+
 def behind(entries: Sequence[BundleEntry], context: Context) -> list[Name]:
     """The orders that such Tasks are about, and the Specimens that they name."""
-    tasks = [each.resource for each in entries if is_collection(each, context)]
+    tasks = [with_order(each, context).resource for each in entries if is_collection(each, context)]
     orders = [(ORDER, each) for task in tasks if (each := _order(task)) is not None]
     return [*orders, *(("Specimen", each) for task in tasks for each in _specimens(task))]
 
 
 def reported(
     entry: BundleEntry, entries: Sequence[BundleEntry], context: Context
-) -> Iterator[ReportCollection | CancelDrugTest]:
+) -> Iterator[ReportCollection | OrderDrugTest | CancelDrugTest]:
     """What it says of its order now, and that it says nothing more of one that it named before. Raises HttpRefusal."""
     require_known(entry, context, "for")
     _require_program(entry, context)
@@ -52,6 +58,7 @@ def reported(
         raise refuse(422, "business-rule", f"{entry.place}.code", f"Must stay {DRUG_TEST} ({codes.TASK}).")
     _require_may_follow(entry, before)
     order_id, collection_id = _required_order(entry, entries, context), str(entry.id)
+    yield from task_orders.asked(entry, order_id, before, entries, context)
     named = _order(before) if _has_ended(before) else None
     if named is not None and (named != order_id or not _has_ended(task)):
         yield ReportCollection(order_id=named, collection_id=collection_id, kind=None, at=context.now)
@@ -109,8 +116,9 @@ def _required_order(entry: BundleEntry, entries: Sequence[BundleEntry], context:
     """Raises HttpRefusal 422 where it names none of this patient's."""
     found = _order(entry.resource)
     if found is None:
-        text = "Must refer to the ServiceRequest of the ordered test, by the hub's id."
-        raise refuse(422, "required", f"{entry.place}.focus", text)
+        raise refuse(422, "required", f"{entry.place}.focus", task_orders.FOCUS_REQUIRED)
+    if task_orders.is_new(entry, _before(entry, context)):
+        return found
     stored = context.stored.get((ORDER, found))
     is_theirs = stored is not None and stored.patient == context.patient
     if not (is_theirs or any((each.type, each.id) == (ORDER, found) for each in entries)):
@@ -123,6 +131,8 @@ def _require_may_follow(entry: BundleEntry, before: Json | None) -> None:
     status, was = entry.resource["status"], (before or {}).get("status")
     if was == "cancelled" and status != "cancelled":
         raise _conflict(entry, "It revoked its order: put the ServiceRequest as active again, and send another Task.")
+    if was == "entered-in-error" and status != was and task_orders.is_own(entry):
+        raise _conflict(entry, "It was never meant, nor is its order: send another Task.")
     if was in _ENDED and status == "cancelled":
         raise _conflict(entry, "It has ended: what it said is taken back as entered-in-error.")
 

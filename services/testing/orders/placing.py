@@ -28,7 +28,8 @@ DRUG_TEST = "drug-test"
 WINDOW_HOURS_MOST = 168
 AHEAD_DAYS_MOST = 366
 NUMBERS_MOST = 4
-_ORDERS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
+ORDERS = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
+"""Intents with which something is to be done."""
 _GIVEN = ("available", "unsatisfactory")
 NOT_GIVEN: dict[str, Kind] = {REFUSED: "refused", NO_SHOW: "missed"}
 
@@ -57,7 +58,7 @@ def require_known(entry: BundleEntry, context: Context, names: str = "subject") 
 
 def _ordered(entry: BundleEntry, context: Context) -> OrderDrugTest:
     request, place = entry.resource, entry.place
-    if request.get("intent") not in _ORDERS:
+    if request.get("intent") not in ORDERS:
         raise refuse(
             422, "business-rule", f"{place}.intent", "Must be an order: nothing is done on a proposal or plan."
         )
@@ -67,7 +68,7 @@ def _ordered(entry: BundleEntry, context: Context) -> OrderDrugTest:
         text = f"Must be {DRUG_TEST} ({codes.TASK}), or a LOINC code of a drug test that the hub knows."
         raise refuse(422, "code-invalid", f"{place}.code", text)
     opens_at, closes_at = _window(request, place, context)
-    _require_possible(opens_at, closes_at, place, context)
+    require_possible(opens_at, closes_at, f"{place}.occurrence", context)
     numbers = tuple(dict.fromkeys(_numbers(request)))[:NUMBERS_MOST]
     return OrderDrugTest(order_id=str(entry.id), opens_at=opens_at, closes_at=closes_at, numbers=numbers, panel=panel)
 
@@ -94,20 +95,27 @@ def sent_again(entry: BundleEntry) -> SendOrderAgain:
 
 def _window(request: Json, place: str, context: Context) -> tuple[datetime, datetime]:
     """A day is the whole local day; an instant opens the program's window; without either it opens now."""
-    schedule: Schedule = context.settings.schedule
-    window, period = timedelta(hours=schedule.window_hours), request.get("occurrencePeriod", {})
     text, where = request.get("occurrenceDateTime"), f"{place}.occurrence"
-    if text is not None:
-        opens_at = planned(text, where, context.time)
-        return opens_at, opens_at + window if "T" in text else planned_until(text, where, context.time)
-    if not period:
-        return context.now, context.now + window
-    opens_at = planned(period["start"], f"{where}.start", context.time) if "start" in period else context.now
+    if text is None:
+        return window(request.get("occurrencePeriod", {}), where, context.now, context)
+    opens_at = planned(text, where, context.time)
+    return opens_at, _closes(opens_at, context) if "T" in text else planned_until(text, where, context.time)
+
+
+def window(period: Json, where: str, otherwise: datetime, context: Context) -> tuple[datetime, datetime]:
+    """Where this stands; without a start it opens at `otherwise`, without an end it is open as long as the program's.
+    Raises HttpRefusal 422."""
+    opens_at = planned(period["start"], f"{where}.start", context.time) if "start" in period else otherwise
     until = period.get("end")
-    return opens_at, opens_at + window if until is None else planned_until(until, f"{where}.end", context.time)
+    return opens_at, _closes(opens_at, context) if until is None else planned_until(until, f"{where}.end", context.time)
 
 
-def _require_possible(opens_at: datetime, closes_at: datetime, place: str, context: Context) -> None:
+def _closes(opens_at: datetime, context: Context) -> datetime:
+    schedule: Schedule = context.settings.schedule
+    return opens_at + timedelta(hours=schedule.window_hours)
+
+
+def require_possible(opens_at: datetime, closes_at: datetime, where: str, context: Context) -> None:
     """Raises HttpRefusal 422."""
     days = context.settings.schedule.remembered_days
     if not timedelta(0) < closes_at - opens_at <= timedelta(hours=WINDOW_HOURS_MOST):
@@ -118,7 +126,7 @@ def _require_possible(opens_at: datetime, closes_at: datetime, place: str, conte
         text = f"Must not lie further ahead than {AHEAD_DAYS_MOST} days."
     else:
         return
-    raise refuse(422, "business-rule", f"{place}.occurrence", text)
+    raise refuse(422, "business-rule", where, text)
 
 
 def _numbers(request: Json) -> Iterator[Number]:
