@@ -70,7 +70,7 @@ AUDITS: Mapping[str, SearchType] = {
     "subtype": "token",
 }
 """Who did, or read, what: `agent` is a client, or the person for whom it acted; `entity` what it was done to."""
-DOCUMENTS: Mapping[str, SearchType] = {**PARAMETERS, "type": "token"}
+DOCUMENTS: Mapping[str, SearchType] = {**PARAMETERS, "type": "token", "related": "reference"}
 IDENTIFIED: Mapping[str, SearchType] = {**PARAMETERS, "identifier": "token"}
 REPORTS: Mapping[str, SearchType] = {**IDENTIFIED, "code": "token", "specimen": "reference"}
 SPECIMENS: Mapping[str, SearchType] = {**IDENTIFIED, "type": "token", "collected": "date"}
@@ -222,8 +222,6 @@ class ResourceReader:
                 await session_searches.narrow(query, name, value, patients, self.pool, self._zone(caller))
             case _ if isinstance(query, AuditSearch):
                 _narrow_audits(query, name, value)
-            case "type" if type_ == "DocumentReference":
-                query.naming("type.coding[*]", "code", identifiers(value))
             case _:
                 raise not_searched_by()
 

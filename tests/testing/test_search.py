@@ -171,6 +171,22 @@ async def test_rows_and_reports_are_found_by_their_specimen(testing: ReceivingSe
     assert await found(testing, "Specimen", ("type", "SAL")) == []
 
 
+async def test_what_was_written_of_a_row_is_found_by_it(testing: ReceivingService) -> None:
+    """Whoever may read documents finds the remark from its row; the row itself says nothing of it."""
+    await testing.identified()
+    remarked = await testing.post(row("59673-4", "10", note=[{"text": "called the program"}]))
+    other = await testing.post(row("59673-4", "11", note=[{"text": "called again"}]))
+    (document,) = await testing.found("DocumentReference", ("related", f"Observation/{remarked}"))
+    assert document["context"]["related"] == [{"reference": f"Observation/{remarked}"}]
+    assert document["content"][0]["attachment"]["url"].startswith("Binary/")
+    both = ("related", f"Observation/{remarked},http://hub.example.org/fhir/Observation/{other}")
+    assert len(await found(testing, "DocumentReference", both)) == 2
+    assert await found(testing, "DocumentReference", ("related", f"DiagnosticReport/{remarked}")) == []
+    with pytest.raises(HttpRefusal) as refused:
+        await testing.found("DocumentReference", ("related", remarked))
+    assert refused.value.status == 400
+
+
 @pytest.mark.parametrize("specimen", ["Patient/1", "Specimen/1/2", ",".join(["s"] * 51)])
 async def test_what_names_no_specimen_is_no_search(testing: ReceivingService, specimen: str) -> None:
     with pytest.raises(HttpRefusal) as refused:
