@@ -16,7 +16,7 @@ async def settled(quiescence: Quiescence) -> None:
     until, quiet = ticks() + LONGEST_SECONDS, 0
     while quiet < 2:
         await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
-        unrest = (await quiescence.look(datetime.now(UTC))).unrest
+        unrest = (await quiescence.look(datetime.now(UTC), None, None)).unrest
         quiet = 0 if unrest else quiet + 1
         if ticks() > until:
             raise AssertionError(f"not quiet after {LONGEST_SECONDS:.0f} s: {'; '.join(unrest)}")
