@@ -38,6 +38,7 @@ from shared.platform.settings import LOOPBACK
 
 _MADE_AT = datetime(2026, 11, 24, tzinfo=UTC)
 """When this version's CapabilityStatement was made."""
+_NO_ADDRESS = "There is no such address; what a service answers to stands in its /fhir/metadata."
 _STORED_AS_RECEIVED = (
     "Resources of types not listed here are stored as received, decide nothing and can be read: those submitted with a"
     " listed one in a transaction or message, and those for whose type the token has a scope."
@@ -204,7 +205,7 @@ async def _refused(request: Request, refusal: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code: Code = "not-found" if error.status_code == 404 else "not-supported"
-    issue = Issue("error", code, (), str(error.detail))
+    issue = Issue("error", code, (), _NO_ADDRESS if error.status_code == 404 else str(error.detail))
     return answer(refused(request, [issue]), error.status_code, dict(error.headers or {}))
 
 

@@ -28,6 +28,9 @@ from shared.platform.settings import Sourced
 
 FHIR_JSON = "application/fhir+json"
 FHIR_TYPES = (FHIR_JSON, "application/json", "application/json+fhir")
+RELEASE = "4.0"
+RELEASES = (RELEASE, "4.0.0", "4.0.1")
+"""R4 as `fhirVersion` names it, and as those do who give its whole version."""
 FORM = "application/x-www-form-urlencoded"
 PARAMETERS_MOST = 100
 VALUES_MOST = 500
@@ -133,7 +136,9 @@ async def _form(request: Request, limits: Limits) -> list[tuple[str, str]]:
 def require_acceptable(request: Request) -> None:
     """Refuse (406) who can't read JSON."""
     if not any(each in _ACCEPTED for each in media_ranges(request)):
-        raise refuse(406, "not-supported", "", f"Accept must allow {FHIR_JSON}.")
+        raise refuse(
+            406, "not-supported", "", f"Accept must allow {FHIR_JSON}, of fhirVersion {RELEASE} where it names one."
+        )
 
 
 def prefers_own(request: Request, own: str) -> bool:
@@ -153,9 +158,10 @@ def media_ranges(request: Request) -> Sequence[str]:
     stated = request.query_params.get("_format")
     if stated is not None:
         named = _media_type(stated).replace(" ", "+")  # an unescaped + arrives as a space
-        return [FHIR_JSON if named == "json" else named or _NO_FORMAT]
+        readable = named and not _is_of_another_release(stated)
+        return [FHIR_JSON if named == "json" else named if readable else _NO_FORMAT]
     ranges = request.headers.get("accept", "").split(",")
-    return [_media_type(each) for each in ranges if not _is_unwanted(each)]
+    return [_media_type(each) for each in ranges if not _is_unwanted(each) and not _is_of_another_release(each)]
 
 
 def require_presentable(parameters: Parameters, summaries: Sequence[str] = WHOLE) -> None:
@@ -193,6 +199,8 @@ def require_content(request: Request, types: Sequence[str]) -> None:
     """Refuse (415) another media type, and what is compressed: a small body may hide a huge one."""
     if _media_type(request.headers.get("content-type", "")) not in types:
         raise refuse(415, "not-supported", "", f"Content-Type must be {types[0]}.")
+    if _is_of_another_release(request.headers.get("content-type", "")):
+        raise refuse(415, "not-supported", "", f"fhirVersion must be {RELEASE}: what is sent is read as FHIR R4.")
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise refuse(415, "not-supported", "", "The body must not be compressed.", Accept_Encoding="identity")
 
@@ -203,8 +211,17 @@ def _media_type(text: str) -> str:
 
 def _is_unwanted(media_range: str) -> bool:
     """`q=0`: not acceptable."""
-    parameters = [each.strip().lower() for each in media_range.split(";")[1:]]
-    return any(each.startswith("q=0") and not each.strip("q=0.") for each in parameters)
+    return any(each.startswith("q=0") and not each.strip("q=0.") for each in _media_parameters(media_range))
+
+
+def _is_of_another_release(media_type: str) -> bool:
+    """Whether it names a release of FHIR that is not R4 (R4 versioning.html, the MIME-type parameter fhirVersion)."""
+    named = [each.partition("=") for each in _media_parameters(media_type)]
+    return any(name.strip() == "fhirversion" and value.strip(' "') not in RELEASES for name, _, value in named)
+
+
+def _media_parameters(media_type: str) -> list[str]:
+    return [each.strip().lower() for each in media_type.split(";")[1:]]
 
 
 def _too_many_parameters() -> HttpRefusal:

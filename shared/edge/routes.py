@@ -12,6 +12,7 @@ from starlette.responses import Response
 from shared.edge import canonicals, fhir, patching
 from shared.edge.answering import Done
 from shared.edge.clients import Caller
+from shared.edge.contract import Edge
 from shared.edge.fhir import Answered, BundleEntry, Interaction
 from shared.edge.fhir.responses import JSON_PATCH
 from shared.edge.http import (
@@ -186,10 +187,19 @@ def read(dependencies: EdgeDependencies) -> Handler:
 
 async def _defined(dependencies: EdgeDependencies, request: Request, kind: str) -> Json | None:
     """What the service's resources speak of; it is about nobody, so whoever is known may read it."""
-    found = dependencies.submissions.edge.definitions.get((kind, request.path_params["id"]))
-    if found is not None:
+    edge = dependencies.submissions.edge
+    found = edge.definitions.get((kind, request.path_params["id"]))
+    alone = _is_defined_alone(edge, kind)
+    if found is not None or alone:
         await caller_of(dependencies, request)
+    if found is None and alone:
+        raise refuse(404, "not-found", "", "No resource of this type has this id.")
     return found
+
+
+def _is_defined_alone(edge: Edge, kind: str) -> bool:
+    """Whether all there is of this type here is what the service's resources speak of: nobody sends any."""
+    return kind not in edge.takes and "any-type" not in edge.also and any(each == kind for each, _ in edge.definitions)
 
 
 async def readable(dependencies: EdgeDependencies, request: Request, kind: str) -> MutableJson:
@@ -209,12 +219,14 @@ def search(dependencies: EdgeDependencies) -> Handler:
     async def handle(request: Request) -> Response:
         caller = await caller_of(dependencies, request)
         kind, definitions = request.path_params["type"], dependencies.submissions.edge.definitions
-        _require_readable(dependencies, kind, "search-type")
+        alone = _is_defined_alone(dependencies.submissions.edge, kind)
+        if not alone:
+            _require_readable(dependencies, kind, "search-type")
         asked = await asked_by(dependencies, request)
         parameters = [*asked.form, *asked.address]
         posted = request.url.path.endswith(SEARCH)
         own = f"{base_of(dependencies, request)}/{kind}{SEARCH if posted else ''}"
-        if canonicals.are_asked(definitions, kind, parameters):
+        if alone or canonicals.are_asked(definitions, kind, parameters):
             found, total = canonicals.search(definitions, kind, parameters)
             return presented(answer(fhir.searchset(found, total, _url(own, asked.address))), parameters)
         if not caller.may(kind, "s"):

@@ -30,7 +30,7 @@ MEANINGS = {
 REMEDIES = {
     100: "Send one message a frame, MSH and its separators first, then PID, OBR and OBX in their order.",
     101: "Send what ERR-2 names.",
-    102: "Correct what ERR-2 names; without a place: no NUL.",
+    102: "Correct what ERR-2 names: a time is YYYYMMDDHHMM+ZZZZ and not in the future; without a place: no NUL.",
     103: "Name in MSH-18 the character set of table 0211 that it is in.",
     200: "Send ORU, event R01, R30 or R32, or OUL, event R22.",
     201: "Send ORU, event R01, R30 or R32, or OUL, event R22.",

@@ -11,10 +11,14 @@ import httpx
 import pytest
 from starlette.requests import Request
 
+from services.aftercare.edge import EDGE as AFTERCARE
+from services.attendance.edge import EDGE as ATTENDANCE
 from shared.edge.app import build
 from shared.edge.body import read_body
+from shared.edge.contract import Edge
 from shared.edge.http import FHIR_JSON, named_in
 from shared.edge.outcome import HttpRefusal
+from shared.edge.submissions import Submissions
 from tests.house.test_rooms import ROOT, files
 from tests.intake import bundles
 from tests.shared.edge.conftest import Counter
@@ -58,6 +62,10 @@ async def test_a_media_type_is_read_in_any_case_and_another_refused(counter: Cou
     kinds = {
         "APPLICATION/FHIR+JSON": 200,
         "application/json; charset=utf-8": 200,
+        "application/fhir+json; fhirVersion=4.0": 200,
+        'application/fhir+json; charset=utf-8; FHIRVERSION="4.0.1"': 200,
+        "application/fhir+json; fhirVersion=3.0": 415,
+        "application/fhir+json;fhirVersion=5.0": 415,
         "application/fhir+xml": 415,
         "text/plain": 415,
         "": 415,
@@ -110,6 +118,9 @@ async def test_who_cannot_read_json_is_told(counter: Counter) -> None:
         "text/turtle": 406,
         "application/fhir+json;q=0": 406,
         "application/fhir+json;q=0.5, application/fhir+xml": 200,
+        "application/fhir+json; fhirVersion=4.0": 200,
+        "application/fhir+json; fhirVersion=3.0": 406,
+        "application/fhir+json; fhirVersion=5.0, application/fhir+json; fhirVersion=4.0": 200,
         "text/html, */*;q=0.8": 200,
         "application/json": 200,
     }
@@ -118,7 +129,13 @@ async def test_who_cannot_read_json_is_told(counter: Counter) -> None:
 
 
 async def test_the_format_asked_for_in_the_address_wins(counter: Counter) -> None:
-    formats = {"json": 200, "application/fhir+json": 200, "application/fhir%2Bjson": 200, "xml": 406}
+    formats = {
+        "json": 200,
+        "application/fhir+json": 200,
+        "application/fhir%2Bjson": 200,
+        "application/fhir%2Bjson%3B%20fhirVersion=3.0": 406,
+        "xml": 406,
+    }
     unreadable = {"Accept": "application/fhir+xml"}
     answers = {each: await counter.ask("GET", f"/fhir/Task?_format={each}", headers=unreadable) for each in formats}
     assert {each: answer.status_code for each, answer in answers.items()} == formats
@@ -300,6 +317,45 @@ async def test_the_public_address_stands_in_every_link_whatever_host_was_asked(c
         page = (await http.get("/fhir/Task?_count=1", headers=headers)).json()
     assert statement["implementation"]["url"] == "https://hub.example/iop/fhir"
     assert page["link"][0]["url"] == "https://hub.example/iop/fhir/Task?_count=1"
+
+
+async def test_an_address_that_is_none_is_answered_with_where_to_look(counter: Counter) -> None:
+    for address in ("/fhir/Patient/1/$everything", "/fhir/Patient/1/Task", "/other"):
+        answer = await counter.ask("GET", address)
+        assert (answer.status_code, "/fhir/metadata" in answer.json()["issue"][0]["diagnostics"]) == (404, True), (
+            address
+        )
+
+
+# What is claimed of definitions
+
+
+@pytest.mark.parametrize("edge", [ATTENDANCE, AFTERCARE], ids=["attendance", "aftercare"])
+async def test_a_type_of_which_there_are_definitions_alone_is_searched_and_read_as_claimed(
+    counter: Counter, edge: Edge
+) -> None:
+    (kind, name), stated = next(iter(edge.definitions.items()))
+    others = [each for each, _ in edge.definitions if each == kind]
+    served = replace(
+        counter.dependencies, submissions=Submissions(counter.intake.inbox, edge, counter.intake.running.keys)
+    )
+    headers = {"Authorization": f"Bearer {counter.issuer.token()}"}
+    transport = httpx.ASGITransport(build(served))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1/fhir", headers=headers) as http:
+        claimed = (await http.get("/metadata")).json()["rest"][0]["resource"]
+        every, by_url, by_id = [
+            (await http.get(f"/{kind}{query}")).json()["total"]
+            for query in ("", f"?url={stated['url']}", f"?_id={name}")
+        ]
+        refused = await http.get(f"/{kind}?patient=x")
+        unknown = await http.get(f"/{kind}/unknown")
+        anybody = await http.get(f"/{kind}", headers={"Authorization": ""})
+    interactions = next(each["interaction"] for each in claimed if each["type"] == kind)
+    assert [each["code"] for each in interactions] == ["read", "search-type"]
+    assert (every, by_url, by_id) == (len(others), 1, 1)
+    assert (refused.status_code, refused.json()["issue"][0]["code"]) == (400, "not-supported")
+    assert (unknown.status_code, unknown.json()["issue"][0]["code"]) == (404, "not-found")
+    assert anybody.status_code == 401
 
 
 # Searching by POST
