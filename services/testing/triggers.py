@@ -141,7 +141,10 @@ def _unclear(each: Graded, final: Sequence[AnalyteResult]) -> Iterator[Cause]:
 
 
 def _is_unclear(result: AnalyteResult, confirmed: Sequence[AnalyteResult]) -> bool:
-    """What was not read; or was, and can't be graded: a parent drug by screens alone, hair that does not tell when."""
+    """What was not read; or was, and can't be graded: a parent drug by screens alone, hair that does not tell when.
+    Under a code that nobody knows yet nothing is asked of the row, whatever was found: its code's Task asks."""
+    if tables.family_of(result.analyte) is None:
+        return False
     if result.finding == "indeterminate":
         return result.outcome != "cancelled" and not _is_settled(result, confirmed)
     return result.outcome == "indeterminate" or (result.outcome == "cannot-show-new-use" and _is_ratio(result))

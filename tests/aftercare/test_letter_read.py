@@ -80,7 +80,7 @@ class Clinic:
 async def clinic(aftercare: Aftercare, issuer: Issuer) -> AsyncIterator[Clinic]:
     ehr = registered(DEPLOY)["ehr"]
     others = {"west": RegisteredClient(programs=("west",), base_url=ehr.base_url)}
-    verifier = TokenVerifier(issuer.url, AUDIENCE, {**registered(DEPLOY), **others})
+    verifier = TokenVerifier(issuer.url, AUDIENCE, {**registered(DEPLOY), **others}, service="aftercare")
     aftercare.inbox.settings = {**aftercare.inbox.settings, "west": aftercare.inbox.settings["demo"]}
     running = replace(aftercare.running, token_verifier=verifier)
     dependencies = EdgeDependencies(

@@ -174,7 +174,10 @@ async def test_a_validity_check_under_a_new_code_says_anew_how_the_specimen_was(
     check = b"\rOBX|2|NM|V9^Check nine^L||2.0||||||F"
     content = message(value="NEGATIVE") + check
     await testing.receives(content)
-    assert await reasons(testing) == ["result-unclear"]
+    assert (await reasons(testing), [each["code"]["coding"][0]["code"] for each in await testing.tasks()]) == (
+        [],
+        ["map-code"],
+    )
     await mapped(testing, V9=PH)
     assert await reasons(testing) == ["specimen-substituted-or-adulterated"]
 

@@ -89,8 +89,8 @@ def taken_back(number: str, steps: list[Command]) -> ReportResult:
 
 
 def worse(step: Command) -> Command:
-    """The same message, where its row was found. What means nothing yet waits for its map, positive or not."""
-    if not isinstance(step, ReportResult) or any(each.analyte == "unmapped" for each in step.results):
+    """The same message, where its row was found."""
+    if not isinstance(step, ReportResult):
         return step
     return replace(step, results=tuple(replace(each, finding="positive") for each in step.results))
 
