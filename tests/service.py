@@ -55,13 +55,13 @@ Json = dict[str, Any]
 
 def caller(client: str) -> Caller:
     """A registered client that may do everything."""
-    return Caller(client, _registered()[client], "demo", (("*", "cruds"),))
+    return Caller(client, _registered(DEPLOY)[client], "demo", (("*", "cruds"),))
 
 
 @cache
-def _registered() -> dict[str, RegisteredClient]:
-    """The clients of the hub as it comes, read once for all tests."""
-    return registered(DEPLOY)
+def _registered(deploy: Path) -> dict[str, RegisteredClient]:
+    """The clients of these settings, read once for all tests."""
+    return registered(deploy)
 
 
 @dataclass
@@ -272,16 +272,16 @@ def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def process_on(dsn: str, keys: Path, clock: Path) -> Process:
     """As a service is started on this database, without a Kafka."""
-    return _process(keys).model_copy(update={"database_url": dsn, "clock_file": clock})
+    return _process(DEPLOY, keys).model_copy(update={"database_url": dsn, "clock_file": clock})
 
 
 @cache
-def _process(keys: Path) -> Process:
+def _process(deploy: Path, keys: Path) -> Process:
     """All that no test has of its own, read once: of what a test needs to start a service it was a good part."""
     return Process(
         database_url="postgresql://127.0.0.1:5432/none",
         kafka_bootstrap="127.0.0.1:9092",
-        deploy=DEPLOY,
+        deploy=deploy,
         keys=keys,
         issuer="http://127.0.0.1:8100",
     )
@@ -315,7 +315,7 @@ async def running(
         journal = Journal(process.database_url, settings)
         inbox = Inbox(parts.service, routes, pool, journal, clock, listening, settings, wake_up.ring)
         submissions = Submissions(inbox, parts.edge, keys)
-        token_verifier = TokenVerifier("", "", _registered(), service=name)
+        token_verifier = TokenVerifier("", "", _registered(process.deploy), service=name)
         reads = ReadRecords(pool, process.database_url, clock)
         tasks = [asyncio.create_task(each) for each in (submissions.run(), reads.run())]
         running = Running(process, inbox, submissions, token_verifier, keys, clock, reads)
