@@ -150,7 +150,7 @@ async def test_a_cursor_is_good_for_its_own_search_only(counter: Counter) -> Non
     assert {each: answer.status_code for each, answer in answers.items()} == asked
     issue = answers["Observation?status=amended&_cursor=x"].json()["issue"][0]
     assert "_cursor must be that of a next link" in issue["diagnostics"]
-    other = {"Authorization": f"Bearer {counter.issuer.token(sub='lab')}"}
+    other = {"Authorization": f"Bearer {counter.issuer.token(sub='ops')}"}
     assert (await counter.ask("GET", link(page), headers=other)).status_code == 400
 
 
