@@ -149,10 +149,10 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True, di
         return tuple((analyte, CHECKS[letter]) for analyte, letter in shown if letter in CHECKS)
 
     def stated(self) -> Iterator[Condition]:
-        """What its reports say of it that stands, and each that an earlier release stored beside its checks."""
-        stand = stating(self.versions)
-        checked = (each for each in self.versions if each.condition and self._rests_on_a_check(each))
-        yield from (each.condition or "valid" for each in (*stand, *checked))
+        """What the report says whose word counts, and each that an earlier release stored beside its checks."""
+        stated = [each for each in self.versions if each.condition]
+        last = max(stated, key=word, default=None)
+        yield from (each.condition or "valid" for each in stated if each is last or self._rests_on_a_check(each))
 
     def _rests_on_a_check(self, version: Version) -> bool:
         """Whether a measure of validity that it reported counts; one that waits beside a settled one does not."""
@@ -199,6 +199,11 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True, di
         """The measures that were not taken back."""
         return tuple(row.measure for row in self.rows if row.status not in VOID)
 
+    @cached_property
+    def final(self) -> tuple[Measure, ...]:
+        """Those of them that are no longer provisional."""
+        return tuple(row.measure for row in self.rows if row.status in SETTLED and row.status not in VOID)
+
     @property
     def voided(self) -> bool:
         """Everything was taken back; a rejected specimen is none of it: a person collects another."""
@@ -210,25 +215,10 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True, di
         return _status(self)
 
 
-def stating(versions: Sequence[Version]) -> list[Version]:
-    """Those that say how the specimen is, and whose word nothing took back. A preliminary word takes back none, nor
-    does a final one a worse one of its time: what is said twice at once is not unsaid by its milder half."""
-    stated = [each for each in versions if each.condition]
-    if len(stated) < 2:
-        return stated
-    return [each for each in stated if not any(_unsays(other, each) for other in stated)]
-
-
-def _unsays(later: Version, former: Version) -> bool:
-    """What is final unsays what was issued before it, and of its own time what its report said provisionally; what
-    corrects or is taken back also the final word of its time."""
-    if later.status not in SETTLED or later.issued_at < former.issued_at:
-        return False
-    if later.issued_at > former.issued_at:
-        return True
-    if former.status in UNFINISHED and later.report == former.report:
-        return True
-    return later.status in CORRECTING and former.status not in CORRECTING
+def word(version: Version) -> tuple[bool, int, bool, int]:
+    """Whose word of how the specimen is counts, as rows do: what is settled, then the later issued; of one time what
+    corrects, then the gravest, so that no milder word hides a worse one that was said at once."""
+    return version.status in SETTLED, version.issued_at, version.status in CORRECTING, gravity(version)
 
 
 def _status(specimen: Specimen) -> ReportStatus:
@@ -361,15 +351,15 @@ def _loinc(measured: str) -> str:
 
 
 def positive_groups(specimen: Specimen) -> set[str]:
-    """The metabolite groups with a positive that was not taken back, where it tells when the drug was used."""
+    """The metabolite groups with a final positive, where it tells when the drug was used."""
     if not specimen.dates_use:
         return set()
-    return groups_of(analyte_of(each) for each in specimen.live if letter_of(each) == "p")
+    return groups_of(analyte_of(each) for each in specimen.final if letter_of(each) == "p")
 
 
-def drugs_of(specimen: Specimen, group: str) -> set[str]:
+def drugs_of(measures: Iterable[Measure], group: str) -> set[str]:
     """The drugs of a metabolite group that a definitive method found, and ANY where a screen or a class found one."""
-    positives = [each for each in specimen.live if letter_of(each) == "p" and group in groups_of([analyte_of(each)])]
+    positives = [each for each in measures if letter_of(each) == "p" and group in groups_of([analyte_of(each)])]
     known = {analyte_of(each) for each in positives if definitive_of(each)} - set(tables.CLASSES)
     vague = any(not definitive_of(each) or analyte_of(each) in tables.CLASSES for each in positives)
     return known | {ANY} if vague else known

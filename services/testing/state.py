@@ -222,7 +222,8 @@ def _without(state: State, gone: Specimen) -> State:
     """What it leaves behind: when each group was last positive, and when the first specimen was collected."""
     last, first = dict(state.last_positive_by_group), state.first_evicted_at
     for metabolite_group in positive_groups(gone) - set(gone.residual):
-        for name in (metabolite_group, *(f"{metabolite_group}{OF}{drug}" for drug in drugs_of(gone, metabolite_group))):
+        drugs = drugs_of(gone.final, metabolite_group)
+        for name in (metabolite_group, *(f"{metabolite_group}{OF}{drug}" for drug in drugs)):
             last[name] = max(gone.collected_at, last.get(name, gone.collected_at))
     if not gone.voided:
         first = gone.collected_at if first is None else min(gone.collected_at, first)

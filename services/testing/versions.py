@@ -16,7 +16,6 @@ from services.testing import tables
 from services.testing.checks import CHECKS, CONCENTRATION, LETTERS, LEVELS
 from services.testing.specimens import (
     CONTENT,
-    CORRECTING,
     MANY,
     RANK,
     SETTLED,
@@ -27,15 +26,14 @@ from services.testing.specimens import (
     Version,
     analyte_of,
     code_of,
-    gravity,
     is_check,
     key_of,
     letter_of,
     made_final_at,
-    stating,
     sub_of,
     with_letter,
     with_sub,
+    word,
 )
 
 MAINTAINED = {analyte for pair in tables.MAINTENANCE.values() for analyte in pair}
@@ -233,19 +231,9 @@ def _speaking(versions: Sequence[Version]) -> set[Version]:
     }
     collected = [each for each in heads if each.collected_at]
     where = {max(collected, key=lambda each: (each.to_minute, each.age, each.collected_at))} if collected else set()
-    how = _gravest_of_each(stating(heads))
+    judged = [each for each in heads if each.condition]
+    how = {max(judged, key=word)} if judged else set()
     return {*last.values(), *promoting, *where, *how} or {max(heads, key=lambda each: each.age)}
-
-
-def _gravest_of_each(stating: Sequence[Version]) -> Iterator[Version]:
-    """Of one report's words only those that another one, as grave, does not outlast."""
-    gravest: dict[str, int] = {}
-    for each in sorted(
-        stating, key=lambda each: (each.issued_at, each.status in CORRECTING, gravity(each)), reverse=True
-    ):
-        if gravity(each) > gravest.get(each.report, -1):
-            gravest[each.report] = gravity(each)
-            yield each
 
 
 def _packed(rows: Iterable[_Row], speaking: Iterable[Version]) -> tuple[Version, ...]:

@@ -20,6 +20,7 @@ from services.testing.specimens import (
     drugs_of,
     groups_of,
     letter_of,
+    positive_groups,
 )
 from services.testing.state import State
 from shared.rules.packing import DAY, instant
@@ -30,7 +31,7 @@ class Windows:
 
     Windows are of excretion in urine: no positive of another specimen lies in one, and one that tells when the drug
     was used begins one. A window is a maximum: counted from a positive that could not show new use, the chain would
-    never end.
+    never end. What is provisional begins none: a word that may be taken back makes nothing else milder.
     """
 
     def __init__(self, state: State, settings: Settings) -> None:
@@ -50,15 +51,15 @@ class Windows:
 
     def _followed(self, specimen: Specimen, day: date) -> frozenset[str]:
         """Its residual groups; from its other positives, and from what a prescription explains, windows count anew."""
-        inside, collected_at = set(), specimen.collected_at
+        inside, collected_at, begun = set(), specimen.collected_at, positive_groups(specimen)
         for group, explained in self._positive_groups(specimen, day):
             since = collected_at - self._last.get(group, collected_at)
-            within, drugs = 0 < since <= self._days.get(group, 0) * DAY, drugs_of(specimen, group)
+            within, drugs = 0 < since <= self._days.get(group, 0) * DAY, drugs_of(specimen.live, group)
             if within and not specimen.matrix and not self._is_another_drug(group, drugs - {ANY}, collected_at):
                 inside.add(group)
-            if explained or group not in inside:
+            if group in begun and (explained or group not in inside):
                 self._last[group] = max(collected_at, self._last.get(group, 0))
-            self._found += [(group, collected_at, each) for each in drugs]
+            self._found += [(group, collected_at, each) for each in drugs_of(specimen.final, group)]
         return frozenset(inside)
 
     def _is_another_drug(self, group: str, now: Collection[str], collected_at: int) -> bool:

@@ -241,8 +241,8 @@ def condition_after(words: Sequence[ReportResult]) -> Condition:
     ("first", "then", "stands"),
     [
         (("F1", "adulterated", "final", 8), ("F2", "dilute", "final", 8), "adulterated"),
-        (("F1", "adulterated", "preliminary", 8), ("F2", "dilute", "final", 8), "adulterated"),
-        (("F1", "adulterated", "preliminary", 9), ("F2", "dilute", "final", 8), "adulterated"),
+        (("F1", "adulterated", "preliminary", 8), ("F2", "dilute", "final", 8), "dilute"),
+        (("F1", "adulterated", "corrected", 8), ("F2", "dilute", "cancelled", 8), "adulterated"),
         (("F1", "adulterated", "preliminary", 8), ("F1", "dilute", "final", 8), "dilute"),
         (("F1", "adulterated", "final", 8), ("F2", "dilute", "corrected", 8), "dilute"),
         (("F1", "adulterated", "final", 8), ("F2", "dilute", "final", 9), "dilute"),
@@ -252,7 +252,7 @@ def condition_after(words: Sequence[ReportResult]) -> Condition:
 def test_a_milder_word_unsays_a_worse_one_only_as_a_later_one_or_a_correction(
     first: tuple[str, Condition, Status, float], then: tuple[str, Condition, Status, float], stands: Condition
 ) -> None:
-    """Of one report what is final stands for what it said provisionally at the same time, as of each row."""
+    """What is final stands for what was said provisionally, as of each row."""
     words = [stated(*first), stated(*then)]
     assert condition_after(words) == condition_after(words[::-1]) == stands
 
