@@ -151,7 +151,7 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True, di
     def stated(self) -> Iterator[Condition]:
         """What the report says whose word counts, and each that an earlier release stored beside its checks."""
         stated = [each for each in self.versions if each.condition]
-        last = max(stated, key=word, default=None)
+        last = max(stated, key=weight, default=None)
         yield from (each.condition or "valid" for each in stated if each is last or self._rests_on_a_check(each))
 
     def _rests_on_a_check(self, version: Version) -> bool:
@@ -215,7 +215,7 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True, di
         return _status(self)
 
 
-def word(version: Version) -> tuple[bool, int, bool, int]:
+def weight(version: Version) -> tuple[bool, int, bool, int]:
     """Whose word of how the specimen is counts, as rows do: what is settled, then the later issued; of one time what
     corrects, then the gravest, so that no milder word hides a worse one that was said at once."""
     return version.status in SETTLED, version.issued_at, version.status in CORRECTING, gravity(version)

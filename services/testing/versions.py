@@ -31,9 +31,9 @@ from services.testing.specimens import (
     letter_of,
     made_final_at,
     sub_of,
+    weight,
     with_letter,
     with_sub,
-    word,
 )
 
 MAINTAINED = {analyte for pair in tables.MAINTENANCE.values() for analyte in pair}
@@ -232,7 +232,7 @@ def _speaking(versions: Sequence[Version]) -> set[Version]:
     collected = [each for each in heads if each.collected_at]
     where = {max(collected, key=lambda each: (each.to_minute, each.age, each.collected_at))} if collected else set()
     judged = [each for each in heads if each.condition]
-    how = {max(judged, key=word)} if judged else set()
+    how = {max(judged, key=weight)} if judged else set()
     return {*last.values(), *promoting, *where, *how} or {max(heads, key=lambda each: each.age)}
 
 

@@ -267,8 +267,10 @@ def test_what_stands_and_is_permitted_has_been_sent_once_and_a_person_is_asked_o
 
 def assert_sent_once(sent: list[LaboratoryOrderPrepared]) -> None:
     """The laboratory is never told again what it was told last, but of a test that was moved and moved back."""
-    told = [(each.action == "cancel", each.opens_at) for each in sent]
-    assert all(one != other or sent[at].action == "change" for at, (one, other) in enumerate(pairwise(told), 1)), told
+    orders = [(each.action == "cancel", each.opens_at) for each in sent]
+    assert all(one != other or sent[at].action == "change" for at, (one, other) in enumerate(pairwise(orders), 1)), (
+        orders
+    )
 
 
 def known(sent: list[LaboratoryOrderPrepared]) -> datetime | None:
