@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from deploy.demo.partner import Partners
-from deploy.evidence import Databases
+from deploy.evidence import Databases, Record
 from shared.events.catalogue import CONSUMES
 from tests.intake import bundles
 from tests.journey.clinic import Clinic, Person
@@ -66,13 +66,20 @@ async def stays(insistence: Insistence, count: int) -> list[Person]:
 async def events_by_topic(clinic: Clinic, person: Person) -> Mapping[str, list[str]]:
     """The names of the events about this person, in the order of each topic; one that was sent again counts once.
 
-    Whether a result came before testing knew its patient (ResultMatched) is nobody's fault and no difference.
+    Whether a result came before testing knew its patient (ResultMatched) is nobody's fault and no difference; nor is
+    how often a send was tried, for on a busy machine the gate's yes grows too old.
     """
     found: dict[str, list[str]] = {}
     for record in {record.id: record for record in await clinic.records(person)}.values():
-        if record.event != "ResultMatched":
+        if record.event != "ResultMatched" and not is_a_try(record):
             found.setdefault(record.topic, []).append(record.event)
     return {topic: events if topic in IN_ORDER else sorted(events) for topic, events in found.items()}
+
+
+def is_a_try(record: Record) -> bool:
+    if record.event != "DisclosureRecorded":
+        return False
+    return record.resources[0]["subtype"][0]["code"] in ("attempted", "not-sent")
 
 
 async def frozen_broker(servers: Servers) -> None:
