@@ -36,7 +36,7 @@ from services.testing.orders.ordered import OrderedTest, Orders
 from services.testing.settings import Settings
 from shared.events.aftercare import GAVE_UP
 from shared.events.laboratory_order import ACTIONS, Action, task_id
-from shared.rules.consent import LACKS
+from shared.rules.consent import LACKS, OF_CONSENTS
 from shared.rules.decision import Moment, Refused
 from shared.rules.laboratory_partner import DRUG_TEST
 from shared.rules.packing import instant, seconds, unpack_id
@@ -46,9 +46,6 @@ NO_LABORATORY = Refused("business-rule", "The program's orders go to no laborato
 NOTHING_TO_SEND = Refused(
     "conflict", "The laboratory knows how this order stands, or needs to know no more of it.", "Task.status"
 )
-
-_OF_CONSENTS = ("consent-", "no-consent-", "counseling-notes-")
-"""How the gate's reasons begin that another consent may end (`shared.rules.consent`)."""
 
 
 def dispatched(orders: Orders, moment: Moment[Settings]) -> Orders:
@@ -176,7 +173,7 @@ def _waits_as(event: DisclosureWithheld) -> int:
         return FAILED
     if event.reason.startswith(LACKS):
         return LACKING
-    return UNPERMITTED if event.reason.startswith(_OF_CONSENTS) else FAILED
+    return UNPERMITTED if event.reason.startswith(OF_CONSENTS) else FAILED
 
 
 def _settled(test: OrderedTest) -> OrderedTest:
