@@ -112,7 +112,7 @@ def require_narrow(partner: Partner) -> Partner:
 
 LACKS = "patient-lacks-"
 """Before the name of a field that the partner can't do without: the consent permits it, the Patient has none."""
-OF_CONSENTS = ("consent-", "no-consent-", "counseling-notes-")
+OF_CONSENTS = ("consent-", "no-consent-", "counseling-notes-never-sent")
 """How the reasons of a no begin that another consent may end."""
 Consent = ConsentGiven | ConsentDenied
 
