@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 from starlette.routing import Route
 
-from services.testing import ageing, examining, mllp, mllp_tls
-from services.testing.code_maps import LOOK_SECONDS, CodeMaps
 from services.testing.decide import decide, react
 from services.testing.edge import edge
 from services.testing.guidance import GUIDANCE
+from services.testing.hl7 import mllp, mllp_tls
+from services.testing.hl7.mllp_tls import ServerFiles
 from services.testing.hl7.receiver import Hl7Receiver
 from services.testing.hl7.routes import routes
 from services.testing.messages import (
@@ -23,15 +23,15 @@ from services.testing.messages import (
     Internal,
     RandomDayAsked,
 )
-from services.testing.mllp_tls import ServerFiles
 from services.testing.orders import requisition
 from services.testing.orders.drawing import Lots
-from services.testing.received_messages import ReceivedMessages
-from services.testing.reread_requests import RereadRequests
-from services.testing.rereading import Rereading
 from services.testing.settings import Settings
 from services.testing.state import UPCAST, VERSION, State, due, evolve, lives
-from services.testing.worklist import unsettled
+from services.testing.worklist import ageing, examining, unsettled
+from services.testing.worklist.code_maps import LOOK_SECONDS, CodeMaps
+from services.testing.worklist.received_messages import ReceivedMessages
+from services.testing.worklist.reread_requests import RereadRequests
+from services.testing.worklist.rereading import Rereading
 from shared.path.service import PATIENT, Decider, Service
 from shared.path.transaction.code_maps import EXAMINE
 from shared.platform import db

@@ -11,16 +11,22 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from services.testing.assigning import WHOSE, sought, task
-from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, unread
-from services.testing.interpretation import interpret as interpreted
-from services.testing.laboratory import NO_NUMBER, TAKEN_BACK, Component, LaboratoryReport, Status, with_authorities
-from services.testing.measures import topic_of
 from services.testing.messages import ReportResult
-from services.testing.observations import REPORT, STATUS, codes_of, report_of, tagged
 from services.testing.orders import collecting, placing
-from services.testing.prose import apart
-from services.testing.submitted import (
+from services.testing.reading.interpretation import COMPONENTS_MOST, TooManyComponents, unread
+from services.testing.reading.interpretation import interpret as interpreted
+from services.testing.reading.laboratory import (
+    NO_NUMBER,
+    TAKEN_BACK,
+    Component,
+    LaboratoryReport,
+    Status,
+    with_authorities,
+)
+from services.testing.reading.measures import topic_of
+from services.testing.reading.observations import REPORT, STATUS, codes_of, report_of, tagged
+from services.testing.reading.prose import apart
+from services.testing.reading.submitted import (
     Submitted,
     collected_at,
     components,
@@ -36,8 +42,8 @@ from services.testing.submitted import (
     specimen_type,
     specimens_of,
 )
-from services.testing.unmapped import waiting_by_code
-from services.testing.validity import stating_a_condition
+from services.testing.reading.unmapped import waiting_by_code
+from services.testing.reading.validity import stating_a_condition
 from services.testing.worklist import (
     KINDS,
     MAP_CODE,
@@ -45,6 +51,7 @@ from services.testing.worklist import (
     line_of,
     value_task,
 )
+from services.testing.worklist.assigning import WHOSE, sought, task
 from shared.edge.contract import Context, Edge, Interpretation
 from shared.edge.escalations import escalation_command
 from shared.edge.fhir import BundleEntry, Interaction, ResourceSupport

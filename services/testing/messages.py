@@ -5,10 +5,10 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from services.testing.checks import Check
-from services.testing.laboratory import Extent, Status
 from services.testing.orders.ordered import Kind, Orders
+from services.testing.reading.laboratory import Extent, Status
 from services.testing.specimens import Specimen
+from services.testing.specimens.checks import Check
 from shared.events.drug_test_order import (
     CollectionMissed,
     CollectionRefused,

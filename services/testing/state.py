@@ -24,8 +24,8 @@ from services.testing.messages import (
 from services.testing.orders.ordered import Orders
 from services.testing.orders.ordered import due as order_due
 from services.testing.specimens import OF, Specimen, drugs_of, groups_of, positive_groups
+from services.testing.specimens.versions import still_matters, thinned
 from services.testing.upcast import UPCAST as UPCAST
-from services.testing.versions import still_matters, thinned
 from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationEvent, SignalsCorrected
 from shared.events.testing import AnalyteResult, DrugTestEvent

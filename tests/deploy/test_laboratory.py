@@ -21,8 +21,8 @@ from deploy.laboratory.panel import ANALYTES
 from deploy.laboratory.reports import report
 from deploy.paths import LOOPBACK
 from services.testing.hl7 import decode, parse
-from services.testing.interpretation import interpret
 from services.testing.messages import Observed
+from services.testing.reading.interpretation import interpret
 from shared.edge.moments import ProgramTime
 from tests.testing.given import SETTINGS
 

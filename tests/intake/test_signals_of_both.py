@@ -11,7 +11,7 @@ from services.attendance.messages import DeathWithdrawn, DischargeWithdrawn, Pat
 from services.intake import messages as w
 from services.intake.signals import MISS, key_of
 from services.testing.grading import grade
-from services.testing.triggers import causes
+from services.testing.grading.triggers import causes
 from shared.events.envelope import Event
 from shared.events.escalation import COMBINING, Signal
 from tests.attendance import given as attendance

@@ -5,10 +5,10 @@ Each is found on its own, so that a row that is nowhere is seen."""
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from services.testing.contradictions import NO_RESULT
-from services.testing.interpretation import interpret, unread
-from services.testing.laboratory import LaboratoryReport
-from services.testing.measures import measure_of, questioned, topic_of
+from services.testing.reading.contradictions import NO_RESULT
+from services.testing.reading.interpretation import interpret, unread
+from services.testing.reading.laboratory import LaboratoryReport
+from services.testing.reading.measures import measure_of, questioned, topic_of
 from services.testing.tables import UNMAPPED
 from tests.testing.given import SETTINGS
 

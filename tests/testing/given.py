@@ -4,7 +4,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid5
 
-from services.testing.laboratory import Extent, Status
 from services.testing.messages import (
     EpisodeAdmitted,
     EpisodeDischarged,
@@ -13,6 +12,7 @@ from services.testing.messages import (
     ReportResult,
     TimePassed,
 )
+from services.testing.reading.laboratory import Extent, Status
 from services.testing.settings import Settings
 from services.testing.tables import LOINC as TABLE
 from shared.events.codes import LOINC

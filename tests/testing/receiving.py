@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from services.testing.hl7.mllp import Frame
 from services.testing.hl7.receiver import Hl7Receiver
 from services.testing.messages import EpisodeAdmitted, PatientIdentified
-from services.testing.mllp import Frame
 from shared.edge.paging import Asked
 from shared.platform import traits
 from shared.platform.clients import laboratories

@@ -8,7 +8,7 @@ import pytest
 from services.testing.hl7 import Fault, decode
 from services.testing.hl7 import receiver as receiving
 from services.testing.hl7.acknowledgement import acknowledgements
-from services.testing.mllp import Frame
+from services.testing.hl7.mllp import Frame
 from tests.testing.receiving import ADMITTED, ReceivingService, message
 
 

@@ -6,8 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.testing import ageing
-from services.testing.worklist import MAP_CODE
+from services.testing.worklist import MAP_CODE, ageing
 from shared.path.transaction import operations
 from shared.platform.clients import registered
 from tests.service import DEPLOY

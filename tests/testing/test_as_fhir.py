@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.testing.findings import read
 from services.testing.hl7.as_fhir import Written, as_fhir
-from services.testing.interpretation import interpreted
-from services.testing.laboratory import LaboratoryReport
-from services.testing.observations import component_of
+from services.testing.reading.findings import read
+from services.testing.reading.interpretation import interpreted
+from services.testing.reading.laboratory import LaboratoryReport
+from services.testing.reading.observations import component_of
 from shared.edge.fhir import parse, validate
 from shared.edge.outcome import HttpRefusal
 from shared.path.transaction.resources import AcceptedResource

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from services.testing.mllp import Frame
+from services.testing.hl7.mllp import Frame
 from shared.edge import submissions
 from tests.testing.receiving import ReceivingService, message
 

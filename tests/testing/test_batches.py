@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.testing.hl7 import batches
-from services.testing.mllp import BEGINNING_BYTES, END, RETURN, START, Frame, Frames, LineLimits
+from services.testing.hl7.mllp import BEGINNING_BYTES, END, RETURN, START, Frame, Frames, LineLimits
 from tests.laws import examples
 from tests.testing.receiving import ADMITTED, ReceivingService, message
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from services.testing.code_maps import CodeMaps, merged
-from services.testing.rereading import Rereading
+from services.testing.worklist.code_maps import CodeMaps, merged
+from services.testing.worklist.rereading import Rereading
 from shared.path.transaction import code_maps
 from shared.path.transaction.code_maps import MappedCode
 from shared.platform import documents

@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from services.testing import tables
-from services.testing.contradictions import _drugs_in, drugs_named
 from services.testing.hl7.results import results, unmapped
-from services.testing.senders import Sender
+from services.testing.hl7.senders import Sender
+from services.testing.reading.contradictions import _drugs_in, drugs_named
 from services.testing.settings import Settings
 from shared.events.testing import ResultFinding
 from shared.platform.clients import laboratories

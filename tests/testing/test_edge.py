@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.testing.mllp import Frame
+from services.testing.hl7.mllp import Frame
 from shared.edge.fhir import validate
 from shared.edge.outcome import HttpRefusal
 from shared.platform import documents

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.testing import tables
-from services.testing.figures import IN_NG_ML, cutoff_in, figure_in, in_unit
+from services.testing.reading.figures import IN_NG_ML, cutoff_in, figure_in, in_unit
 from tests.laws import examples
 from tests.testing.test_reading import row
 

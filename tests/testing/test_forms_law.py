@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.testing.hl7 import VERSIONS, decode, parse
-from services.testing.interpretation import interpret
 from services.testing.messages import ReportResult
+from services.testing.reading.interpretation import interpret
 from shared.edge.fhir import BundleEntry
 from tests.laws import examples
 from tests.testing.given import SETTINGS, day

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.testing.findings import read as found_by
 from services.testing.hl7 import VERSIONS, Fault, Message, Nak, Named, TooLarge, decode, parse
 from services.testing.hl7.acknowledgement import acknowledge
-from services.testing.interpretation import interpret
-from services.testing.laboratory import report_name
+from services.testing.reading.findings import read as found_by
+from services.testing.reading.interpretation import interpret
+from services.testing.reading.laboratory import report_name
 from shared.edge.moments import ProgramTime
 from tests.testing.given import SETTINGS
 

@@ -6,8 +6,8 @@ import pytest
 
 from services.testing.hl7 import Fault, Nak, decode
 from services.testing.hl7.acknowledgement import acknowledge
-from services.testing.interpretation import interpret
-from services.testing.laboratory import specimen_names
+from services.testing.reading.interpretation import interpret
+from services.testing.reading.laboratory import specimen_names
 from tests.testing.given import SETTINGS
 from tests.testing.story import in_treatment
 from tests.testing.test_hl7 import MSH, NOON, OBR, OBX, PID, message, only_report, parsed, read, refused

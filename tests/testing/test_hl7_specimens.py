@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from services.testing.interpretation import interpret
+from services.testing.reading.interpretation import interpret
 from shared.events.envelope import Event
 from tests.testing.given import SETTINGS, admitted, report
 from tests.testing.story import Story, raised

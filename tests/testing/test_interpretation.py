@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from services.testing import tables
-from services.testing.checks import condition_by
-from services.testing.contradictions import drugs_named
-from services.testing.figures import CONTRADICTED, cutoff_in, figure_in, unit_of
-from services.testing.findings import read
-from services.testing.interpretation import COMPONENTS_MOST, TooManyComponents, interpret
-from services.testing.laboratory import Code, Component, LaboratoryReport, report_id
-from services.testing.measures import topic_of
 from services.testing.messages import ReportResult
-from services.testing.phrases import sense_of
-from services.testing.validity import check_of
+from services.testing.reading.contradictions import drugs_named
+from services.testing.reading.figures import CONTRADICTED, cutoff_in, figure_in, unit_of
+from services.testing.reading.findings import read
+from services.testing.reading.interpretation import COMPONENTS_MOST, TooManyComponents, interpret
+from services.testing.reading.laboratory import Code, Component, LaboratoryReport, report_id
+from services.testing.reading.measures import topic_of
+from services.testing.reading.phrases import sense_of
+from services.testing.reading.validity import check_of
+from services.testing.specimens.checks import condition_by
 from shared.events.codes import INTERPRETATION, LOINC, SNOMED
 from tests.testing.given import SETTINGS
 

@@ -23,8 +23,8 @@ from services.testing.messages import (
     ReportResult,
     ResolveEscalation,
 )
+from services.testing.specimens.versions import joined, thinned
 from services.testing.state import State, due, evolve
-from services.testing.versions import joined, thinned
 from shared.events.codes import LOINC
 from shared.events.envelope import Command, Event, name_id
 from shared.events.intake import Medication

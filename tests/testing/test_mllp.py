@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from services.testing import mllp
-from services.testing.mllp import (
+from services.testing.hl7 import mllp
+from services.testing.hl7.mllp import (
     BEGINNING_BYTES,
     END,
     READ_BYTES,

@@ -12,11 +12,10 @@ import pytest
 import uvloop
 
 from deploy.certificates import Authority, Pair
-from services.testing import mllp_tls
-from services.testing.hl7 import Nak, decode
-from services.testing.mllp import END, RETURN, START, Frame, LineLimits, Listener
-from services.testing.mllp_tls import ServerFiles, TlsListener, Trust
-from services.testing.senders import Laboratory, sender_of
+from services.testing.hl7 import Nak, decode, mllp_tls
+from services.testing.hl7.mllp import END, RETURN, START, Frame, LineLimits, Listener
+from services.testing.hl7.mllp_tls import ServerFiles, TlsListener, Trust
+from services.testing.hl7.senders import Laboratory, sender_of
 from shared.edge import server
 from shared.platform import certificates, metrics
 from shared.platform.clients import laboratories

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.testing.mllp import Frame
+from services.testing.hl7.mllp import Frame
 from tests.laws import examples
 from tests.testing import fates as whereabouts
 from tests.testing.fates import Fates

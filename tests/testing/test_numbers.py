@@ -9,8 +9,8 @@ import pytest
 
 from services.testing.edge import interpret
 from services.testing.hl7.results import results
+from services.testing.hl7.senders import Sender
 from services.testing.messages import ReportResult
-from services.testing.senders import Sender
 from shared.edge.contract import Context
 from tests.testing.given import PATIENT, SETTINGS, day
 from tests.testing.story import Story, in_treatment

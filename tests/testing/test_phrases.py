@@ -2,7 +2,7 @@
 
 import msgspec
 
-from services.testing.interpretation import COMPONENTS_MOST
+from services.testing.reading.interpretation import COMPONENTS_MOST
 from shared.edge.fhir import parse, require_valid
 from shared.events import wire
 from shared.events.envelope import Envelope, Event

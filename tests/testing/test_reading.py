@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from services.testing import tables
-from services.testing.interpretation import interpret
-from services.testing.laboratory import Code, Component
-from services.testing.measures import questions, topic_of
 from services.testing.messages import ReportResult
-from services.testing.phrases import sense_of
+from services.testing.reading.interpretation import interpret
+from services.testing.reading.laboratory import Code, Component
+from services.testing.reading.measures import questions, topic_of
+from services.testing.reading.phrases import sense_of
 from shared.events.codes import LOINC
 from tests.laws import examples
 from tests.testing.given import SETTINGS, day

@@ -8,11 +8,11 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from services.testing import phrases
 from services.testing.hl7 import results
-from services.testing.mllp import Frame
-from services.testing.reread_requests import RereadRequests
-from services.testing.rereading import Rereading
+from services.testing.hl7.mllp import Frame
+from services.testing.reading import phrases
+from services.testing.worklist.reread_requests import RereadRequests
+from services.testing.worklist.rereading import Rereading
 from shared.edge.outcome import HttpRefusal
 from shared.platform.clients import registered
 from tests.service import DEPLOY, caller

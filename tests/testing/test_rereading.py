@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.testing.rereading import Rereading
+from services.testing.worklist.rereading import Rereading
 from shared.edge import finding
 from shared.edge.outcome import refuse
 from shared.edge.submissions import Submissions

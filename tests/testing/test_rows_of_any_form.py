@@ -11,12 +11,12 @@ from services.testing import tables
 from services.testing.decide import decide
 from services.testing.escalation_packing import REASONS
 from services.testing.grading import grade
+from services.testing.grading.triggers import NO_NEW_USE, UNEXPECTED
 from services.testing.hl7.results import results, unmapped
+from services.testing.hl7.senders import Sender
 from services.testing.messages import ReportResult, SpecimenReported
-from services.testing.senders import Sender
 from services.testing.specimens import UNFINISHED, VOID, groups_of
 from services.testing.state import evolve
-from services.testing.triggers import NO_NEW_USE, UNEXPECTED
 from shared.platform.clients import laboratories
 from shared.rules.decision import Refused
 from tests.laws import examples

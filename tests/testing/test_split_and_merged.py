@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from services.testing.hl7 import decode, parse, reader
+from services.testing.hl7.mllp import Frame
 from services.testing.hl7.results import results as hl7_results
 from services.testing.messages import ReportResult
-from services.testing.mllp import Frame
 from shared.events.testing import DrugTestEvent
 from tests.laws import examples
 from tests.testing.given import SETTINGS, day

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from services.testing.hl7.results import results, unmapped
-from services.testing.interpretation import interpret
 from services.testing.messages import ReportResult
+from services.testing.reading.interpretation import interpret
 from shared.events.testing import Condition
 from tests.laws import examples
 from tests.testing.given import SETTINGS, day

@@ -5,8 +5,8 @@ import msgspec
 from services.testing.decide import decide
 from services.testing.messages import Observed
 from services.testing.specimens import Specimen, Version
+from services.testing.specimens.versions import joined
 from services.testing.state import State
-from services.testing.versions import joined
 from shared.events.codes import LOINC
 from shared.events.envelope import Event
 from shared.events.testing import AnalyteResult, DrugTestEvent, ResultMatched

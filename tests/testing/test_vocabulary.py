@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.testing import tables
-from services.testing.phrases import ANY_TERM, LIMIT, sense_of
+from services.testing.reading.phrases import ANY_TERM, LIMIT, sense_of
 from tests.laws import examples
 
 FINDINGS = ("positive", "negative", "indeterminate", "unsatisfactory")

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from services.testing.checks import condition_by
-from services.testing.findings import read
-from services.testing.interpretation import interpret
-from services.testing.laboratory import Code, Component
-from services.testing.validity import check_of
+from services.testing.reading.findings import read
+from services.testing.reading.interpretation import interpret
+from services.testing.reading.laboratory import Code, Component
+from services.testing.reading.validity import check_of
+from services.testing.specimens.checks import condition_by
 from shared.events.codes import LOINC, SNOMED
 from tests.laws import examples
 from tests.testing.given import COCAINE, SETTINGS, day

@@ -6,9 +6,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from services.testing.ageing import aged
-from services.testing.assigning import sought
 from services.testing.worklist import REUSED, code_task, message_task, time_task, value_task
+from services.testing.worklist.ageing import aged
+from services.testing.worklist.assigning import sought
 from shared.edge.finding import FIND, REASON
 from shared.edge.work_item import task
 from shared.events import audit, codes, fhir

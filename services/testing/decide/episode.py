@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from services.testing.escalation_packing import unpack_escalations
 from services.testing.grading import grade
+from services.testing.grading.triggers import Cause, causes, triggers
 from services.testing.messages import DischargeWithdrawn, Emits, EpisodeDischarged, ReopenEscalation, RetentionBegan
 from services.testing.orders.causes import order_causes
 from services.testing.settings import Settings
 from services.testing.state import State
-from services.testing.triggers import Cause, causes, triggers
 from shared.rules import escalation
 from shared.rules.decision import Moment, Refused
 from shared.rules.packing import seconds

@@ -13,7 +13,6 @@ from services.testing.decide import laboratory_orders, random_tests, waiting
 from services.testing.decide.order_events import changes
 from services.testing.decide.praising import with_interruptions
 from services.testing.decide.regrading import escalate, signals_corrected
-from services.testing.laboratory import REPORTS as NUMBERS
 from services.testing.messages import (
     CancelDrugTest,
     Commands,
@@ -49,9 +48,10 @@ from services.testing.messages import (
 from services.testing.orders.causes import order_causes
 from services.testing.orders.dispatch import LACKING, UNPERMITTED
 from services.testing.orders.ordered import KINDS, Evidence, OrderedTest, Orders, of_specimen, reported
-from services.testing.same_specimen import keys, of_patient, same
+from services.testing.reading.laboratory import REPORTS as NUMBERS
 from services.testing.settings import Settings
 from services.testing.specimens import Specimen
+from services.testing.specimens.same_specimen import keys, of_patient, same
 from services.testing.state import State, evolve, in_treatment
 from shared.events.envelope import name_id
 from shared.events.testing import DrugTestEvent

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from functools import reduce
 
-from services.testing.expected import Run, not_given, runs
 from services.testing.grading import Graded, grade
+from services.testing.grading.expected import Run, not_given, runs
 from services.testing.messages import (
     Commands,
     Consumes,

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from services.testing.decide.praising import praised
 from services.testing.escalation_packing import rule_of
 from services.testing.grading import Graded, grade
+from services.testing.grading.triggers import Cause, causes, triggers
 from services.testing.messages import (
     DrugTestCorrected,
     DrugTestResulted,
@@ -16,11 +17,10 @@ from services.testing.messages import (
     EscalationEvent,
     SignalsCorrected,
 )
-from services.testing.reporting import UNKNOWN, row_id, row_name
 from services.testing.settings import Settings
 from services.testing.specimens import Row, sub_of
+from services.testing.specimens.reporting import UNKNOWN, row_id, row_name
 from services.testing.state import State
-from services.testing.triggers import Cause, causes, triggers
 from shared.events.escalation import COMBINING, Signal
 from shared.events.testing import AnalyteResult
 from shared.rules import escalation

@@ -7,12 +7,12 @@ from msgspec.structs import replace
 from services.testing.decide.regrading import fields, regrade
 from services.testing.grading import Graded, grade
 from services.testing.messages import DrugTestCorrected, Emits, ReportResult, ResultMatched, SpecimenReported
-from services.testing.reporting import versions_of
-from services.testing.same_specimen import key, keys, of_patient, same, united
 from services.testing.settings import Settings
 from services.testing.specimens import Specimen
+from services.testing.specimens.reporting import versions_of
+from services.testing.specimens.same_specimen import key, keys, of_patient, same, united
+from services.testing.specimens.versions import is_known, joined, without_rows_of
 from services.testing.state import State, put, residual
-from services.testing.versions import is_known, joined, without_rows_of
 from shared.events.testing import DrugTestEvent
 from shared.rules.decision import Moment, Refused
 from shared.rules.packing import DAY, pack_id, seconds, unpack_id

@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.testing.attached import accepted, document, id_of
-from services.testing.findings import read
-from services.testing.interpretation import Interpreted
-from services.testing.laboratory import Code, Component, LaboratoryReport, Status
-from services.testing.measures import plain
 from services.testing.messages import Observed
-from services.testing.reporting import named_rows
+from services.testing.reading.attached import accepted, document, id_of
+from services.testing.reading.findings import read
+from services.testing.reading.interpretation import Interpreted
+from services.testing.reading.laboratory import Code, Component, LaboratoryReport, Status
+from services.testing.reading.measures import plain
 from services.testing.specimens import CONTENT, RANK, SETTLED, RowStatus
+from services.testing.specimens.reporting import named_rows
 from shared.events import codes, fhir
 from shared.events.envelope import Resource
 from shared.events.testing import Number

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from services.testing.hl7.header import Header
-from services.testing.laboratory import Code
+from services.testing.reading.laboratory import Code
 from shared.events.codes import INTERPRETATION, LOINC, SNOMED
 
 SYSTEMS = {

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from services.testing.figures import cutoff_in, figure_in, number_in, unit_of
 from services.testing.hl7.fields import Fields, Segment, urn_of
 from services.testing.hl7.header import REQUIRED_MISSING, Fault, Nak
 from services.testing.hl7.times import MessageTimes, names_a_minute
-from services.testing.laboratory import (
+from services.testing.reading.figures import cutoff_in, figure_in, number_in, unit_of
+from services.testing.reading.laboratory import (
     NO_NUMBER,
     Attachment,
     Code,
@@ -24,7 +24,7 @@ from services.testing.laboratory import (
     SentRow,
     Status,
 )
-from services.testing.validity import stating_a_condition
+from services.testing.reading.validity import stating_a_condition
 from shared.events.fhir import base64_text
 from shared.events.testing import Number
 from shared.platform.traits import Person

@@ -9,14 +9,14 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from services.testing import assigning, hl7
+from services.testing import hl7
 from services.testing.hl7 import Decoded, Fault, Message, Nak, TooLarge, batches
 from services.testing.hl7.acknowledgement import acknowledge, acknowledgements
 from services.testing.hl7.batches import File
+from services.testing.hl7.mllp import Frame
 from services.testing.hl7.results import PatientResult, cause_name, digest_of, listed, results, unmapped
-from services.testing.mllp import Frame
-from services.testing.senders import Laboratory, Sender, sender_of
-from services.testing.worklist import REUSED, code_task, message_task, value_task
+from services.testing.hl7.senders import Laboratory, Sender, sender_of
+from services.testing.worklist import REUSED, assigning, code_task, message_task, value_task
 from shared.edge import admission, large_bodies
 from shared.edge.admission import Reading, ToAPerson
 from shared.edge.moments import ProgramTime

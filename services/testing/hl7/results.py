@@ -11,13 +11,13 @@ import msgspec
 
 from services.testing.hl7 import REQUIRED_MISSING, Fault, Group, Message, Nak, TooLarge
 from services.testing.hl7.as_fhir import Written, as_fhir
-from services.testing.interpretation import Interpreted, TooManyComponents, interpreted, unread
-from services.testing.laboratory import with_authorities
+from services.testing.hl7.senders import Sender, identifiers
 from services.testing.messages import ReportResult
-from services.testing.same_specimen import key
-from services.testing.senders import Sender, identifiers
+from services.testing.reading.interpretation import Interpreted, TooManyComponents, interpreted, unread
+from services.testing.reading.laboratory import with_authorities
+from services.testing.reading.unmapped import waiting_by_code
 from services.testing.settings import Settings
-from services.testing.unmapped import waiting_by_code
+from services.testing.specimens.same_specimen import key
 from shared.events import codes, fhir
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform.keys import Identifier

@@ -6,9 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from services.testing.hl7.mllp import Frame
 from services.testing.hl7.receiver import MEDIA_TYPE, Hl7Receiver
-from services.testing.mllp import Frame
-from services.testing.senders import Sender
+from services.testing.hl7.senders import Sender
 from shared.edge.body import read_body
 from shared.edge.outcome import refuse
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from services.testing.escalation_packing import order_evidence_of
 from services.testing.grading import grade
+from services.testing.grading.triggers import Cause, causes
 from services.testing.orders.ordered import OrderedTest
 from services.testing.settings import Settings
 from services.testing.state import State
-from services.testing.triggers import Cause, causes
 from shared.events.escalation import COMBINING, Signal
 from shared.rules.packing import instant, unpack_id
 

@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from services.testing.grading import grade
-from services.testing.interpretation import interpret
-from services.testing.laboratory import Component
-from services.testing.measures import measure_of
 from services.testing.messages import ReportResult
+from services.testing.reading.interpretation import interpret
+from services.testing.reading.laboratory import Component
+from services.testing.reading.measures import measure_of
 from services.testing.settings import Settings
 from services.testing.state import _without
 from shared.events.codes import LOINC

@@ -6,8 +6,8 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from services.testing.expected import runs
 from services.testing.grading import grade
+from services.testing.grading.expected import runs
 from services.testing.messages import ExpectedResultsContinued, OrderDrugTest, ReportCollection, ReportResult
 from services.testing.orders.ordered import Kind
 from shared.events.envelope import Command, Event, name_id

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.testing.interpretation import interpret
+from services.testing.reading.interpretation import interpret
 from tests.testing.given import SETTINGS, admitted, day, medications, report
 from tests.testing.story import BASELINE, Story, in_treatment, outcomes
 from tests.testing.test_hl7 import MSH, OBR, PID, read

@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from services.testing.interpretation import interpret
-from services.testing.laboratory import Code, Component
 from services.testing.messages import ReportResult, ResolveEscalation
+from services.testing.reading.interpretation import interpret
+from services.testing.reading.laboratory import Code, Component
 from shared.events.escalation import EscalationRaised, EscalationRetracted
 from shared.events.testing import DrugTestCorrected, DrugTestResulted
 from tests.story import only

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from services.testing.laboratory import Status
 from services.testing.messages import CancelDrugTest, Observed, ReportResult
+from services.testing.reading.laboratory import Status
 from services.testing.state import State
 from shared.events.codes import LOINC
 from shared.events.envelope import Command

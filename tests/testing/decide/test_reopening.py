@@ -5,8 +5,8 @@ from hypothesis import strategies as some
 from msgspec.structs import replace
 
 from services.testing.grading import grade
+from services.testing.grading.triggers import causes
 from services.testing.messages import ResolveEscalation
-from services.testing.triggers import causes
 from shared.events.codes import RESOLUTIONS
 from shared.events.escalation import EscalationReopened, EscalationResolved, EscalationRetracted
 from shared.rules.escalation import STANDS_NO_MORE, STAY_OVER

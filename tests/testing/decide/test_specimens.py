@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from services.testing.checks import GRAVITY
 from services.testing.decide.reports import LIES_TOO_FAR_BACK
-from services.testing.laboratory import Status
 from services.testing.messages import AcknowledgeEscalation, ReportResult, ResolveEscalation
+from services.testing.reading.laboratory import Status
+from services.testing.specimens.checks import GRAVITY
 from services.testing.state import State, due
 from shared.events.escalation import EscalationOverdue, EscalationRaised, EscalationResolved
 from shared.events.testing import Condition

@@ -7,9 +7,8 @@ from typing import Literal
 import msgspec
 
 from services.testing import tables
-from services.testing.checks import LETTERS as CHECK_LETTERS
-from services.testing.laboratory import Status
 from services.testing.messages import Observed, ReportResult
+from services.testing.reading.laboratory import Status
 from services.testing.specimens import (
     LAST,
     LETTERS,
@@ -27,6 +26,7 @@ from services.testing.specimens import (
     measure,
     sub_of,
 )
+from services.testing.specimens.checks import LETTERS as CHECK_LETTERS
 from shared.events.envelope import name_id
 from shared.events.testing import Condition
 from shared.rules.packing import seconds

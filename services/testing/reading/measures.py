@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from services.testing import tables
-from services.testing.contradictions import drugs_named, graver, is_contradicted
-from services.testing.laboratory import TAKEN_BACK, Code, Component, LaboratoryReport
+from services.testing.reading.contradictions import drugs_named, graver, is_contradicted
+from services.testing.reading.laboratory import TAKEN_BACK, Code, Component, LaboratoryReport
+from services.testing.reading.validity import names_a_check
 from services.testing.settings import WITHOUT_RESULT, Settings
-from services.testing.validity import names_a_check
 from shared.events.codes import LOINC, SNOMED
 
 CODE_CHARACTERS_MOST = 64

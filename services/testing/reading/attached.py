@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 
-from services.testing.laboratory import REPORTS
+from services.testing.reading.laboratory import REPORTS
 from shared.edge.fhir import encode
 from shared.events import codes, fhir
 from shared.events.envelope import Resource, name_id

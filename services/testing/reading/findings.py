@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from services.testing import tables
-from services.testing.figures import figure_in, in_unit
-from services.testing.laboratory import Code, Component
-from services.testing.phrases import Sense, sense_of
+from services.testing.reading.figures import figure_in, in_unit
+from services.testing.reading.laboratory import Code, Component
+from services.testing.reading.phrases import Sense, sense_of
 from shared.events.codes import LOINC, SNOMED
 
 _SYSTEMS = {"SCT": SNOMED, "LN": LOINC}

@@ -13,7 +13,7 @@ from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 from services.testing import tables
-from services.testing.checks import CHECKS, finding_by
+from services.testing.grading.windows import Windows, depot_days, explained_by, refuted
 from services.testing.medications import IngredientPeriod
 from services.testing.settings import Settings
 from services.testing.specimens import (
@@ -30,9 +30,9 @@ from services.testing.specimens import (
     letter_of,
     quantified,
 )
+from services.testing.specimens.checks import CHECKS, finding_by
+from services.testing.specimens.versions import MAINTAINED
 from services.testing.state import State
-from services.testing.versions import MAINTAINED
-from services.testing.windows import Windows, depot_days, explained_by, refuted
 from shared.events.envelope import name_id
 from shared.events.testing import AnalyteResult, Condition, ResultFinding, ResultOutcome
 from shared.rules.packing import DAY, instant, unpack_id

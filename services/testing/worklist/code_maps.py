@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime, time
 
 import msgspec
 
-from services.testing.rereading import Rereading
 from services.testing.settings import is_understood
 from services.testing.worklist import was_mapped
+from services.testing.worklist.rereading import Rereading
 from shared.path.transaction import code_maps, resources
 from shared.path.transaction.code_maps import MappedCode
 from shared.process import Running

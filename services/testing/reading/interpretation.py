@@ -9,11 +9,11 @@ from typing import NamedTuple
 import msgspec
 
 from services.testing import tables
-from services.testing.checks import condition_by, finding_by, gravest
-from services.testing.contradictions import NO_RESULT
-from services.testing.figures import in_unit
-from services.testing.findings import read
-from services.testing.laboratory import (
+from services.testing.messages import Observed, ReportResult
+from services.testing.reading.contradictions import NO_RESULT
+from services.testing.reading.figures import in_unit
+from services.testing.reading.findings import read
+from services.testing.reading.laboratory import (
     TAKEN_BACK,
     URINE,
     Component,
@@ -26,10 +26,10 @@ from services.testing.laboratory import (
     specimen_ids,
     specimen_names,
 )
-from services.testing.measures import is_check, measure_of, plain, topic_of
-from services.testing.messages import Observed, ReportResult
+from services.testing.reading.measures import is_check, measure_of, plain, topic_of
+from services.testing.reading.validity import check_of, stated_by, unmapped_check
 from services.testing.settings import Settings, Validity
-from services.testing.validity import check_of, stated_by, unmapped_check
+from services.testing.specimens.checks import condition_by, finding_by, gravest
 from shared.events.testing import Condition, ResultFinding
 
 COMPONENTS_MOST = 300

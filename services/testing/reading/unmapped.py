@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from uuid import UUID, uuid5
 
-from services.testing.laboratory import REPORTS, LaboratoryReport, report_name
-from services.testing.measures import questioned
+from services.testing.reading.laboratory import REPORTS, LaboratoryReport, report_name
+from services.testing.reading.measures import questioned
 from services.testing.settings import Settings
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Literal
 
 from services.testing import tables
-from services.testing.figures import looked_at
+from services.testing.reading.figures import looked_at
 
 Sense = Literal["positive", "negative", "indeterminate", "unsatisfactory"]
 

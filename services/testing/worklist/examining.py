@@ -7,10 +7,10 @@ from datetime import date
 import msgspec
 
 from services.testing import tables
-from services.testing.code_maps import merged
-from services.testing.measures import meaning_of, plain
-from services.testing.senders import Laboratory
+from services.testing.hl7.senders import Laboratory
+from services.testing.reading.measures import meaning_of, plain
 from services.testing.settings import MEANINGS, Settings, is_understood
+from services.testing.worklist.code_maps import merged
 from shared.path.transaction.code_maps import CodeReading, Examination, Examined, MappedCode
 from shared.platform.clients import laboratories
 from shared.platform.settings import ConfigurationError, Process, load

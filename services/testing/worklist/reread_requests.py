@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.testing.assigning import WHOSE
 from services.testing.hl7 import Nak, TooLarge
-from services.testing.rereading import Rereading
-from services.testing.senders import Sender
-from services.testing.task_messages import message_of, recorded
+from services.testing.hl7.senders import Sender
 from services.testing.worklist import CHECK_MESSAGE, KINDS, MAP_CODE, places_of
+from services.testing.worklist.assigning import WHOSE
+from services.testing.worklist.rereading import Rereading
+from services.testing.worklist.task_messages import message_of, recorded
 from shared.edge import partner_tasks
 from shared.edge.clients import Caller
 from shared.edge.fhir import encode, parse

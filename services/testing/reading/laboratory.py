@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import msgspec
 
 from services.testing import tables
-from services.testing.figures import Figure, figure_in
+from services.testing.reading.figures import Figure, figure_in
 from services.testing.tables import AtLimit
 from shared.events.codes import HUB, LOINC
 from shared.events.envelope import name_id

@@ -10,9 +10,9 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
-from services.testing.assigning import DOCUMENT, LABORATORY, text_input
-from services.testing.measures import meaning_of
+from services.testing.reading.measures import meaning_of
 from services.testing.settings import MEANINGS, Settings, is_understood
+from services.testing.worklist.assigning import DOCUMENT, LABORATORY, text_input
 from shared.edge import questions, work_item
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry, elements

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from services.testing.laboratory import Code, Component
-from services.testing.observations import codes_of, component_of
+from services.testing.reading.laboratory import Code, Component
+from services.testing.reading.observations import codes_of, component_of
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry
 from shared.edge.fhir.elements import codes_in, happened, names_a_day

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.testing.task_messages import message_of, recorded
+from services.testing.worklist.task_messages import message_of, recorded
 from shared.edge import partner_tasks
 from shared.edge.clients import Caller
 from shared.edge.http import answer, named_in

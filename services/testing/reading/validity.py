@@ -10,12 +10,12 @@ from decimal import Decimal
 from itertools import chain
 
 from services.testing import tables
-from services.testing.checks import GRAVITY, Check, gravest
-from services.testing.contradictions import drugs_named
-from services.testing.figures import Figure, looked_at, plain_unit
-from services.testing.findings import read
-from services.testing.laboratory import TAKEN_BACK, Component
+from services.testing.reading.contradictions import drugs_named
+from services.testing.reading.figures import Figure, looked_at, plain_unit
+from services.testing.reading.findings import read
+from services.testing.reading.laboratory import TAKEN_BACK, Component
 from services.testing.settings import Validity
+from services.testing.specimens.checks import GRAVITY, Check, gravest
 from shared.events.testing import Condition
 
 

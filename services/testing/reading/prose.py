@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from services.testing.attached import document
-from services.testing.validity import stating_a_condition
+from services.testing.reading.attached import document
+from services.testing.reading.validity import stating_a_condition
 from shared.edge.fhir import BundleEntry
 from shared.edge.json import Json, MutableJson
 from shared.events import codes

@@ -10,9 +10,9 @@ from functools import lru_cache
 import msgspec
 
 from services.testing import tables
-from services.testing.figures import figure_in
-from services.testing.findings import read
-from services.testing.laboratory import Component
+from services.testing.reading.figures import figure_in
+from services.testing.reading.findings import read
+from services.testing.reading.laboratory import Component
 from services.testing.specimens import groups_of
 
 NO_RESULT = ("cutoff", "panel", "method")

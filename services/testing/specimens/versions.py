@@ -13,7 +13,6 @@ from operator import attrgetter
 import msgspec
 
 from services.testing import tables
-from services.testing.checks import CHECKS, CONCENTRATION, LETTERS, LEVELS
 from services.testing.specimens import (
     CONTENT,
     MANY,
@@ -35,6 +34,7 @@ from services.testing.specimens import (
     with_letter,
     with_sub,
 )
+from services.testing.specimens.checks import CHECKS, CONCENTRATION, LETTERS, LEVELS
 
 MAINTAINED = {analyte for pair in tables.MAINTENANCE.values() for analyte in pair}
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from services.testing.mllp import (
+from services.testing.hl7.mllp import (
     READ_BYTES,
     TOO_MANY,
     WITHDRAWN,

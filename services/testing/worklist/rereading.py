@@ -16,15 +16,24 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from services.testing import assigning, hl7, tables
+from services.testing import hl7, tables
 from services.testing.edge import REPORTED, interpret
 from services.testing.hl7 import Nak
 from services.testing.hl7.receiver import REFUSED, Hl7Receiver
 from services.testing.hl7.results import PatientResult, results
+from services.testing.hl7.senders import Sender
 from services.testing.messages import Observed, ReportResult
-from services.testing.senders import Sender
 from services.testing.settings import WITHOUT_RESULT, Settings
-from services.testing.worklist import MAP_CODE, Answer, answer_in, answered, is_of_time, time_task, value_task
+from services.testing.worklist import (
+    MAP_CODE,
+    Answer,
+    answer_in,
+    answered,
+    assigning,
+    is_of_time,
+    time_task,
+    value_task,
+)
 from shared.edge import admission, received
 from shared.edge.admission import OnePatient, Reading, Subject
 from shared.edge.clients import Caller

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from services.testing.figures import Cutoff, cutoff_in, figure_in, unit_of
-from services.testing.laboratory import Code, Component, Status
+from services.testing.reading.figures import Cutoff, cutoff_in, figure_in, unit_of
+from services.testing.reading.laboratory import Code, Component, Status
 from shared.edge.json import Json
 from shared.events.codes import HUB
 

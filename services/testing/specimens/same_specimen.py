@@ -10,7 +10,7 @@ import msgspec
 
 from services.testing.messages import ReportResult
 from services.testing.specimens import Specimen
-from services.testing.versions import joined
+from services.testing.specimens.versions import joined
 from shared.events.envelope import name_id
 from shared.rules.packing import pack_id
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from services.testing import tables
-from services.testing.checks import CHECKS, GRAVITY, Check, concentration_by, condition_by, gravest
+from services.testing.specimens.checks import CHECKS, GRAVITY, Check, concentration_by, condition_by, gravest
 from shared.events.codes import LOINC
 from shared.events.testing import Condition, ReportStatus, ResultFinding, ResultStatus
 
