@@ -7,8 +7,8 @@ import msgspec
 from starlette.routing import Route
 
 from services.aftercare import form, whereabouts
-from services.aftercare.answer_links import AnswerLinks
-from services.aftercare.answer_page import AnswerPage
+from services.aftercare.answers.links import AnswerLinks
+from services.aftercare.answers.page import AnswerPage
 from services.aftercare.decide import decide, react
 from services.aftercare.edge import EDGE
 from services.aftercare.feeds import trial

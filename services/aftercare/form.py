@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.aftercare.answer_form import Opened, answer
-from services.aftercare.answer_links import AnswerLinks
+from services.aftercare.answers.form import Opened, answer
+from services.aftercare.answers.links import AnswerLinks
 from shared.events import codes, fhir
 from shared.events.aftercare import ReferralPrepared
 from shared.events.envelope import Resource

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
-from services.aftercare.answer_links import ANSWER_LINK
+from services.aftercare.answers.links import ANSWER_LINK
 from shared.edge import page_html
 from shared.events import codes, fhir
 from shared.events.envelope import Resource

@@ -6,9 +6,11 @@ from typing import TypeVar
 
 import msgspec
 
-from services.aftercare import closed_loop, meeting_lists, partner_answers
+from services.aftercare import meeting_lists
+from services.aftercare.answers import closed_loop, partner_answers
+from services.aftercare.answers.closed_loop import Received
+from services.aftercare.answers.partner_answers import Answer
 from services.aftercare.choices import Choice, with_consent
-from services.aftercare.closed_loop import Received
 from services.aftercare.contacts import Contacts, after_event
 from services.aftercare.contacts import dues as contact_dues
 from services.aftercare.follow_ups import after_follow_up, last_contact, planned, with_escalated
@@ -54,7 +56,6 @@ from services.aftercare.messages import (
     ReferralWithheld,
     StayAnswered,
 )
-from services.aftercare.partner_answers import Answer
 from services.aftercare.record import (
     AREA_CHARACTERS_MOST,
     CORRECTED,

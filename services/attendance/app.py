@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.attendance import feed, group_sessions, groups
+from services.attendance import feed
 from services.attendance.decide import decide, react
 from services.attendance.edge import EDGE
 from services.attendance.feed_events import FEED, Feed
-from services.attendance.group_plan import GROUP
+from services.attendance.groups import groups
+from services.attendance.groups import sessions as group_sessions
+from services.attendance.groups.plan import GROUP
 from services.attendance.messages import REPORTS, Commands, CommandsOfFeeds, CommandsOfGroups, Internal
 from services.attendance.settings import Settings
 from services.attendance.state import UPCAST, VERSION, State, due, evolve, lives

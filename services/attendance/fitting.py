@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.attendance.group import ALONE, GroupSeat
-from services.attendance.group_plan import GroupKind, GroupPlan, Meeting
+from services.attendance.groups.plan import GroupKind, GroupPlan, Meeting
+from services.attendance.groups.seat import ALONE, GroupSeat
 from services.attendance.record import Episode, SessionSlot
 from services.attendance.settings import Settings
 

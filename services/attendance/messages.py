@@ -3,7 +3,24 @@
 from datetime import datetime
 
 from services.attendance.feed_events import AbsenceAsked, AnswerFeed, FeedChanged, SilenceCounts
-from services.attendance.group_events import (
+from services.attendance.groups.guest_events import (
+    GuestAnswers,
+    GuestAsked,
+    GuestLeft,
+    GuestMeetingChanged,
+    GuestSeated,
+    GuestSeatGiven,
+    GuestSeatRefused,
+    GuestSeatReturned,
+    GuestSeatSought,
+    GuestSeatTaken,
+    OfGuests,
+    OfOwnGuestSeat,
+    OpenSlot,
+    OpenSlots,
+    OpenSlotsAsked,
+)
+from services.attendance.groups.seat_events import (
     GroupChosen,
     GroupFull,
     GroupShown,
@@ -23,25 +40,8 @@ from services.attendance.group_events import (
     SeatSought,
     WeekOfGroup,
 )
-from services.attendance.guest_events import (
-    GuestAnswers,
-    GuestAsked,
-    GuestLeft,
-    GuestMeetingChanged,
-    GuestSeated,
-    GuestSeatGiven,
-    GuestSeatRefused,
-    GuestSeatReturned,
-    GuestSeatSought,
-    GuestSeatTaken,
-    OfGuests,
-    OfOwnGuestSeat,
-    OpenSlot,
-    OpenSlots,
-    OpenSlotsAsked,
-)
+from services.attendance.groups.timetable_events import ChangeMeeting, MeetingsChanged, TimetableChanged
 from services.attendance.record import Period, Projection, Request, Session, SessionSlot, Week
-from services.attendance.timetable_events import ChangeMeeting, MeetingsChanged, TimetableChanged
 from shared.events.attendance import (
     AttendanceCorrected,
     BookingNumber,
@@ -305,7 +305,7 @@ class RecordOutreach(Command, frozen=True, kw_only=True, tag=True):
 
 class ChooseGroup(Command, frozen=True, kw_only=True, tag=True):
     """A person of the staff puts the patient into this group for the stay, or chooses `ALONE`, `LEFT` or `ANY` of
-    `services/attendance/group.py` instead. `by` is their id in the staff."""
+    `services/attendance/groups/seat.py` instead. `by` is their id in the staff."""
 
     episode_id: str
     group: str

@@ -9,7 +9,7 @@ import msgspec
 
 from services.attendance import outcomes, spans, weeks
 from services.attendance.fitting import groups_for_make_ups, seat_of_stay
-from services.attendance.guest_events import OpenSlot, OpenSlots
+from services.attendance.groups.guest_events import OpenSlot, OpenSlots
 from services.attendance.payers import PayerWeek, terms_of, week_from
 from services.attendance.record import NOT_OWED, Episode, Projection, RequestKind, Session, minute_of, moment_of
 from services.attendance.settings import Settings

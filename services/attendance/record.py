@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 import msgspec
 
-from services.attendance.guest_events import OpenSlot
+from services.attendance.groups.guest_events import OpenSlot
 from shared.events.codes import HANDLING
 from shared.events.envelope import name_id
 from shared.events.escalation import HandedOver

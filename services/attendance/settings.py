@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from services.attendance.group_plan import Groups, require_apart
+from services.attendance.groups.plan import Groups, require_apart
 from services.attendance.record import MINUTES_MOST
 from shared.events.attendance import MODALITIES, SESSION_KINDS
 from shared.events.intake import TOPICS

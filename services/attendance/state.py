@@ -7,8 +7,9 @@ import msgspec
 
 from services.attendance import outcomes
 from services.attendance.cap import forgotten
-from services.attendance.group import GroupSeat, seat_after
-from services.attendance.guest import GuestSeat, guest_seats_after
+from services.attendance.groups.guest import GuestSeat, guest_seats_after
+from services.attendance.groups.seat import GroupSeat, seat_after
+from services.attendance.groups.timetable import MeetingChange
 from services.attendance.messages import (
     BookedUntil,
     CalendarFollowed,
@@ -52,7 +53,6 @@ from services.attendance.record import (
     second_of,
 )
 from services.attendance.silences import Silence, silences
-from services.attendance.timetable import MeetingChange
 from services.attendance.upcast import UPCAST as UPCAST
 from shared.events.envelope import Command, Event
 from shared.events.escalation import EscalationActedOn, EscalationResolved

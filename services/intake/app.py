@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from services.intake import seats
-from services.intake.capacity import SEATS
 from services.intake.decide import decide, react
 from services.intake.edge import edge
 from services.intake.edge.own_codes import require_known
-from services.intake.levels import LEVELS
 from services.intake.messages import Commands, DenyConsent, Internal, RecordConsent, ReportFindings, RevokeConsent
+from services.intake.placement.levels import LEVELS
+from services.intake.seats import seats
+from services.intake.seats.capacity import SEATS
 from services.intake.settings import Settings
 from services.intake.state import UPCAST, VERSION, State, due, evolve, lives
 from shared.path.service import PATIENT, Decider, Service

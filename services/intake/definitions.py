@@ -8,9 +8,9 @@ from hashlib import sha256
 
 import msgspec
 
-from services.intake.levels import LEVELS
-from services.intake.placement import BOTH, OLD
-from services.intake.reasons import ENHANCED, PRESCRIBER
+from services.intake.placement.levels import LEVELS
+from services.intake.placement.reasons import ENHANCED, PRESCRIBER
+from services.intake.placement.recommendation import BOTH, OLD
 from services.intake.table import TABLE, Rule
 from shared.events import codes, fhir
 from shared.events.intake import ACTIVITIES, DAYS, GOAL_AIMS, REFERRAL_REASONS, TOPICS

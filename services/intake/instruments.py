@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from services.intake.levels import LEVELS
+from services.intake.placement.levels import LEVELS
 from services.intake.table import TABLE, bare
 from shared.platform.tables import structured
 

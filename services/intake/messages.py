@@ -41,7 +41,7 @@ from services.intake.commands import (
     WithdrawDeath,
     WithdrawDischarge,
 )
-from services.intake.seat_events import (
+from services.intake.seats.seat_events import (
     CapacityWatched,
     OfOwnSeat,
     OfSeats,

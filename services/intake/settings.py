@@ -4,9 +4,9 @@ from typing import Literal
 
 import msgspec
 
-from services.intake.capacity import SeatCount, require_places
 from services.intake.instruments import is_meaning
-from services.intake.levels import LEVELS
+from services.intake.placement.levels import LEVELS
+from services.intake.seats.capacity import SeatCount, require_places
 from services.intake.stages import WEEK_MINUTES, Sessions, Stage, first_of, require_stages
 from services.intake.table import TRACKS
 from shared.events.intake import ACTIVITIES, GOAL_AIMS, TEAM_ROLES, TOPICS

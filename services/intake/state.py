@@ -7,16 +7,26 @@ from typing import assert_never
 import msgspec
 
 from services.intake import combined, messages
-from services.intake.assessment import Assessment
 from services.intake.care import Plan, Team, team_after
 from services.intake.care_days import Care, ChangesCare
 from services.intake.coverage import Coverages, coverages_after
-from services.intake.evidence import Evidence, act_of, ended, lasting, merged, pieces_of, sources, standing_again
 from services.intake.listed import ListedMedication, merged_list, newest, still_listed
 from services.intake.messages import StatedNeed
-from services.intake.needs import latest, stated_needs
 from services.intake.nights import Night, nights_after
-from services.intake.planned import Planned, danger, plan_after
+from services.intake.placement.assessment import Assessment
+from services.intake.placement.evidence import (
+    Evidence,
+    act_of,
+    ended,
+    lasting,
+    merged,
+    pieces_of,
+    sources,
+    standing_again,
+)
+from services.intake.placement.needs import latest, stated_needs
+from services.intake.placement.planned import Planned, danger, plan_after
+from services.intake.placement.safety import codes_behind
 from services.intake.priority import PRIORITY, Priority, priority_of
 from services.intake.record import (
     JOINED,
@@ -39,8 +49,7 @@ from services.intake.record import (
     Waiting,
 )
 from services.intake.referrers import Referrer, after_change
-from services.intake.safety import codes_behind
-from services.intake.seat import Seat, seat_after
+from services.intake.seats.seat import Seat, seat_after
 from services.intake.signals import SignalWindow
 from services.intake.table import review_codes
 from services.intake.upcast import UPCAST as UPCAST

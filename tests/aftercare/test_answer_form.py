@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from services.aftercare.answer_form import STATUSES, answer
-from services.aftercare.partner_answers import ENDINGS, FIELDS_OF_COURT
+from services.aftercare.answers.form import STATUSES, answer
+from services.aftercare.answers.partner_answers import ENDINGS, FIELDS_OF_COURT
 from services.intake.decide.referrers import AS_ANSWERED
 from shared.edge.fhir import parse, validate
 from shared.events.intake.placement import ReferralState

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from joserfc.jwk import ECKey
 
-from services.aftercare.answer_links import AnswerLinks
+from services.aftercare.answers.links import AnswerLinks
 from services.aftercare.form import transaction
 from services.aftercare.messages import ReferralPrepared
 from shared.edge.fhir import parse, validate

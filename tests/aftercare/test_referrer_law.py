@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.aftercare import messages as w
-from services.aftercare.partner_answers import ANSWERS_MOST, current
+from services.aftercare.answers.partner_answers import ANSWERS_MOST, current
 from services.aftercare.state import State
 from shared.events.envelope import Event, name_id
 from shared.events.intake.referrer import ENDED

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import strategies as some
 
 from services.attendance import messages as w
-from services.attendance.group import ALONE, ANY, LEFT
+from services.attendance.groups.seat import ALONE, ANY, LEFT
 from shared.events.envelope import Command
 from tests.attendance.given import EPISODE
 from tests.attendance.grouping_story import EVENING_A, EVENING_B, plan

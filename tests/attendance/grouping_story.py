@@ -8,10 +8,11 @@ from uuid import uuid5
 
 import msgspec
 
-from services.attendance import group_sessions, groups
-from services.attendance.group import GroupSeat
-from services.attendance.group_plan import GROUP, GroupPlan, group_key
-from services.attendance.groups import Group
+from services.attendance.groups import groups
+from services.attendance.groups import sessions as group_sessions
+from services.attendance.groups.groups import Group
+from services.attendance.groups.plan import GROUP, GroupPlan, group_key
+from services.attendance.groups.seat import GroupSeat
 from services.attendance.record import Session, SessionSlot
 from shared.events.envelope import Command, Event
 from shared.events.intake import TemplateSlot

@@ -12,10 +12,11 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from services.attendance import group_sessions, groups
-from services.attendance.group_plan import GROUP, GroupPlan, group_key
+from services.attendance.groups import groups
+from services.attendance.groups import sessions as group_sessions
+from services.attendance.groups.plan import GROUP, GroupPlan, group_key
+from services.attendance.groups.timetable import minute
 from services.attendance.messages import ChangeMeeting, CheckIn
-from services.attendance.timetable import minute
 from shared.events.envelope import Command, Event, name_id
 from shared.events.internal import To
 from shared.events.listed import GroupSlot, SlotsListed, schedule_id, slot_id

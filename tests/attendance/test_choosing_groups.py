@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from services.attendance.edge import interpret
-from services.attendance.group import ALONE, ANY, LEFT, GroupSeat
-from services.attendance.group_plan import group_id
+from services.attendance.groups.plan import group_id
+from services.attendance.groups.seat import ALONE, ANY, LEFT, GroupSeat
 from services.attendance.messages import CallOffSession, ChooseGroup, PatientIdentified, WeeklyHoursFellShort
 from services.attendance.state import State
 from shared.edge.contract import Context, StoredResource

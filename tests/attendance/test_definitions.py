@@ -9,7 +9,7 @@ import pytest
 from services.attendance.definitions import definitions
 from services.attendance.edge import EDGE
 from services.attendance.edge.grouping import INSTEAD_OF_GROUP
-from services.attendance.group_plan import GroupPlan
+from services.attendance.groups.plan import GroupPlan
 from shared.edge import canonicals
 from shared.edge.fhir import validate
 from shared.events import codes

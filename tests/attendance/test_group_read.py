@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.attendance.group_plan import group_id
+from services.attendance.groups.plan import group_id
 from shared.edge.outcome import HttpRefusal
 from shared.events import codes
 from shared.events.group_listed import GroupListed

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import settings as settings_of_law
 from hypothesis import strategies as some
 
-from services.attendance import group_sessions, groups
 from services.attendance import messages as w
-from services.attendance.group_plan import GroupPlan, group_key
-from services.attendance.groups import Group
+from services.attendance.groups import groups
+from services.attendance.groups import sessions as group_sessions
+from services.attendance.groups.groups import Group
+from services.attendance.groups.plan import GroupPlan, group_key
 from services.attendance.settings import Settings
 from shared.events.envelope import Event, name_id
 from shared.events.internal import StateEvent, To

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from services.attendance import app
-from services.attendance.group_plan import group_key
-from services.attendance.groups import Group
+from services.attendance.groups.groups import Group
+from services.attendance.groups.plan import group_key
 from services.attendance.messages import ChooseGroup, PatientIdentified
 from shared.edge.app import build
 from shared.edge.clients import TokenVerifier

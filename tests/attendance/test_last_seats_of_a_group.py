@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from services.attendance import app
-from services.attendance.group_plan import GROUP
-from services.attendance.groups import WAITING_MOST, Group
+from services.attendance.groups.groups import WAITING_MOST, Group
+from services.attendance.groups.plan import GROUP
 from services.attendance.state import State
 from shared.path.inbound.internal import InternalLane
 from shared.path.transaction.replaying import Asked, replay

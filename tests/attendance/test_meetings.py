@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from services.attendance.decide.marks import OFF_FOR_ALL
-from services.attendance.group_plan import Meeting
-from services.attendance.group_sessions import (
+from services.attendance.groups.plan import Meeting
+from services.attendance.groups.sessions import (
     BEGUN,
     CLOSED,
     NOT_AHEAD,
@@ -16,6 +16,7 @@ from services.attendance.group_sessions import (
     UNPLANNED,
     WHOLE_MINUTES,
 )
+from services.attendance.groups.timetable import MeetingChange, minute
 from services.attendance.messages import (
     CallOffSession,
     CancelSession,
@@ -26,7 +27,6 @@ from services.attendance.messages import (
     SessionMissed,
     SessionScheduled,
 )
-from services.attendance.timetable import MeetingChange, minute
 from shared.rules.calendar import Calendar
 from shared.rules.decision import Refused
 from tests.attendance.given import FRIDAY, GRACE, MONDAY, WEDNESDAY, evening

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import settings as settings_of_law
 from hypothesis import strategies as some
 
+from services.attendance.groups.timetable import GroupSession, minute
 from services.attendance.messages import CallOffSession, CancelSession, SessionMissed
 from services.attendance.record import Session
-from services.attendance.timetable import GroupSession, minute
 from shared.path.service import Decider
 from tests.attendance.given import evening
 from tests.attendance.groups import ANNA, BEN, CARA, GroupWithMembers

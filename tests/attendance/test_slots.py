@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 import httpx
 import pytest
 
-from services.attendance.group_plan import GROUP
+from services.attendance.groups.plan import GROUP
 from services.attendance.messages import CheckIn
 from services.attendance.record import Session
 from shared.edge.app import build

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from deploy import keys
-from services.aftercare.answer_form import STATUSES
+from services.aftercare.answers.form import STATUSES
 from services.aftercare.form import transaction
 from services.aftercare.letter.binary import as_binary
 from services.aftercare.letter.listed import FORMATS, LetterListed, Status

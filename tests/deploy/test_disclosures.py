@@ -29,7 +29,7 @@ DECIDED_IN = (
     "shared/rules/consent.py",
     "shared/path/outbound/gate.py",
     "services/aftercare/form.py",
-    "services/aftercare/answer_form.py",
+    "services/aftercare/answers/form.py",
     "services/testing/orders/requisition.py",
     "shared/events/laboratory_order.py",
 )

@@ -9,8 +9,8 @@ import msgspec
 from deploy import hubfile
 from deploy.hubfile import Hub
 from deploy.paths import SETTINGS
-from services.attendance.group_plan import GROUP
-from services.attendance.groups import Group, Member
+from services.attendance.groups.groups import Group, Member
+from services.attendance.groups.plan import GROUP
 from shared.rules.packing import pack_id
 from tests.deploy.in_process import iop
 

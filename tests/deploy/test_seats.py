@@ -9,8 +9,8 @@ import msgspec
 from deploy import hubfile
 from deploy.hubfile import Hub
 from deploy.paths import SETTINGS
-from services.intake.capacity import SEATS
-from services.intake.seats import Holder, Seats, Waiting
+from services.intake.seats.capacity import SEATS
+from services.intake.seats.seats import Holder, Seats, Waiting
 from shared.rules.packing import pack_id
 from tests.deploy.in_process import iop
 

@@ -152,8 +152,10 @@ def names(file: Path) -> Iterator[str]:
 
 
 def within(service: str, name: str) -> list[Path]:
-    inside = name.removeprefix(f"services.{service}.")
-    return [] if inside == name else room_files(service, inside.replace(".", "/"))
+    """The file that an import of this name runs: of a package its `__init__`, not what else lies in it."""
+    inside = name.removeprefix(f"services.{service}.").replace(".", "/")
+    here = ROOT / "services" / service / inside
+    return [] if inside == name else [each for each in (here.with_suffix(".py"), here / "__init__.py") if each.exists()]
 
 
 @pytest.mark.parametrize("service", SERVICES)

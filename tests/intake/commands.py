@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 from hypothesis import strategies as some
 
 from services.intake import messages as w
-from services.intake.planned import episode_id
+from services.intake.placement.planned import episode_id
 from shared.events.codes import ACTS, HAND_OVER_REASONS
 from shared.events.envelope import Command
 from shared.events.intake import ACTIVITIES, ACTIVITY_STATES, GOAL_AIMS, GOAL_STATUSES, TEAM_ROLES, TOPICS

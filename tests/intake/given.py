@@ -8,8 +8,8 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 
 from services.intake import messages as w
-from services.intake.assessment import Assessment
-from services.intake.evidence import merged
+from services.intake.placement.assessment import Assessment
+from services.intake.placement.evidence import merged
 from services.intake.settings import Settings
 from services.intake.state import State
 from shared.events.escalation import Escalation, Signal

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from services.intake.definitions import definitions
-from services.intake.levels import LEVELS
+from services.intake.placement.levels import LEVELS
 from services.intake.table import TABLE
 from shared.edge.fhir import validate
 from shared.events import codes

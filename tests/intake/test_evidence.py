@@ -9,11 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from deploy.paths import REPOSITORY
-from services.intake.assessment import Assessment
-from services.intake.evidence import ALL_PIECES_MOST, PIECES_MOST, SAFETY_PIECES_MOST, Evidence, act_of, ended, merged
-from services.intake.levels import LEVELS, Combined, combine
 from services.intake.messages import ReportedFinding
-from services.intake.placement import recommend
+from services.intake.placement.assessment import Assessment
+from services.intake.placement.evidence import (
+    ALL_PIECES_MOST,
+    PIECES_MOST,
+    SAFETY_PIECES_MOST,
+    Evidence,
+    act_of,
+    ended,
+    merged,
+)
+from services.intake.placement.levels import LEVELS, Combined, combine
+from services.intake.placement.recommendation import recommend
 from services.intake.settings import Settings
 from services.intake.table import TABLE, window_of
 from tests.intake.given import IOP_NEEDS, MONDAY, SETTINGS, known, stated

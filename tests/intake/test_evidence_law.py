@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from services.intake import messages as w
 from services.intake.decide.placing import known_of
-from services.intake.placement import asked_by_danger
+from services.intake.placement.recommendation import asked_by_danger
 from shared.rules.decision import Moment
 from tests.intake import story
 from tests.intake.given import MONDAY, PATIENT, SETTINGS

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from services.intake import app
-from services.intake.capacity import SEATS
 from services.intake.messages import SignPlacement
-from services.intake.planned import episode_id
-from services.intake.seats import Seats
+from services.intake.placement.planned import episode_id
+from services.intake.seats.capacity import SEATS
+from services.intake.seats.seats import Seats
 from services.intake.state import State
 from shared.path.transaction.replaying import Asked, replay
 from shared.platform.keys import Keys

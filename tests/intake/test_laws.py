@@ -14,8 +14,8 @@ from services.intake.care import GOALS_MOST
 from services.intake.combined import REASON
 from services.intake.coverage import COVERAGES_MOST
 from services.intake.decide.signals import UNCOUNTED
-from services.intake.levels import LEVELS
 from services.intake.listed import MEDICATIONS_MOST
+from services.intake.placement.levels import LEVELS
 from services.intake.signals import ESCALATIONS_MOST, MISS
 from services.intake.signals import SIGNALS_MOST as SIGNALS_REMEMBERED
 from services.intake.state import State, due

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.paths import SETTINGS as DEPLOY
 from services.intake import app
-from services.intake.levels import LEVELS, Combined, combine
+from services.intake.placement.levels import LEVELS, Combined, combine
 from shared.platform.settings import ConfigurationError, Process
 from tests.intake.given import settings
 

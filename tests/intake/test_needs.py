@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.intake.messages import StatedNeed
-from services.intake.needs import MISTAKEN, SOURCES_MOST, latest, stated_needs
+from services.intake.placement.needs import MISTAKEN, SOURCES_MOST, latest, stated_needs
 from tests.intake.given import MONDAY
 
 HOUR = timedelta(hours=1)

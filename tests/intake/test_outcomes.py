@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from services.intake import messages as w
-from services.intake.evidence import merged, standing
+from services.intake.placement.evidence import merged, standing
 from shared.platform.keys import Keys
 from tests.intake import bundles
 from tests.intake.bundles import MONDAY

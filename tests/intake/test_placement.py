@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.intake.placement import Recommendation, recommend
+from services.intake.placement.recommendation import Recommendation, recommend
 from services.intake.table import TABLE
 from shared.events.intake import Need
 from tests.intake.given import IOP_NEEDS, MONDAY, known, settings

@@ -7,9 +7,9 @@ from itertools import combinations
 import msgspec
 import pytest
 
-from services.intake import schedule
 from services.intake.messages import TemplateSlot
-from services.intake.schedule import flags
+from services.intake.placement import schedule
+from services.intake.placement.schedule import flags
 from services.intake.settings import Settings
 from services.intake.stages import WEEK_MINUTES, Stage, Week, after, first_of
 from services.intake.table import TABLE

@@ -10,9 +10,9 @@ from hypothesis import settings as settings_of_law
 from hypothesis import strategies as some
 from msgspec.structs import replace
 
-from services.intake import capacity, seats
 from services.intake import messages as w
-from services.intake.seats import Seats
+from services.intake.seats import capacity, seats
+from services.intake.seats.seats import Seats
 from services.intake.settings import Settings
 from shared.events.envelope import Event, name_id
 from shared.events.internal import StateEvent, To

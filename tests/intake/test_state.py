@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from services.intake import messages as w
-from services.intake.evidence import act_of
 from services.intake.messages import Commands
+from services.intake.placement.evidence import act_of
 from services.intake.record import Referral
 from services.intake.state import UPCAST, VERSION, State, due, evolve
 from shared.events.envelope import Command

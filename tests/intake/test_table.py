@@ -1,6 +1,6 @@
 """The placement table is data; these say that it is well formed and that every line can come true."""
 
-from services.intake.levels import LEVELS
+from services.intake.placement.levels import LEVELS
 from services.intake.table import SAFETY_CODES, TABLE, Conditional, codes_asked
 
 SCORES = set(TABLE.evidence.scores)

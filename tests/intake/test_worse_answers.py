@@ -7,10 +7,10 @@ from hypothesis import strategies as some
 from msgspec.structs import replace
 
 from services.intake import messages as w
-from services.intake.assessment import Assessment
-from services.intake.evidence import Evidence, merged
-from services.intake.levels import LEVELS, combine
-from services.intake.placement import Recommendation, recommend
+from services.intake.placement.assessment import Assessment
+from services.intake.placement.evidence import Evidence, merged
+from services.intake.placement.levels import LEVELS, combine
+from services.intake.placement.recommendation import Recommendation, recommend
 from services.intake.settings import Settings
 from services.intake.table import SAFETY_CODES, TABLE, window_of
 from tests.intake import given as intake

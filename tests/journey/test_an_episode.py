@@ -12,7 +12,7 @@ import pytest
 from deploy.commands.replay import Journals, ask
 from deploy.demo.partner import Partners
 from services.attendance.feed_events import FEED
-from services.intake.capacity import SEATS
+from services.intake.seats.capacity import SEATS
 from shared.events import fhir
 from shared.path.transaction.replaying import Asked
 from tests.intake.bundles import IOP_NEEDS

@@ -6,7 +6,7 @@ from functools import reduce
 
 from msgspec.structs import replace
 
-from services.aftercare.closed_loop import tasks_asked
+from services.aftercare.answers.closed_loop import tasks_asked
 from services.aftercare.contacts import ANSWERED
 from services.aftercare.decide import closed_loop, emergencies
 from services.aftercare.messages import Emits, EscalationResolved, HoldEscalated

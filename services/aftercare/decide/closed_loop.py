@@ -7,8 +7,8 @@ where the patient did not come, a case manager is asked, by an escalation that e
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from services.aftercare import closed_loop as loop
-from services.aftercare.closed_loop import Received
+from services.aftercare.answers import closed_loop as loop
+from services.aftercare.answers.closed_loop import Received
 from services.aftercare.decide.candidates import REFERRED, next_after
 from services.aftercare.decide.referral_events import of, withdrawn
 from services.aftercare.messages import (

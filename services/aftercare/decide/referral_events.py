@@ -5,7 +5,7 @@ from typing import TypedDict
 
 import msgspec
 
-from services.aftercare.closed_loop import Received
+from services.aftercare.answers.closed_loop import Received
 from services.aftercare.messages import ReferralPrepared, ReferralRefused, ReferralWithdrawn, ReferralWithheld
 from services.aftercare.record import OnHold, OnItsWay, Referral
 from services.aftercare.settings import Settings

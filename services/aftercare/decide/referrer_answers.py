@@ -10,7 +10,8 @@ from typing import TypedDict, assert_never
 
 import msgspec
 
-from services.aftercare import partner_answers as record
+from services.aftercare.answers import partner_answers as record
+from services.aftercare.answers.partner_answers import BY_STAFF, DEATH_REPORTED, FIELDS_OF_COURT, REPLACED, Answer
 from services.aftercare.decide.outcomes import DisclosureEnd
 from services.aftercare.messages import (
     AnswerPrepared,
@@ -31,7 +32,6 @@ from services.aftercare.messages import (
     StayAnswered,
     WithdrawReferral,
 )
-from services.aftercare.partner_answers import BY_STAFF, DEATH_REPORTED, FIELDS_OF_COURT, REPLACED, Answer
 from services.aftercare.record import Discharged
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, ends, evolve

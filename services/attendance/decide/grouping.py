@@ -23,8 +23,8 @@ from services.attendance.fitting import (
     seat_of_stay,
     week_of_care,
 )
-from services.attendance.group import ALONE, ANY, LEFT, GroupAsk, GroupSeat
-from services.attendance.group_plan import GROUP, group_id, group_key
+from services.attendance.groups.plan import GROUP, group_id, group_key
+from services.attendance.groups.seat import ALONE, ANY, LEFT, GroupAsk, GroupSeat
 from services.attendance.messages import (
     ChooseGroup,
     Emits,

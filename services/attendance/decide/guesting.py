@@ -13,8 +13,8 @@ from services.attendance.decide import meetings
 from services.attendance.decide.course import Course
 from services.attendance.decide.making_up import is_of_its_week
 from services.attendance.decide.sessions import NO_SEAT, requested, undecided, without_presence
-from services.attendance.group_plan import GROUP, group_key
-from services.attendance.guest import GuestSeat
+from services.attendance.groups.guest import GuestSeat
+from services.attendance.groups.plan import GROUP, group_key
 from services.attendance.messages import (
     Emits,
     GuestAnswers,

@@ -13,11 +13,11 @@ import msgspec
 from services.attendance.decide.course import Course
 from services.attendance.decide.replanning import held
 from services.attendance.decide.sessions import MOVED, cancelled, undecided, without_presence
+from services.attendance.groups.timetable import MeetingChange, as_planned
 from services.attendance.hours import sessions_between
 from services.attendance.messages import Emits
 from services.attendance.record import BY_THE_GROUP, PRESENT, Session, moment_of, where_it_went
 from services.attendance.state import Meetings, State
-from services.attendance.timetable import MeetingChange, as_planned
 
 OWED = ("planned", "missed", "cancelled-late")
 """The outcomes that calling a session off changes: all others count against nobody already."""

@@ -11,7 +11,7 @@ import msgspec
 from services.attendance import projection, requests
 from services.attendance.decide.course import Course
 from services.attendance.decide.sessions import PAUSED
-from services.attendance.group_plan import GROUP, group_key
+from services.attendance.groups.plan import GROUP, group_key
 from services.attendance.messages import (
     Emits,
     OpenSlots,

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.attendance.group import ALONE, ANY, LEFT
-from services.attendance.group_plan import group_id
+from services.attendance.groups.plan import group_id
+from services.attendance.groups.seat import ALONE, ANY, LEFT
 from services.attendance.messages import ChooseGroup
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry

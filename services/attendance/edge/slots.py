@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.attendance.group_plan import GROUP, group_key
+from services.attendance.groups.plan import GROUP, group_key
 from services.attendance.messages import ChangeMeeting
 from shared.edge.contract import Context, OtherKey
 from shared.edge.fhir import BundleEntry

@@ -9,7 +9,7 @@ from services.intake import messages
 from services.intake.decide import death, referrals
 from services.intake.decide.course import Course
 from services.intake.offers import offered_by
-from services.intake.planned import Planned
+from services.intake.placement.planned import Planned
 from services.intake.record import JOINED, SECOND, Referral
 from services.intake.settings import Settings
 from services.intake.state import State, evolve

@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from functools import reduce
 from typing import assert_never
 
-from services.intake import messages, safety
+from services.intake import messages
 from services.intake.combined import REASON
 from services.intake.decide import care_elsewhere, death, stepping
 from services.intake.decide.placing import ask_for_review, known_of, place, withdraw_recommendation
 from services.intake.decide.referrals import set_aside, withdraw_all
 from services.intake.decide.signals import combined_again, reassessment_stands
+from services.intake.placement import safety
 from services.intake.record import Closed, Ended
 from services.intake.settings import Settings
 from services.intake.state import State, evolve

@@ -1,9 +1,10 @@
 """How a stay begins, or is declined."""
 
-from services.intake import messages, schedule
+from services.intake import messages
 from services.intake.decide.placing import known_of
 from services.intake.decide.recording import medications_event
-from services.intake.planned import episode_id
+from services.intake.placement import schedule
+from services.intake.placement.planned import episode_id
 from services.intake.record import Referral
 from services.intake.settings import Settings
 from services.intake.stages import first_of

@@ -6,9 +6,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.intake import messages, schedule
+from services.intake import messages
 from services.intake.decide.course import Course
 from services.intake.decide.placing import known_of
+from services.intake.placement import schedule
 from services.intake.record import Episode
 from services.intake.settings import Settings
 from services.intake.state import State

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from services.intake import messages, placement
-from services.intake.assessment import Assessment
-from services.intake.evidence import pieces_of
+from services.intake import messages
 from services.intake.listed import codes_listed
-from services.intake.needs import is_same, latest
-from services.intake.placement import Recommendation
-from services.intake.planned import Planned, danger, episode_id
-from services.intake.reasons import explain
+from services.intake.placement.assessment import Assessment
+from services.intake.placement.evidence import pieces_of
+from services.intake.placement.needs import is_same, latest
+from services.intake.placement.planned import Planned, danger, episode_id
+from services.intake.placement.reasons import explain
+from services.intake.placement.recommendation import Recommendation, recommend
 from services.intake.record import Episode, Recommended, Referral, Review
 from services.intake.settings import Settings
 from services.intake.state import State, evolve
@@ -66,7 +66,7 @@ def place(state: State, moment: Moment[Settings]) -> list[messages.Emits]:
         return []
     if state.planned is not None:
         return _stands_or_not(state, state.planned, state.referral, moment)
-    found = placement.recommend(known_of(state, moment), moment.settings)
+    found = recommend(known_of(state, moment), moment.settings)
     if found.level is None:
         changed = "needs-too-old" if "recent-assessment" in found.missing else "needs-missing"
         return [
@@ -94,7 +94,7 @@ def _place_again(state: State, episode: Episode, moment: Moment[Settings]) -> li
     """What the rules recommend for a stay, where that is another level than it has: once all its needs are known anew,
     or at once where danger is new. Until then nothing is recommended, and nobody asked for what is missing."""
     known = known_of(state, moment)
-    found = placement.recommend(known, moment.settings)
+    found = recommend(known, moment.settings)
     news = not found.missing or not set(danger(known)).issubset(episode.danger)
     if not news or found.level in (None, level_of(episode, moment.settings)):
         return _recommended_no_more(state, episode, found, moment)
@@ -124,7 +124,7 @@ def _stands_or_not(state: State, plan: Planned, referral: Referral, moment: Mome
     """A level that was signed stands until its stay begins, unless the rules go beyond it by now, or the program does
     not offer it any more: then the referral is placed anew."""
     known = known_before_start(state, moment)
-    found = placement.recommend(known, moment.settings)
+    found = recommend(known, moment.settings)
     exceeded = plan.is_exceeded(found.level, known)
     if not exceeded and plan.level in moment.settings.offers:
         return _ask_for_reviews(state, _of_referral(referral), found, moment)

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from services.intake import messages, schedule
+from services.intake import messages
 from services.intake.care import Plan, Team, people, person_of, second_ones, team_after
 from services.intake.decide.course import Course
 from services.intake.decide.placing import about, ask_for_review, withdraw
+from services.intake.placement import schedule
 from services.intake.record import Episode
 from services.intake.settings import Settings
 from services.intake.stages import first_of

@@ -7,7 +7,7 @@ from typing import assert_never
 
 import msgspec
 
-from services.intake import messages, placement
+from services.intake import messages
 from services.intake.decide.course import Course
 from services.intake.decide.episode import admitted
 from services.intake.decide.placing import (
@@ -26,8 +26,9 @@ from services.intake.decide.placing import (
 )
 from services.intake.decide.referrals import joined, withdrawn
 from services.intake.decide.seats_counted import NO_SEAT, may_begin
-from services.intake.needs import latest
-from services.intake.planned import Planned, episode_id
+from services.intake.placement.needs import latest
+from services.intake.placement.planned import Planned, episode_id
+from services.intake.placement.recommendation import what_is_missing
 from services.intake.record import Referral
 from services.intake.settings import Settings
 from services.intake.state import State, evolve
@@ -281,7 +282,7 @@ def _review(asked: messages.Review) -> messages.Review:
 
 
 def _missing(state: State, moment: Moment[Settings]) -> tuple[str, ...]:
-    return placement.what_is_missing(known_before_start(state, moment), moment.settings)
+    return what_is_missing(known_before_start(state, moment), moment.settings)
 
 
 def _asked_from(plan: Planned, moment: Moment[Settings]) -> datetime:

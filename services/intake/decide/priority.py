@@ -8,13 +8,13 @@ from functools import reduce
 from msgspec.structs import replace
 
 from services.intake import messages
-from services.intake.assessment import PREGNANT
-from services.intake.capacity import INJECTING_USE
 from services.intake.decide import clocks
 from services.intake.decide.course import Course
 from services.intake.decide.placing import about, ask_for_review, known_of, withdraw
+from services.intake.placement.assessment import PREGNANT
 from services.intake.priority import AT_LEAST, OF_PREGNANCY, PRIORITY, priority_of
 from services.intake.record import Referral, Review
+from services.intake.seats.capacity import INJECTING_USE
 from services.intake.settings import Settings
 from services.intake.state import State, evolve
 from shared.events.envelope import name_id

@@ -4,13 +4,14 @@ from datetime import timedelta
 from functools import reduce
 from typing import assert_never
 
-from services.intake import messages, safety
-from services.intake.assessment import Assessment
+from services.intake import messages
 from services.intake.decide.placing import known_of, look_at_needs, place
-from services.intake.evidence import merged, new_findings, sources, standing_sources
 from services.intake.listed import MEDICATIONS_MOST, ListedMedication, medications_listed, merged_list, taken_since
+from services.intake.placement import safety
+from services.intake.placement.assessment import Assessment
+from services.intake.placement.evidence import merged, new_findings, sources, standing_sources
+from services.intake.placement.sources import source_key
 from services.intake.settings import Settings
-from services.intake.sources import source_key
 from services.intake.state import State, assessed, evolve
 from shared.events.envelope import name_id
 from shared.rules import escalation

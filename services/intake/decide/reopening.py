@@ -4,11 +4,12 @@ answer ended stands again, and the placement is looked at as after new evidence.
 from collections.abc import Collection, Sequence
 from functools import reduce
 
-from services.intake import combined, messages, safety
+from services.intake import combined, messages
 from services.intake.decide import care_elsewhere, death, planning
 from services.intake.decide.placing import known_of, place
 from services.intake.decide.signals import UNCOUNTED
-from services.intake.planned import episode_id
+from services.intake.placement import safety
+from services.intake.placement.planned import episode_id
 from services.intake.settings import Settings
 from services.intake.state import State, evolve, undone
 from shared.events.escalation import Escalation, Signal

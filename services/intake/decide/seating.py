@@ -7,16 +7,17 @@ whatever differs from the one asked for is asked or returned (`followed`).
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from services.intake import capacity, messages
-from services.intake.assessment import PREGNANT
-from services.intake.capacity import level_of
+from services.intake import messages
 from services.intake.decide import planning
 from services.intake.decide.course import Course
 from services.intake.decide.placing import known_of
 from services.intake.decide.seats_counted import place_for
-from services.intake.planned import Planned, episode_id
+from services.intake.placement.assessment import PREGNANT
+from services.intake.placement.planned import Planned, episode_id
 from services.intake.record import Episode, Referral
-from services.intake.seat import Seat
+from services.intake.seats import capacity
+from services.intake.seats.capacity import level_of
+from services.intake.seats.seat import Seat
 from services.intake.settings import Settings
 from services.intake.state import State, evolve
 from shared.events.internal import To

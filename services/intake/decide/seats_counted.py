@@ -1,9 +1,9 @@
 """Whether a stay may begin as far as seats go: none are counted where it would be, or one is the patient's."""
 
-from services.intake import schedule
-from services.intake.capacity import place_of
 from services.intake.decide.placing import known_of
-from services.intake.planned import episode_id
+from services.intake.placement import schedule
+from services.intake.placement.planned import episode_id
+from services.intake.seats.capacity import place_of
 from services.intake.settings import Settings
 from services.intake.state import State
 from services.intake.table import TABLE

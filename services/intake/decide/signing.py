@@ -20,8 +20,8 @@ from services.intake.decide.planning import first_planned, start_refused
 from services.intake.decide.referrals import joined, looked_at
 from services.intake.decide.seats_counted import place_for
 from services.intake.decide.stepping import ABOUT_LEVEL, ANSWERS, answered, placed_again
-from services.intake.levels import LEVELS, is_below
-from services.intake.placement import asked_by_danger
+from services.intake.placement.levels import LEVELS, is_below
+from services.intake.placement.recommendation import asked_by_danger
 from services.intake.priority import PRIORITY
 from services.intake.record import SECOND, STILL_TRUE, Episode, Recommended, Referral, Review
 from services.intake.settings import Settings

@@ -4,9 +4,10 @@ itself. Within a level the therapist advances the stay; a stage of another level
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from services.intake import messages, schedule
+from services.intake import messages
 from services.intake.decide.course import Course
 from services.intake.decide.placing import ask_for_review, level_of, withdraw
+from services.intake.placement import schedule
 from services.intake.record import OF_STAGE, Episode, InStage, Review
 from services.intake.settings import Settings
 from services.intake.stages import after as stage_after

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import assert_never
 
-from services.intake import messages, schedule
+from services.intake import messages
 from services.intake.combined import REASON as COMBINED
 from services.intake.decide import care_elsewhere
 from services.intake.decide.placing import NEW_NEEDS, about, ask_for_review, known_of, level_of, withdraw
 from services.intake.decide.referrals import joined
-from services.intake.levels import is_below
 from services.intake.offers import offered_by
+from services.intake.placement import schedule
+from services.intake.placement.levels import is_below
 from services.intake.record import Episode, Review
 from services.intake.settings import Settings
 from services.intake.stages import first_of

@@ -5,9 +5,9 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
-from services.intake.assessment import DELIVERY_DUE
 from services.intake.edge.own_codes import MEANING, coded
 from services.intake.instruments import INSTRUMENTS, STATED, Question, question, totals_with
+from services.intake.placement.assessment import DELIVERY_DUE
 from services.intake.table import decides_safety
 from shared.edge.fhir.elements import codes_in, codings
 from shared.edge.json import Json

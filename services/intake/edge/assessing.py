@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from services.intake.edge.asked import Asked
 from services.intake.edge.own_codes import MEANING, coded, meanings, own_codes, understood
 from services.intake.edge.times import PERSON_ASKED, TAKEN_BACK, TOO_OLD, clinical_time
-from services.intake.levels import LEVELS
 from services.intake.messages import StatedNeed
-from services.intake.needs import MISTAKEN, UNREADABLE
+from services.intake.placement.levels import LEVELS
+from services.intake.placement.needs import MISTAKEN, UNREADABLE
 from services.intake.table import TABLE
 from shared.edge.contract import Context
 from shared.edge.fhir import BundleEntry

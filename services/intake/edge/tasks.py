@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from typing import cast, get_args
 
 from services.intake.edge import planning, referrers, signing, staging
-from services.intake.levels import LEVELS
 from services.intake.messages import (
     CompleteReview,
     CorrectReferral,
@@ -16,6 +15,7 @@ from services.intake.messages import (
     ReviewOutcome,
     RevokeReferral,
 )
+from services.intake.placement.levels import LEVELS
 from services.intake.priority import INTERIM_SERVICES, PRIORITY
 from shared.edge.contract import Context
 from shared.edge.escalations import coded_reason, escalation_command

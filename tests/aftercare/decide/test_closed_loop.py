@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from msgspec.structs import replace
 
-from services.aftercare.closed_loop import RECEIVED_MOST, Received, with_sent
+from services.aftercare.answers.closed_loop import RECEIVED_MOST, Received, with_sent
 from services.aftercare.decide.closed_loop import APPOINTMENT_DAYS_MOST, UNANSWERED
 from services.aftercare.messages import (
     AskReferral,

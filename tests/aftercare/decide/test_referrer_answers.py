@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from services.aftercare import messages as w
-from services.aftercare.partner_answers import ANSWERS_MOST, is_settled
+from services.aftercare.answers.partner_answers import ANSWERS_MOST, is_settled
 from shared.events.envelope import Event, name_id
 from shared.rules.decision import Refused
 from tests.aftercare.given import DISCHARGED, EPISODE, IDENTIFIED, NEXT_DAY, SETTINGS, admitted, discharged

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from services.attendance import groups
-from services.attendance.group_plan import group_id
+from services.attendance.groups import groups
+from services.attendance.groups.plan import group_id
 from services.attendance.messages import (
     AcknowledgeEscalation,
     CallOffSession,

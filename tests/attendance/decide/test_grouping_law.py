@@ -10,8 +10,8 @@ from hypothesis import given as given_that
 from hypothesis import settings as with_settings
 from hypothesis import strategies as some
 
-from services.attendance import groups
 from services.attendance.fitting import kind_in_groups
+from services.attendance.groups import groups
 from services.attendance.messages import FlagsChanged
 from services.attendance.state import State, due
 from shared.events.envelope import Event

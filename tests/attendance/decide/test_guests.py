@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from services.attendance import group_guests, group_sessions, groups
 from services.attendance.decide.guesting import REFUSED
-from services.attendance.group_plan import GROUP, group_key
-from services.attendance.groups import Group
+from services.attendance.groups import groups
+from services.attendance.groups import guests as group_guests
+from services.attendance.groups import sessions as group_sessions
+from services.attendance.groups.groups import Group
+from services.attendance.groups.plan import GROUP, group_key
 from services.attendance.messages import (
     BookSession,
     CancelSession,

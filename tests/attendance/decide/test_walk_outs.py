@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from services.attendance.group import ALONE
+from services.attendance.groups.seat import ALONE
 from services.attendance.messages import ChooseGroup, ResolveEscalation
 from shared.events.escalation import EscalationResolved
 from shared.events.intake import TemplateSlot

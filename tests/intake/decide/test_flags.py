@@ -9,10 +9,10 @@ from hypothesis import strategies as some
 
 from services.attendance import state as attendance
 from services.intake import messages as w
-from services.intake import schedule
-from services.intake.assessment import Assessment
 from services.intake.listed import codes_listed
-from services.intake.needs import latest
+from services.intake.placement import schedule
+from services.intake.placement.assessment import Assessment
+from services.intake.placement.needs import latest
 from shared.events.envelope import Command
 from tests.intake.given import DIRECTOR, IOP_NEEDS, MONDAY, assessment, found, referral, sign
 from tests.intake.story import Story, admitted, referred

@@ -8,7 +8,7 @@ import pytest
 from services.intake import messages as w
 from services.intake.decide import planning
 from services.intake.decide.answering import position
-from services.intake.planned import episode_id
+from services.intake.placement.planned import episode_id
 from services.intake.state import due
 from tests.intake.decide.test_referral_life import answers, came, discharge, named, placed
 from tests.intake.given import DIRECTOR, IOP_NEEDS, MONDAY, assessment, found, sign

@@ -8,10 +8,10 @@ from hypothesis import settings as with_settings
 from hypothesis import strategies as some
 
 from services.intake import messages as w
-from services.intake import placement
 from services.intake.decide.placing import known_before_start
-from services.intake.levels import is_below
-from services.intake.planned import danger, episode_id
+from services.intake.placement.levels import is_below
+from services.intake.placement.planned import danger, episode_id
+from services.intake.placement.recommendation import recommend
 from services.intake.state import State, evolve
 from shared.events.envelope import Command, Event
 from shared.path.service import STATE_BYTES_MOST
@@ -99,7 +99,7 @@ class Watch:
         assert len(repr(plan)) < STATE_BYTES_MOST
         if plan is not None:
             known = known_before_start(state, story._moment())
-            level = placement.recommend(known, story.settings).level
+            level = recommend(known, story.settings).level
             assert level is None or not is_below(plan.bound, level)
             assert set(danger(known)) <= set(plan.danger)
             assert plan.start is None or state.review_of("confirm-needs") or plan.starts_at > story.now  # type: ignore[operator]

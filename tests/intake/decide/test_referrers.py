@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from services.aftercare.answer_form import STATUSES
+from services.aftercare.answers.form import STATUSES
 from services.intake import messages as w
 from services.intake.decide import death
-from services.intake.planned import episode_id
+from services.intake.placement.planned import episode_id
 from shared.events.envelope import Command, Event
 from tests.intake.given import IOP_NEEDS, MONDAY, REFERRAL, TUESDAY, assessment, referral, sign
 from tests.intake.story import Story

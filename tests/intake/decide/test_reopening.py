@@ -8,7 +8,7 @@ from hypothesis import given as any_of
 from hypothesis import strategies as some
 
 from services.intake import messages as w
-from services.intake.evidence import act_of
+from services.intake.placement.evidence import act_of
 from shared.rules.escalation import STANDS_NO_MORE, STAY_OVER
 from tests.intake.decide.test_clocks import reasons
 from tests.intake.decide.test_death import DIED, LIVES

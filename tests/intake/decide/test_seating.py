@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import settings as settings_of_law
 from hypothesis import strategies as some
 
-from services.intake import capacity, seats
 from services.intake import messages as w
 from services.intake.decide.seating import rank_of
-from services.intake.planned import episode_id
-from services.intake.seats import Seats
+from services.intake.placement.planned import episode_id
+from services.intake.seats import capacity, seats
+from services.intake.seats.seats import Seats
 from services.intake.settings import Settings
 from shared.events.envelope import Command, Event
 from shared.events.internal import To

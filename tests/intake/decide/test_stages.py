@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from services.intake import messages as w
+from services.intake.placement.schedule import template
 from services.intake.record import InStage
-from services.intake.schedule import template
 from shared.events.intake import LAST_STAGE, NEXT_STAGE
 from tests.intake.given import IOP_NEEDS, MONDAY, SETTINGS, assessment, referral, settings, sign
 from tests.intake.story import Story, admitted, given

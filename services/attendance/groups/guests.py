@@ -6,9 +6,9 @@ Whoever is a member, or waits to be one, goes before a guest.
 from collections.abc import Iterator
 
 from services.attendance import messages
-from services.attendance.groups import Group
+from services.attendance.groups.groups import Group
+from services.attendance.groups.timetable import GroupSession, Timetable, looked_at, minute
 from services.attendance.settings import Settings
-from services.attendance.timetable import GroupSession, Timetable, looked_at, minute
 from shared.events.internal import To
 from shared.path.service import PATIENT
 from shared.rules.decision import Moment

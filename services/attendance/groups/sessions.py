@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from services.attendance import group_guests, group_listing, groups, messages
-from services.attendance.groups import Group
-from services.attendance.settings import Settings
-from services.attendance.timetable import (
+from services.attendance import messages
+from services.attendance.groups import groups
+from services.attendance.groups import guests as group_guests
+from services.attendance.groups import listing as group_listing
+from services.attendance.groups.groups import Group
+from services.attendance.groups.timetable import (
     FormerMember,
     GroupSession,
     Timetable,
@@ -21,6 +23,7 @@ from services.attendance.timetable import (
     oldest,
     overlap,
 )
+from services.attendance.settings import Settings
 from shared.events.envelope import Command, Event
 from shared.events.internal import To
 from shared.events.listed import GroupSlot, SlotsListed, SlotStatus, schedule_id, slot_id

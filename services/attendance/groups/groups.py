@@ -13,10 +13,10 @@ import msgspec
 
 from services.attendance import messages
 from services.attendance.fitting import day_of
-from services.attendance.group_plan import GroupPlan
-from services.attendance.guest import Guest, guests_after
+from services.attendance.groups.guest import Guest, guests_after
+from services.attendance.groups.plan import GroupPlan
+from services.attendance.groups.timetable import Timetable
 from services.attendance.settings import Settings
-from services.attendance.timetable import Timetable
 from shared.events.envelope import Command, Event
 from shared.events.internal import To
 from shared.path.service import PATIENT

@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.aftercare.answer_links import PATH, AnswerLinks
-from services.aftercare.closed_loop import WRONG_MOST, Received
+from services.aftercare.answers.closed_loop import WRONG_MOST, Received
+from services.aftercare.answers.links import PATH, AnswerLinks
 from services.aftercare.messages import CountWrongLink
 from services.aftercare.state import State
 from shared.edge import fhir, page_html

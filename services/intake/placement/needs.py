@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
-from services.intake.levels import LEVELS
 from services.intake.messages import StatedNeed
-from services.intake.sources import key_of, source_key, stored_source
+from services.intake.placement.levels import LEVELS
+from services.intake.placement.sources import key_of, source_key, stored_source
 from services.intake.table import TABLE
 
 MISTAKEN = "entered-in-error"

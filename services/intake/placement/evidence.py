@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from services.intake.messages import RecordAssessment, RecordConditions, ReportedFinding
-from services.intake.sources import key_of, source_key, stored_source
+from services.intake.placement.sources import key_of, source_key, stored_source
 from services.intake.table import JOINED, SAFETY_CODES, band, window_of
 
 SAFETY_PIECES_MOST = 8

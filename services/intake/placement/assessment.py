@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from services.intake.evidence import Evidence, StandingAnswer, standing
 from services.intake.messages import StatedNeed
+from services.intake.placement.evidence import Evidence, StandingAnswer, standing
 from services.intake.table import Conditional, ConditionPart, Line, asks_needs, codes_asked, codes_of, lines
 
 PREGNANT, DELIVERY_DUE = "pregnant", "delivery-due"

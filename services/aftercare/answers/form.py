@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.aftercare.partner_answers import FIELDS_OF_COURT
+from services.aftercare.answers.partner_answers import FIELDS_OF_COURT
 from shared.events import codes, fhir
 from shared.events.envelope import Resource
 from shared.events.partner_answer import AnswerPrepared

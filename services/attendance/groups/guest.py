@@ -2,7 +2,7 @@
 
 import msgspec
 
-from services.attendance import guest_events as w
+from services.attendance.groups import guest_events as w
 from shared.rules.packing import pack_id, unpack_id
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from services.intake.assessment import Assessment, support
 from services.intake.messages import TemplateSlot
+from services.intake.placement.assessment import Assessment, support
 from services.intake.stages import Sessions, Stage
 from services.intake.table import TABLE, Choice
 

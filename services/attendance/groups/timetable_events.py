@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from services.attendance.timetable import MeetingChange, Timetable
+from services.attendance.groups.timetable import MeetingChange, Timetable
 from shared.events.envelope import Command, Event
 from shared.events.internal import StateEvent
 

@@ -6,9 +6,10 @@ from hashlib import sha256
 
 import msgspec
 
-from services.attendance import groups, messages
-from services.attendance.group_plan import GroupPlan, group_id
-from services.attendance.groups import Group
+from services.attendance import messages
+from services.attendance.groups import groups
+from services.attendance.groups.groups import Group
+from services.attendance.groups.plan import GroupPlan, group_id
 from services.attendance.settings import Settings
 from shared.events.group_listed import GroupListed
 from shared.events.internal import To

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from services.intake.assessment import Assessment, support
 from services.intake.messages import ReportedFinding
-from services.intake.sources import source_key
+from services.intake.placement.assessment import Assessment, support
+from services.intake.placement.sources import source_key
 from services.intake.table import TABLE, SafetyTrigger, codes_asked, window_of
 from shared.events.escalation import Escalation, EscalationEvent, EscalationRetracted, Signal
 from shared.rules.escalation import Open, Trigger, updated

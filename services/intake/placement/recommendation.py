@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from services.intake.assessment import Assessment, support
-from services.intake.levels import LEVELS, Combined, combine, is_outpatient
 from services.intake.messages import Need
-from services.intake.schedule import choose
+from services.intake.placement.assessment import Assessment, support
+from services.intake.placement.levels import LEVELS, Combined, combine, is_outpatient
+from services.intake.placement.schedule import choose
 from services.intake.settings import Settings
 from services.intake.table import TABLE, Rule
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.attendance.group_plan import GroupPlan
+from services.attendance.groups.plan import GroupPlan
 from services.attendance.settings import Settings
 from shared.rules.calendar import Calendar
 from shared.rules.decision import Moment

@@ -5,10 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from services.intake import placement
-from services.intake.assessment import Assessment, support
-from services.intake.evidence import Piece
-from services.intake.levels import LEVELS
 from services.intake.messages import (
     ConditionReason,
     Explanation,
@@ -19,19 +15,23 @@ from services.intake.messages import (
     StatedNeed,
     Undecided,
 )
+from services.intake.placement import recommendation
+from services.intake.placement.assessment import Assessment, support
+from services.intake.placement.evidence import Piece
+from services.intake.placement.levels import LEVELS
+from services.intake.placement.sources import reference_of
 from services.intake.record import Recommended
 from services.intake.settings import Settings
-from services.intake.sources import reference_of
 from services.intake.table import TABLE, Choice, Conditional, ConditionPart, Line, Rule, answer_of, codes_of, lines
 
 PRESCRIBER, ENHANCED = "partner-prescriber-starts-moud", "co-occurring-capability-attested"
 
 
 def explain(
-    known: Assessment, settings: Settings, found: placement.Recommendation, before: Recommended | None
+    known: Assessment, settings: Settings, found: recommendation.Recommendation, before: Recommended | None
 ) -> Explanation:
     """Of what the rules recommend now; `before` is what they recommended until now."""
-    rows = [each for each in TABLE.rule if placement.applies(each, settings)]
+    rows = [each for each in TABLE.rule if recommendation.applies(each, settings)]
     fired = [each for each in rows if support(each, known) is not None]
     reasons = tuple(_reason(rule, fired, known) for rule in found.rules)
     now = Explanation(
@@ -51,7 +51,7 @@ def _reason(rule: str, fired: Iterable[Rule], known: Assessment) -> RuleReason:
     rows = [each for each in fired if each.id == rule]
     inputs = [found for each in rows for found in _inputs(each, known)]
     if rule == "R15":
-        inputs = [*_needs(known), *_answers((placement.REMISSION,), known.current, known)]
+        inputs = [*_needs(known), *_answers((recommendation.REMISSION,), known.current, known)]
     raised = tuple(Need(each.dimension, each.level) for each in rows if each.dimension and each.level)
     return RuleReason(rule, tuple(dict.fromkeys(inputs)), raised)
 
@@ -99,9 +99,9 @@ def _condition(
 ) -> ConditionReason:
     ids = {each.id for each in fired}
     match condition:
-        case placement.BOTH:
-            rules = {"R1"} | (ids & placement.WITHDRAWAL_RISK)
-        case placement.OLD:
+        case recommendation.BOTH:
+            rules = {"R1"} | (ids & recommendation.WITHDRAWAL_RISK)
+        case recommendation.OLD:
             old = set(known.to_confirm(known.standing))
             rules = {each.rule for each in reasons if any(one.code in old for one in each.inputs)}
         case _ if condition == PRESCRIBER:
@@ -113,7 +113,7 @@ def _condition(
     return ConditionReason(condition, tuple(each.rule for each in reasons if each.rule in rules))
 
 
-def _unassessed(found: placement.Recommendation) -> Iterator[Undecided]:
+def _unassessed(found: recommendation.Recommendation) -> Iterator[Undecided]:
     """What keeps the rules from placing by the needs alone (R0)."""
     for code in found.missing:
         yield Undecided("R0", code, "too-old" if code == "recent-assessment" else "missing")

@@ -7,10 +7,10 @@ from typing import Self
 import msgspec
 
 from services.intake import messages
-from services.intake.assessment import Assessment, support
-from services.intake.evidence import pieces_of
-from services.intake.levels import LEVELS, is_below
 from services.intake.messages import StatedNeed
+from services.intake.placement.assessment import Assessment, support
+from services.intake.placement.evidence import pieces_of
+from services.intake.placement.levels import LEVELS, is_below
 from services.intake.table import TABLE
 from shared.events.envelope import name_id
 from shared.rules.packing import instant, pack_id, seconds, unpack_id

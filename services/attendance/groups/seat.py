@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from services.attendance import group_events as w
+from services.attendance.groups import seat_events as w
 from shared.rules.packing import instant, pack_id, seconds, unpack_id
 
 ALONE, LEFT, ANY = "-alone", "-left", ""
