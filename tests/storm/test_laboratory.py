@@ -11,12 +11,14 @@ import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 
 from deploy.demo.partner import Partners, running
@@ -77,9 +79,10 @@ async def all_read_again(storm: LaboratoryStorm) -> None:
     """Until each question about a code that was mapped is answered."""
     until = time.monotonic() + SETTLE_SECONDS_MOST
     while time.monotonic() < until:
-        asked = await storm.clinic.driver.search("testing", "Task?code=map-code&status=requested")
-        if not any(code in json.dumps(each["input"]) for each in asked for code in storm.mapped):
-            return
+        with suppress(httpx.TransportError):  # what was killed last is starting
+            asked = await storm.clinic.driver.search("testing", "Task?code=map-code&status=requested")
+            if not any(code in json.dumps(each["input"]) for each in asked for code in storm.mapped):
+                return
         await asyncio.sleep(1)
     pytest.fail("what was mapped was not read again")
 
