@@ -8,7 +8,7 @@ from services.testing import tables
 from shared.events.intake import Medication
 
 MEDICATIONS_MOST = 12
-TO_REVIEW_MOST = 6
+TO_REVIEW_MOST = 12
 UNCODED = ""
 """A medication that nobody coded."""
 CODE_CHARACTERS_MOST = 12
@@ -107,4 +107,4 @@ def _merged(intervals: tuple[IngredientPeriod, ...]) -> tuple[IngredientPeriod, 
 
 
 def _worth(period: IngredientPeriod) -> tuple[bool, int, int, str]:
-    return period.ingredient in tables.CROSS_REACTIVE, period.start_on or 0, period.end_on or 0, period.ingredient
+    return period.ingredient in tables.TAKEN_FOR_OTHERS, period.start_on or 0, period.end_on or 0, period.ingredient

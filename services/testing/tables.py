@@ -55,6 +55,17 @@ class Ingredient(msgspec.Struct, frozen=True):
     explains: frozenset[str]
 
 
+class Cover(msgspec.Struct, frozen=True):
+    """What a screen, or a LOINC code for several analytes, may have found.
+
+    A definitive method refutes it that looked for all of `analytes` and found none; what few panels hold (`upheld_by`)
+    upholds it where it was found.
+    """
+
+    analytes: frozenset[str]
+    upheld_by: frozenset[str]
+
+
 def _by_key(name: str, key: str, read: Callable[[Row], T]) -> dict[str, T]:
     return by_key(Path(__file__).parent / "data" / name, key, read)
 
@@ -89,8 +100,10 @@ def _value(row: Row) -> tuple[str, ValueSense]:
 
 LOINC: dict[str, Measure] = _by_key("loinc.csv", "code", _measure)
 ANALYTES: dict[str, Analyte] = _by_key("analytes.csv", "analyte", _analyte)
-COVERS: dict[str, frozenset[str]] = _by_key("covers.csv", "name", _names("analytes"))
-"""Of a class, or a LOINC code for several analytes, all that a definitive method must not find to refute it."""
+COVERS: dict[str, Cover] = _by_key(
+    "covers.csv", "name", lambda row: Cover(_names("analytes")(row), _names("upheld_by")(row))
+)
+"""By the analyte of a screen, or by a LOINC code for several analytes."""
 CLASSES = (
     "amphetamines",
     "barbiturates",
@@ -116,6 +129,10 @@ CROSS_REACTIVE: dict[str, frozenset[str]] = _by_key("cross_reactive.csv", "rxnor
 ORIGINS: dict[str, frozenset[str]] = _by_key("origins.csv", "rxnorm", _names("analytes"))
 """Ingredients that may themselves leave an analyte that is a drug's too, in a way that only a laboratory can tell apart
 (isomers, traces): a definitive method that finds it confirms no use."""
+TAKEN_FOR_OTHERS: frozenset[str] = frozenset({*CROSS_REACTIVE, *ORIGINS})
+"""Ingredients of which it is known what else they may be found as, besides what they explain."""
+LEAVES: dict[str, frozenset[str]] = _by_key("leaves.csv", "drug", _names("leaves"))
+"""What a drug that nobody prescribes leaves behind for longer than it stays itself."""
 FOODS: dict[str, frozenset[str]] = _by_key("foods.csv", "analyte", _names("unless"))
 """Analytes that a food makes urine positive for, and what is found beside them where it was no food."""
 VALIDITY_TITLES: dict[str, str] = _by_key("validity.csv", "title", lambda row: row["analyte"])
@@ -198,18 +215,29 @@ def is_known(ingredient: str) -> bool:
 
 
 def stood_for(code: str, analyte: str) -> frozenset[str]:
-    """The analytes that a row of this LOINC code may have found: of a class, or a code for several, each of them."""
-    return COVERS.get(code) or COVERS.get(analyte) or frozenset({analyte})
+    """The analytes that a row of this LOINC code may have found: of a screen, or a code for several, each of them."""
+    cover = _cover(code, analyte)
+    return cover.analytes if cover else frozenset({analyte})
+
+
+def upholding(code: str, analyte: str) -> frozenset[str]:
+    """The analytes of which any, where a definitive method found it, is what such a row may have found."""
+    cover = _cover(code, analyte)
+    return cover.analytes | cover.upheld_by if cover else frozenset({analyte})
+
+
+def _cover(code: str, analyte: str) -> Cover | None:
+    return COVERS.get(code) or COVERS.get(analyte)
 
 
 def looked_for(code: str, analyte: str) -> frozenset[str]:
     """The analytes that a definitive row of this LOINC code looked for."""
-    return COVERS.get(code) or frozenset({analyte})
+    return COVERS[code].analytes if code in COVERS else frozenset({analyte})
 
 
 def is_absent(code: str, analyte: str, absent: Collection[str]) -> bool:
     """Whether these absences are of all that such a row may have found; a class may be absent as such."""
-    return stood_for(code, analyte) <= set(absent) or (code not in COVERS and analyte in absent)
+    return stood_for(code, analyte) <= set(absent) or (analyte in CLASSES and analyte in absent)
 
 
 def may_explain(ingredient: str, analyte: str) -> bool:
@@ -221,6 +249,21 @@ def may_explain(ingredient: str, analyte: str) -> bool:
 def may_leave(ingredient: str, analyte: str) -> bool:
     """Whether the ingredient may itself leave the analyte, so that finding it by any method does not show a drug."""
     return analyte in ORIGINS.get(ingredient, ())
+
+
+def is_asked_about(taken: str, analyte: str, *, definitive: bool) -> bool:
+    """Whether a person reviews it beside such a positive.
+
+    Of what a table names only where it may leave the analyte, or an immunoassay may take it for that; of what none
+    names always, for nobody knows. What was unknown when it was listed may be known by now.
+    """
+    return any(_may_be_behind(each, analyte, definitive) for each in ingredients_of(taken) or (taken,))
+
+
+def _may_be_behind(ingredient: str, analyte: str, definitive: bool) -> bool:
+    if ingredient not in TAKEN_FOR_OTHERS:
+        return not is_known(ingredient)
+    return may_leave(ingredient, analyte) or (not definitive and may_explain(ingredient, analyte))
 
 
 def is_in_food(analyte: str, found: Collection[str]) -> bool:

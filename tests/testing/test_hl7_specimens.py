@@ -12,7 +12,7 @@ from tests.testing.test_hl7 import MSH, OBR, PID, read
 
 SPM = "SPM|1|^S7||UR^Urine^HL70487|||||||||||||20250309083000-0400"
 SCREEN = "OBX|1|ST|59673-4^Fentanyl screen^LN||POSITIVE||||||F"
-CONFIRMATION = "OBX|1|ST|40839-3^Fentanyl^LN||NEGATIVE||||||F"
+CONFIRMATION = "OBX|1|ST|66129-8^Fentanyl and norfentanyl^LN||NEGATIVE||||||F"
 CORRECTION = "OBX|1|ST|59673-4^Fentanyl screen^LN||NEGATIVE||||||C"
 PRELIMINARY = "OBX|1|ST|59673-4^Fentanyl screen^LN||POSITIVE||||||P"
 OTHER_ORDER = OBR.replace("94307-6^Drug screen^LN", "11235-9^Fentanyl^LN")

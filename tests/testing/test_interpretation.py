@@ -412,6 +412,7 @@ TABLES = [
     "ordinary.csv",
     "cross_reactive.csv",
     "origins.csv",
+    "leaves.csv",
     "foods.csv",
     "validity.csv",
     "matrices.csv",
@@ -452,13 +453,17 @@ def test_the_tables_know_one_another() -> None:
         *tables.ORIGINS,
     }
     groups = {each.metabolite_group for each in tables.ANALYTES.values()}
-    assert {each for named in tables.COVERS.values() for each in named} <= set(tables.ANALYTES)
+    covered = {each for cover in tables.COVERS.values() for each in cover.analytes | cover.upheld_by}
+    assert covered <= set(tables.ANALYTES)
     assert set(tables.SPOKEN.values()) <= tables.drugs()
     assert set(tables.COVERS) <= {*tables.ANALYTES, *tables.LOINC}
     assert {each for named in tables.CROSS_REACTIVE.values() for each in named} <= groups
     assert not tables.ORDINARY & {*tables.CROSS_REACTIVE, *tables.INGREDIENTS}
-    assert not set(tables.ORIGINS) & {*tables.ORDINARY, *tables.INGREDIENTS}
+    assert not set(tables.ORIGINS) & tables.ORDINARY
+    explained = {each.rxnorm: each.explains for each in tables.INGREDIENTS.values()}
+    assert all(not leaves & explained.get(each, frozenset()) for each, leaves in tables.ORIGINS.items())
     assert {each for named in tables.ORIGINS.values() for each in named} <= tables.drugs()
+    assert {each for drug, leaves in tables.LEAVES.items() for each in (drug, *leaves)} <= tables.drugs()
     assert set(tables.VALIDITY_TITLES.values()) <= set(tables.ANALYTES)
     assert set(SETTINGS.residual_days) <= {each.metabolite_group for each in tables.ANALYTES.values()}
 

@@ -65,8 +65,10 @@ class Graded:
 
     @cached_property
     def in_question(self) -> tuple[str, ...]:
-        """What the patient took on that day and a person has to review beside a positive."""
-        return tuple(each.ingredient for each in self.to_review if each.covers(self.day))
+        """What the patient took on that day and a person may have to review beside a positive: also what explains some
+        analytes, and may leave others or be taken for them."""
+        also = (each for each in self.medications if each.ingredient in tables.TAKEN_FOR_OTHERS)
+        return tuple(each.ingredient for each in (*self.to_review, *also) if each.covers(self.day))
 
     @cached_property
     def shows_absence(self) -> bool:

@@ -157,7 +157,7 @@ def _is_settled(result: AnalyteResult, confirmed: Sequence[AnalyteResult]) -> bo
     absent = frozenset().union(*negative)
     if result.confirmed:
         return result.analyte in found | absent
-    looked_for = groups_of(tables.stood_for(result.code, result.analyte))
+    looked_for = groups_of(tables.upholding(result.code, result.analyte))
     return bool(looked_for & groups_of(found)) or tables.is_absent(result.code, result.analyte, absent)
 
 
@@ -219,16 +219,25 @@ def _repeated(standing: Sequence[Graded], settings: Settings) -> list[Cause]:
 
 
 def _reviews(standing: Sequence[Graded]) -> list[Cause]:
-    """Beside an escalation, once for each ingredient: the first specimen with an unexpected positive asks for it; and
-    for each with nothing of alcohol but ethyl glucuronide."""
+    """Beside an escalation, once for each ingredient: the first specimen with an unexpected positive that it may be
+    behind asks for it; and for each with nothing of alcohol but ethyl glucuronide."""
     first: dict[str, Cause] = {}
     for each in standing:
-        unexpected = [result for result in each.settled if result.outcome in UNEXPECTED]
-        tier = 2 if _opioid(unexpected) else 1
-        for ingredient in each.in_question if unexpected else ():
+        for ingredient, tier in _asked_about(each):
             first.setdefault(ingredient, _cause(each, "medical-review", tier, "medical-review", ingredient))
     alone = (_cause(each, "medical-review", 1, "medical-review", ALCOHOL_MARKER) for each in standing if _alone(each))
     return [*first.values(), *alone]
+
+
+def _asked_about(graded: Graded) -> Iterator[tuple[str, int]]:
+    """Each ingredient in question beside an unexpected positive of this specimen, with the tier that this asks for."""
+    unexpected = [result for result in graded.settled if result.outcome in UNEXPECTED]
+    for ingredient in graded.in_question if unexpected else ():
+        concerned = [
+            each for each in unexpected if tables.is_asked_about(ingredient, each.analyte, definitive=each.confirmed)
+        ]
+        if concerned:
+            yield ingredient, 2 if _opioid(concerned) else 1
 
 
 def _alone(graded: Graded) -> bool:

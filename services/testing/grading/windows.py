@@ -96,12 +96,14 @@ def _evicted(last_positives: Sequence[tuple[str, int]]) -> Iterator[tuple[str, i
 def _may_have_been(before: str, now: str) -> bool:
     """Whether what was found before may be of the drug that is found now.
 
-    A drug leaves its metabolites behind; what is a drug itself (amphetamine) is no sign of one that becomes it.
+    A drug leaves its metabolites behind; what is a drug itself (amphetamine) is no sign of one that becomes it, nor of
+    what holds or becomes several (opium, benzphetamine).
     """
-    if before in (ANY, now):
+    left = any(now in leaves and before in {drug, *leaves} for drug, leaves in tables.LEAVES.items())
+    if before in (ANY, now) or left:
         return True
     drugs = {each.name: each.explains for each in tables.INGREDIENTS.values()}
-    return any({before, now} <= of for name, of in drugs.items() if name != now or before not in drugs)
+    return any({before, now} <= of for name, of in drugs.items() if (name in of and name != now) or before not in drugs)
 
 
 def depot_days(medications: Iterable[IngredientPeriod], settings: Settings) -> int:
@@ -128,7 +130,7 @@ def refuted(measure: Measure, specimen: Specimen) -> bool:
         if row.status in SETTLED and row.status not in VOID and definitive_of(row.measure):
             by_letter.setdefault(letter_of(row.measure), []).append(row.measure)
     code, analyte = code_of(measure)[0], analyte_of(measure)
-    if groups_of(tables.stood_for(code, analyte)) & groups_of(analyte_of(each) for each in by_letter.get("p", ())):
+    if groups_of(tables.upholding(code, analyte)) & groups_of(analyte_of(each) for each in by_letter.get("p", ())):
         return False
     negative = (tables.looked_for(code_of(each)[0], analyte_of(each)) for each in by_letter.get("n", ()))
     absent = frozenset().union(*negative)

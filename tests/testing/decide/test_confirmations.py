@@ -24,6 +24,11 @@ AMPHETAMINE, METHAMPHETAMINE, MDMA, MDA = "16234-7", "16235-4", "18358-2", "2054
 CODEINE, MORPHINE, HEROIN, HYDROCODONE, HYDROMORPHONE = "16250-3", "16251-1", "19593-3", "16252-9", "16998-7"
 THC_COOH, FENTANYL, NORFENTANYL = "20521-1", "58381-5", "58383-1"
 FENTANYLS_SCREEN, FENTANYLS, FENTANYL_SCREEN = "58379-9", "66129-8", "59673-4"
+NORFENTANYL_SCREEN, ANALOGUE = "95797-7", "93461-2"
+OXYCODONE_SCREEN, OXYCODONE, OXYMORPHONE = "19642-8", "16249-5", "17395-5"
+BUPRENORPHINE_SCREEN, BUPRENORPHINE, NORBUPRENORPHINE = "93494-3", "49752-9", "49751-1"
+MORPHINE_SCREEN, METHAMPHETAMINE_SCREEN = "19597-4", "19554-5"
+COCAINE_SCREEN, COCAINE, BENZOYLECGONINE = "19359-9", "20519-5", "16226-3"
 ALL_AMPHETAMINES = (AMPHETAMINE, METHAMPHETAMINE, MDMA, MDA)
 ALL_OPIATES = (CODEINE, MORPHINE, HEROIN, HYDROCODONE, HYDROMORPHONE)
 
@@ -51,7 +56,6 @@ def test_a_class_without_a_complete_panel_is_refuted_only_as_a_class() -> None:
 
 
 def test_what_a_definitive_method_found_of_its_group_upholds_the_screen() -> None:
-    assert found(FENTANYL_SCREEN, FENTANYL) == REFUTED
     assert found(FENTANYL_SCREEN, FENTANYL, present=(NORFENTANYL,)) == PRESUMPTIVE
     assert found(AMPHETAMINES, AMPHETAMINE, METHAMPHETAMINE, MDMA, present=(MDA,)) == PRESUMPTIVE
 
@@ -62,12 +66,41 @@ def test_a_screen_for_drug_and_metabolite_is_refuted_by_both() -> None:
     assert found(FENTANYLS_SCREEN, FENTANYLS) == REFUTED
 
 
+@pytest.mark.parametrize(
+    ("screen", "looked_for"),
+    [
+        (FENTANYL_SCREEN, (FENTANYL, NORFENTANYL)),
+        (NORFENTANYL_SCREEN, (FENTANYL, NORFENTANYL)),
+        (OXYCODONE_SCREEN, (OXYCODONE, OXYMORPHONE)),
+        (BUPRENORPHINE_SCREEN, (BUPRENORPHINE, NORBUPRENORPHINE)),
+        (MORPHINE_SCREEN, (CODEINE, MORPHINE)),
+        (METHAMPHETAMINE_SCREEN, (AMPHETAMINE, METHAMPHETAMINE)),
+        (COCAINE_SCREEN, (BENZOYLECGONINE,)),
+    ],
+)
+def test_a_screen_is_refuted_only_once_all_that_it_may_have_found_was_looked_for(
+    screen: str, looked_for: tuple[str, ...]
+) -> None:
+    assert found(screen, *looked_for) == REFUTED
+    for missing in looked_for:
+        assert found(screen, *(each for each in looked_for if each != missing)) == PRESUMPTIVE
+
+
+@pytest.mark.parametrize("screen", [FENTANYL_SCREEN, FENTANYLS_SCREEN])
+def test_an_analogue_upholds_a_fentanyl_screen_though_fentanyl_itself_is_absent(screen: str) -> None:
+    assert found(screen, FENTANYL, NORFENTANYL, present=(ANALOGUE,)) == PRESUMPTIVE
+
+
+def test_cocaine_that_is_absent_refutes_no_screen_of_its_metabolite() -> None:
+    assert found(COCAINE_SCREEN, COCAINE) == PRESUMPTIVE
+
+
 def test_a_confirmation_of_one_class_says_nothing_of_a_drug_that_it_may_not_hold() -> None:
     assert found("19568-5", "16369-1") == PRESUMPTIVE
 
 
 def test_a_specimen_that_is_not_valid_refutes_nothing() -> None:
-    assert found(FENTANYL_SCREEN, FENTANYL, condition="dilute") == PRESUMPTIVE
+    assert found(FENTANYL_SCREEN, FENTANYL, NORFENTANYL, condition="dilute") == PRESUMPTIVE
 
 
 def ethyl_glucuronide(number: str, unit: str = "ng/mL") -> ReportResult:

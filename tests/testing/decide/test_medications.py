@@ -118,10 +118,11 @@ def test_a_diluted_specimen_cannot_show_that_a_medication_is_absent() -> None:
     assert story.escalations == {"recollection-needed": 1}
 
 
-SERTRALINE, BUPROPION, WARFARIN, UNKNOWN, UNCODED = "36437", "42347", "11289", "999999999", ""
+BUPROPION, WARFARIN, UNKNOWN, ANOTHER_UNKNOWN, UNCODED = "42347", "11289", "999999999", "999999998", ""
+LISINOPRIL_20_MG, HYDROCHLOROTHIAZIDE_WITH_LISINOPRIL = "314077", "197885"
 
 
-@pytest.mark.parametrize("taken", [SERTRALINE, UNKNOWN, UNCODED])
+@pytest.mark.parametrize("taken", [UNKNOWN, UNCODED])
 def test_a_medication_that_no_table_knows_lowers_no_tier_and_asks_for_a_review_beside(taken: str) -> None:
     story = Story(medications(day(-1), taken), admitted(), BASELINE)
     emitted = story.then(report("weekly", 7, FENTANYL="positive"))
@@ -140,8 +141,17 @@ def test_a_confirmed_positive_stays_confirmed_and_combined_beside_an_unknown_med
     }
 
 
-def test_an_ordinary_medicine_asks_for_nothing() -> None:
-    story = Story(medications(day(-1), WARFARIN), admitted(), BASELINE)
+@pytest.mark.parametrize("taken", [WARFARIN, LISINOPRIL_20_MG, HYDROCHLOROTHIAZIDE_WITH_LISINOPRIL])
+def test_an_ordinary_medicine_and_a_product_of_ordinary_ones_ask_for_nothing(taken: str) -> None:
+    story = Story(medications(day(-1), taken), admitted(), BASELINE)
+    story.then(report("weekly", 7, FENTANYL="positive"))
+    assert story.escalations == {"unexpected-positive-opioid": 3}
+
+
+def test_what_was_unknown_when_it_was_listed_is_judged_by_what_is_known_now() -> None:
+    story = Story(medications(day(-1), UNKNOWN), admitted(), BASELINE)
+    listed = tuple(replace(each, ingredient=LISINOPRIL_20_MG) for each in story.state.to_review)
+    story.state = replace(story.state, to_review=listed)
     story.then(report("weekly", 7, FENTANYL="positive"))
     assert story.escalations == {"unexpected-positive-opioid": 3}
 
@@ -167,7 +177,7 @@ def test_what_an_immunoassay_may_take_for_it_changes_no_outcome_and_asks_for_a_d
     story = Story(medications(day(-1), BUPROPION), admitted(), BASELINE)
     (resulted,) = only(story.then(weekly), DrugTestResulted)
     assert [(each.outcome, each.to_confirm) for each in resulted.results] == [(outcome, to_confirm)]
-    assert story.escalations == {outcome: 2, "medical-review": 1}
+    assert story.escalations == {outcome: 2, **({"medical-review": 1} if to_confirm else {})}
     advised = "confirmation-advised" in str(resulted.write("patient"))
     assert advised == to_confirm
 
@@ -208,7 +218,7 @@ def test_one_review_for_each_ingredient_not_for_each_result() -> None:
     story.then(ResolveEscalation(escalation_id=review.escalation.id, reason="reviewed"), at=day(9))
     story.then(report("next", 14, FENTANYL="positive", COCAINE="positive"))
     assert "medical-review" not in story.escalations
-    story.then(medications(day(20), UNKNOWN, SERTRALINE))
+    story.then(medications(day(20), UNKNOWN, ANOTHER_UNKNOWN))
     story.then(report("later", 28, COCAINE="positive"))
     assert story.escalations["medical-review"] == 1
 

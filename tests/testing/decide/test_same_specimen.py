@@ -58,8 +58,8 @@ def test_two_minutes_are_two_specimens() -> None:
 
 def test_a_negative_confirmation_without_the_specimens_number_refutes_the_screen_of_its_minute() -> None:
     story = in_treatment()
-    story.then(found_at("08:30", report("screen", 7, FENTANYL="positive")))
-    emitted = story.then(found_at("08:30", report("other", 7, issued=9, FENTANYL_CONFIRMED="negative")))
+    story.then(found_at("08:30", report("screen", 7, COCAINE="positive")))
+    emitted = story.then(found_at("08:30", report("other", 7, issued=9, COCAINE_CONFIRMED="negative")))
     assert outcomes(emitted) == ["not-confirmed", "expected-negative"]
     assert story.escalations == {}
 

@@ -119,8 +119,10 @@ OTHERS = (
 )
 RXNORM = {
     **{ingredient.name: code for code, ingredient in tables.INGREDIENTS.items()},
+    "naloxone": "7242",
     "naltrexone": "7243",
     "bupropion": "42347",
+    "sertraline": "36437",
     "selegiline": "9639",
     "cannabidiol": "2058900",
 }
@@ -166,6 +168,9 @@ PRODUCTS = {
     "197465": "clorazepate",
     "197446": "carisoprodol",
     "197634": "dronabinol",
+    "993541": "bupropion",
+    "1148478": "tramadol",
+    "859193": "selegiline",
 }
 """As a prescription names them: capsules and tablets of one strength."""
 
@@ -177,7 +182,13 @@ def test_a_prescription_names_a_product_and_not_its_ingredient(product: str) -> 
 
 @pytest.mark.parametrize(
     ("taken", "analyte", "tier"),
-    [("selegiline", "methamphetamine", 2), ("cannabidiol", "thc-cooh", 2), ("naltrexone", "noroxymorphone", 3)],
+    [
+        ("selegiline", "methamphetamine", 2),
+        ("cannabidiol", "thc-cooh", 2),
+        ("naltrexone", "noroxymorphone", 3),
+        ("naloxone", "noroxymorphone", 3),
+        ("codeine", "hydromorphone", 3),
+    ],
 )
 def test_what_a_medication_may_itself_leave_is_never_confirmed_and_lowers_no_tier(
     taken: str, analyte: str, tier: int
@@ -191,6 +202,30 @@ def test_what_a_medication_may_itself_leave_is_never_confirmed_and_lowers_no_tie
     assert "repeated-unexpected-positive" not in story.escalations
     (alone,) = only(in_treatment_with().then(found), DrugTestEvent)[-1].results
     assert (alone.outcome, alone.to_confirm) == (CONFIRMED, False)
+
+
+@pytest.mark.parametrize(
+    ("taken", "found", "method", "asks"),
+    [
+        ("bupropion", "amphetamines", "screen", True),
+        ("bupropion", "amphetamine", "confirmation", False),
+        ("bupropion", "fentanyl", "screen", False),
+        ("sertraline", "benzodiazepines", "screen", True),
+        ("sertraline", "benzoylecgonine", "screen", False),
+        ("tramadol", "phencyclidine", "screen", True),
+        ("tramadol", "oxycodone", "screen", False),
+        ("oxycodone", "opiates", "screen", True),
+        ("oxycodone", "morphine", "confirmation", False),
+        ("selegiline", "fentanyl", "screen", False),
+        ("naltrexone", "noroxymorphone", "confirmation", True),
+    ],
+)
+def test_a_medication_is_reviewed_beside_what_it_may_have_been_found_as_and_beside_nothing_else(
+    taken: str, found: str, method: Method, asks: bool
+) -> None:
+    story = in_treatment_with(taken)
+    story.then(laboratory_found("weekly", 7, method, found))
+    assert ("medical-review" in story.escalations) is asks
 
 
 def test_an_opioid_beside_what_slows_breathing_asks_the_same_day_though_one_is_prescribed() -> None:
@@ -223,6 +258,18 @@ def test_an_opioid_beside_what_slows_breathing_asks_the_same_day_though_one_is_p
         ("morphine", "codeine", 2, CONFIRMED),
         ("methamphetamine", "mdma", 2, CONFIRMED),
         ("benzoylecgonine", "benzoylecgonine", 10, CONFIRMED),
+        ("etg", "ets", 3, NO_NEW_USE),
+        ("etg", "ethanol", 3, CONFIRMED),
+        ("cocaine", "benzoylecgonine", 3, NO_NEW_USE),
+        ("benzoylecgonine", "cocaine", 3, CONFIRMED),
+        ("mdma", "mda", 2, NO_NEW_USE),
+        ("mda", "mdma", 2, CONFIRMED),
+        ("methadone", "eddp", 5, NO_NEW_USE),
+        ("methadone", "methadone", 8, CONFIRMED),
+        ("buprenorphine", "norbuprenorphine", 6, NO_NEW_USE),
+        ("buprenorphine", "buprenorphine", 9, CONFIRMED),
+        ("methadone", "buprenorphine", 2, CONFIRMED),
+        ("ketamine", "ketamine", 2, CONFIRMED),
     ],
 )
 def test_only_what_may_still_leave_from_the_baseline_shows_no_new_use(
