@@ -244,10 +244,9 @@ async def run(configured: Configuration, keys: Keys) -> None:
         journal = Journal(process.database_url, settings)
         inbox = Inbox(service, routes, pool, journal, clock, listening, settings, wake_up.ring)
         submissions = Submissions(inbox, assembly.edge, keys)
-        verifier = _token_verifier(configured, settings)
         consumer = Consumer(inbox, configured.kafka, process.replica)
         reads = ReadRecords(pool, process.database_url, clock)
-        running = Running(process, inbox, submissions, verifier, keys, clock, reads)
+        running = Running(process, inbox, submissions, _token_verifier(configured, settings), keys, clock, reads)
         if assembly.prepare is not None:
             await assembly.prepare(running)
         ready = Readiness(inbox, consumer).checks
@@ -267,6 +266,7 @@ async def run(configured: Configuration, keys: Keys) -> None:
                 replica.watch(),
                 submissions.run(),
                 reads.run(),
+                wake_up.watch(pool, lambda: replica.is_alone),
                 *_lanes(configured, inbox, wake_up, Links(process.link_base, keys)),
                 *assembly.tasks(running),
             ):
@@ -314,7 +314,7 @@ async def _named(process: Process, service: str) -> ReplicaName:
 
 
 def _lanes(configured: Configuration, inbox: Inbox, wake_up: WakeUp, links: Links) -> list[Coroutine[Any, Any, None]]:
-    """A lane for each row of the routing table, and the look that wakes them."""
+    """A lane for each row of the routing table."""
     service, routes, process = configured.assembly.service, configured.routes, configured.process
     parking = Parking(service.name, routes, inbox.clock, wake_up)
     lanes = [
@@ -327,7 +327,7 @@ def _lanes(configured: Configuration, inbox: Inbox, wake_up: WakeUp, links: Link
     ]
     no_longer = [] if configured.pagers else [forget_pages(inbox.pool)]
     unlisted = end_what_waits(service, routes, inbox.pool, inbox.clock, wake_up, process.database_url)
-    return [wake_up.watch(inbox.pool), *no_longer, unlisted, *lanes]
+    return [*no_longer, unlisted, *lanes]
 
 
 async def _housekeeping(configured: Configuration, service: Service) -> None:

@@ -12,6 +12,9 @@ TAKE_SECONDS_MOST = 30.0
 AGAIN_SECONDS = 0.5
 LOOK_SECONDS = 5.0
 _LOCK_SPACE = 74
+# Of this database alone: a server has one for each service.
+_NAMES = """SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::int8::oid AND objsubid = 2
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 
 
 class ReplicaName:
@@ -23,6 +26,12 @@ class ReplicaName:
         self._name = name
         self._seconds_most = seconds_most
         self._connection: Connection | None = None
+        self._others = True
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other process of this service was there at the last look; nobody knows before the first."""
+        return not self._others
 
     async def take(self) -> None:
         """Wait for the name. Raises ConfigurationError where another process has it."""
@@ -54,12 +63,13 @@ class ReplicaName:
             await self.take()
             return
         try:
-            await self._connection.fetchval("SELECT 1")
+            self._others = await self._connection.fetchval(_NAMES, _LOCK_SPACE) > 1
         except Exception:
             self.release()
             raise
 
     def release(self) -> None:
+        self._others = True
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None

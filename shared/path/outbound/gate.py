@@ -90,6 +90,7 @@ class GatedLane:
         self.lane = destination.lane
         self._accounts = Accounts(service, self._partner, self.lane, routes, pool, clock, wake_up)
         self._fed = wake_up.listen(self.lane)
+        self._wake_up = wake_up
 
     async def run(self, dsn: str) -> None:
         await run_lane(dsn, self.lane, self._sender.opened, self._turn)
@@ -122,6 +123,7 @@ class GatedLane:
             case None:
                 # Trouble, not Withheld: nobody may be told no because we don't know.
                 await self._later(disclosure, LEDGER_WAIT_SECONDS)
+                self._wake_up.ring_after(self.lane, LEDGER_WAIT_SECONDS)
                 span.ended(outcome="Waits")
             case Withheld() as withheld:
                 await self._withhold(disclosure, withheld, asked.ledger)

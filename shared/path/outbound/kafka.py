@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from math import inf
 from typing import Any
 from uuid import uuid4
 
@@ -77,7 +78,7 @@ class TopicLane:
         await self._heartbeat(connection)
         if await self.release(connection, sender):
             self._pause = POLL_SECONDS_FIRST
-        await wait_for_work(self._fed, self._pause)
+        await wait_for_work(self._fed, min(self._pause, self._until_heartbeat()))
         self._pause = min(self._pause * 2, IDLE_SECONDS_MOST)
 
     async def release(self, connection: Connection, sender: AIOKafkaProducer) -> int:
@@ -147,12 +148,17 @@ class TopicLane:
             return False
         return True
 
+    def _until_heartbeat(self) -> float:
+        """Seconds; for ever where this topic has none."""
+        if self.topic != INTAKE_EVENTS:
+            return inf
+        return self._beat_at + HEARTBEAT_SECONDS - ticks() if self._beat_at else 0.0
+
     async def _heartbeat(self, connection: Connection) -> None:
         """The ledger's heartbeat: by the holder of intake's lane, behind every consent stored before it."""
-        now = ticks()
-        if self.topic != INTAKE_EVENTS or (self._beat_at and now - self._beat_at < HEARTBEAT_SECONDS):
+        if self._until_heartbeat() > 0:
             return
-        self._beat_at = now
+        self._beat_at = ticks()
         written = [wire.write(ConsentsCurrent(), _heartbeat_envelope(self.service)) for _ in range(PARTITIONS)]
         headers, bodies = [json.dumps(each.headers) for each in written], [each.body.decode() for each in written]
         await connection.execute(_HEARTBEAT, self.lane, list(range(PARTITIONS)), headers, bodies)

@@ -20,7 +20,9 @@ PAUSE_SECONDS_FIRST = 0.5
 PAUSE_SECONDS_MOST = 60.0
 ASK_AGAIN_SECONDS = 0.5
 LOOK_SECONDS = 0.200
-IDLE_SECONDS_MOST = 1.0
+LOOK_SECONDS_ALONE = 1.0
+"""Where no other process of the service could have stored anything, only what waits for its time is to be found."""
+IDLE_SECONDS_MOST = 10.0
 """A lane that nobody wakes looks by itself, should the look for all of them be in trouble."""
 _LOCK_SPACE = 73
 # A parked row, and what waits behind one, waits for a person, who was told; a page that nobody was told of yet, for its
@@ -48,12 +50,18 @@ class WakeUp:
             if lane in self._events:
                 self._events[lane].set()
 
-    async def watch(self, pool: Executor) -> None:
-        """One look for all lanes at what another replica stored, and at what waits for its time."""
-        await db.every(LOOK_SECONDS, lambda: self._look(pool), name="lanes")
+    def ring_after(self, lane: str, seconds: float) -> None:
+        """A row of this lane waits for so long: what is sent then need not wait for the next look."""
+        asyncio.get_running_loop().call_later(seconds, self.ring, (lane,))
 
-    async def _look(self, pool: Executor) -> None:
-        self.ring(row["lane"] for row in await pool.fetch(_NOT_EMPTY, list(self._events)))
+    async def watch(self, pool: Executor, is_alone: Callable[[], bool] = lambda: False) -> None:
+        """One look for all lanes at what another replica stored, and at what waits for its time."""
+
+        async def look() -> None:
+            self.ring(row["lane"] for row in await pool.fetch(_NOT_EMPTY, list(self._events)))
+            await asyncio.sleep(LOOK_SECONDS_ALONE if is_alone() else LOOK_SECONDS)
+
+        await db.every(0.0, look, name="lanes")
 
 
 async def wait_for_work(fed: asyncio.Event, seconds: float) -> None:

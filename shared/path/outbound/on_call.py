@@ -176,7 +176,9 @@ class OnCallLane:
             case "not-needed":
                 await self._end(due, "not-needed")
             case at if at > now:
-                await pages.later(self._pool, self.lane, due.row_id, self._wait(at - now))
+                wait = self._wait(at - now)
+                await pages.later(self._pool, self.lane, due.row_id, wait)
+                self._parking.wake_up.ring_after(self.lane, wait.total_seconds())
             case _:
                 await self._ring(due, client)
 
@@ -249,6 +251,7 @@ class OnCallLane:
         pause = timedelta(seconds=pause_seconds(failures, due.pager.limits))
         async with self._pool.acquire() as connection:
             await pages.failed(connection, due.id, self.lane, due.row_id, pause)
+            self._parking.wake_up.ring_after(self.lane, pause.total_seconds())
             if self._role == "on-call" and failures == due.pager.limits.deputy_after_tries:
                 await pages.look_again(connection, DEPUTY_LANE, due.patient)
                 self._parking.wake_up.ring([DEPUTY_LANE])

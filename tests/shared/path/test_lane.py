@@ -1,6 +1,7 @@
 """Lanes: in order, once acknowledged gone, one holder each; the ledger's heartbeat behind every consent."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -155,6 +156,17 @@ async def test_the_holder_of_the_intake_lane_says_that_the_consents_are_current(
     assert {each.key for each in records} == {None}
 
 
+async def test_the_ledgers_heartbeat_comes_in_time_though_nothing_wakes_the_lane(
+    database: str, kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.path.outbound.kafka.POLL_SECONDS_FIRST", 600.0)
+    monkeypatch.setattr("shared.path.outbound.kafka.IDLE_SECONDS_MOST", 600.0)
+    monkeypatch.setattr("shared.path.outbound.kafka.HEARTBEAT_SECONDS", 0.3)
+    async with reading(kafka, INTAKE_EVENTS) as consumer, released(database, kafka, INTAKE_EVENTS):
+        records = await take(consumer, 2 * PARTITIONS)
+    assert Counter(each.partition for each in records) == dict.fromkeys(range(PARTITIONS), 2)
+
+
 async def test_a_lane_survives_a_database_that_goes_away(here: ServiceOnPostgres, database: str, kafka: str) -> None:
     async with reading(kafka, ATTENDANCE_EVENTS) as consumer, released(database, kafka, ATTENDANCE_EVENTS):
         connection = await db.connect(database)
@@ -210,3 +222,23 @@ async def test_what_another_replica_stored_wakes_its_lane_and_no_other(here: Ser
     await asyncio.wait_for(fed.wait(), 20)
     assert not other.is_set()
     watching.cancel()
+
+
+async def test_a_process_that_is_alone_still_looks_at_what_waits_for_its_time(here: ServiceOnPostgres) -> None:
+    wake_up = WakeUp()
+    fed = wake_up.listen("partner:riverbend")
+    await here.pool.execute("INSERT INTO outbox (lane, headers, body) VALUES ('partner:riverbend', '{}', '{}')")
+    watching = asyncio.create_task(wake_up.watch(here.pool, lambda: True))
+    for _ in range(2):
+        await asyncio.wait_for(fed.wait(), 20)
+        fed.clear()
+    watching.cancel()
+
+
+async def test_a_lane_that_waits_for_a_time_is_woken_at_it_without_a_look() -> None:
+    wake_up = WakeUp()
+    fed, other = wake_up.listen("partner:riverbend"), wake_up.listen("partner:on-call")
+    wake_up.ring_after("partner:riverbend", 0.05)
+    assert not fed.is_set()
+    await asyncio.wait_for(fed.wait(), 20)
+    assert not other.is_set()

@@ -24,6 +24,25 @@ async def test_two_names_and_two_services_do_not_meet(database: str) -> None:
         each.release()
 
 
+async def test_a_process_knows_at_its_next_look_whether_it_is_alone(database: str) -> None:
+    first, second = (ReplicaName(database, "intake", each) for each in "01")
+    await first.take()
+    assert not first.is_alone, "nobody has looked yet"
+    await first._look()
+    assert first.is_alone
+
+    await second.take()
+    for each in (first, second):
+        await each._look()
+        assert not each.is_alone
+
+    first.release()
+    assert not first.is_alone, "without its name it knows nothing"
+    await second._look()
+    assert second.is_alone
+    second.release()
+
+
 async def test_a_name_lost_with_its_connection_is_taken_again(database: str) -> None:
     first, second = (ReplicaName(database, "intake", "0", seconds_most=0.6) for _ in range(2))
     await first.take()
