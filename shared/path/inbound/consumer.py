@@ -294,10 +294,13 @@ class Consumer:
     async def _store_offsets(self) -> None:
         """Never into a database that was set back: it would seem to have what it lacks. Raises DatabaseSetBack."""
         now, processed = dict(self._offsets), self._processed_since
-        async with self._inbox.pool.acquire() as connection, connection.transaction():
-            await offsets.require_stored(connection, self._offsets_stored, processed)
-            if changed := {each: offset for each, offset in now.items() if self._offsets_stored.get(each) != offset}:
+        changed = {each: offset for each, offset in now.items() if self._offsets_stored.get(each) != offset}
+        if changed:
+            async with self._inbox.pool.acquire() as connection, connection.transaction():
+                await offsets.require_stored(connection, self._offsets_stored, processed)
                 await offsets.store(connection, changed)
+        else:
+            await offsets.require_stored(self._inbox.pool, self._offsets_stored, processed)
         self._offsets_stored = now
         if self._processed_since is processed:
             self._processed_since = frozenset()
