@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -33,7 +33,10 @@ from shared.platform.clock import ticks
 from shared.platform.kafka import Cluster
 
 POLL_MOST = 400
-POLL_WAIT_MS = 500
+WAIT_MS, WAIT_MS_QUIET = 500, 2_000
+"""How long a poll waits for a record, and the broker with its answer; the second where the last poll brought none. Only
+then: while some of a poll are not taken yet, the client asks for the other partitions alone, and a record of the first
+would wait for that answer. And what else is asked on this connection waits for it too."""
 REST_SECONDS_STEP, REST_SECONDS_MOST = 0.020, 0.100
 """Rest after a poll that brought few, the longer the more of them came in a row: each poll costs more than a record of
 it, and what comes meanwhile shares one."""
@@ -81,6 +84,7 @@ class Consumer:
         self._offsets_committed: dict[int, int] = {}
         self._committed_at = self._took_at = 0.0
         self._in_a_row = 0
+        self._wait_ms = WAIT_MS
         self._processed_since: frozenset[UUID] = frozenset()
         self._subscriber: Any = None
         self._group = f"iop.{inbox.service.name}"
@@ -126,6 +130,7 @@ class Consumer:
             group_instance_id=f"{self._group}.{self._replica}",
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=262_144,
+            fetch_max_wait_ms=WAIT_MS,
             max_poll_interval_ms=POLL_INTERVAL_MS_MOST,
             session_timeout_ms=self._times.session_ms,
             heartbeat_interval_ms=self._times.heartbeat_ms,
@@ -163,10 +168,14 @@ class Consumer:
 
     async def poll(self, client: Any) -> tuple[ConsumerRecord, ...]:
         """What comes next. Kafka is told how far all is stored once nothing waits; while records come, now and then."""
-        if ticks() - self._committed_at < COMMIT_SECONDS and (waiting := await poll(client, 0)):
-            return waiting
-        await self._commit(client)
-        return await poll(client, POLL_WAIT_MS)
+        found = await poll(client, 0) if ticks() - self._committed_at < COMMIT_SECONDS else ()
+        if not found:
+            await self._commit(client)
+            found = await poll(client, self._wait_ms)
+        # Nothing was awaited since these were taken: the client's next question is asked with this.
+        self._wait_ms = WAIT_MS if found else WAIT_MS_QUIET
+        let_broker_wait(client, self._wait_ms)
+        return found
 
     async def take(self, records: Sequence[ConsumerRecord]) -> None:
         """One poll's records, again and again until they are stored: trouble is not the records' fault. Where one of
@@ -321,6 +330,11 @@ async def poll(client: Any, wait_ms: int) -> tuple[ConsumerRecord, ...]:
     """FastStream's own sleeps after a poll that came back empty, as long as it has waited: so does a record."""
     found = await client.getmany(timeout_ms=wait_ms, max_records=POLL_MOST)
     return tuple(chain(*found.values()))
+
+
+def let_broker_wait(client: AIOKafkaConsumer, wait_ms: int) -> None:
+    """From its next question on. The client has an option for it, but only for its whole life."""
+    client._fetcher._fetch_max_wait_ms = wait_ms
 
 
 async def _decode(message: Any) -> Any:

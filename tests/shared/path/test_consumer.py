@@ -1,8 +1,9 @@
 """Records that a sender garbled: none of them ends the consumer, and none is committed past in silence."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -10,11 +11,12 @@ import asyncpg
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError
+from aiokafka.protocol.fetch import FetchRequest
 from structlog.testing import capture_logs
 
-from shared.events.catalogue import PARTITIONS
+from shared.events.catalogue import INTAKE_EVENTS, PARTITIONS
 from shared.events.intake import Digest, PatientIdentified
-from shared.path.inbound.consumer import Consumer, poll, rest_seconds
+from shared.path.inbound.consumer import WAIT_MS, WAIT_MS_QUIET, Consumer, let_broker_wait, poll, rest_seconds
 from shared.path.inbound.positions import OffsetGapListener, Position, position
 from shared.path.transaction import consent_ledger, offsets
 from shared.platform import log
@@ -89,8 +91,16 @@ class Polling:
         self._polls = list(polls)
         self.failing = False
         self.committed: list[dict[int, int]] = []
+        self.waited_ms: list[int] = []
+        self._fetcher = SimpleNamespace(_fetch_max_wait_ms=WAIT_MS)
+
+    @property
+    def broker_waits_ms(self) -> int:
+        waits_ms: int = self._fetcher._fetch_max_wait_ms
+        return waits_ms
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[int, list[Any]]:
+        self.waited_ms.append(timeout_ms)
         return self._polls.pop(0)
 
     def assignment(self) -> set[TopicPartition]:
@@ -140,6 +150,50 @@ async def test_a_commit_that_fails_loses_no_record_and_is_tried_again(here: Serv
     client.failing = False
     assert await consumer.poll(client) == ()
     assert client.committed == [{0: 2}]
+
+
+async def test_only_a_consumer_that_was_brought_nothing_lets_the_broker_take_its_time(here: ServiceOnPostgres) -> None:
+    consumer, record = Consumer(here.inbox, NOWHERE, "0"), raw({}, "", b"{}")
+    client = Polling({}, {}, {0: [record]}, {}, {}, {0: [record]})
+    seen = []
+    for _ in range(4):
+        consumer._committed_at = 0.0
+        found = await consumer.poll(client)
+        seen.append((len(found), client.waited_ms[-1], client.broker_waits_ms))
+    assert seen == [
+        (0, WAIT_MS, WAIT_MS_QUIET),
+        (0, WAIT_MS_QUIET, WAIT_MS_QUIET),
+        (1, WAIT_MS_QUIET, WAIT_MS),
+        (0, WAIT_MS, WAIT_MS_QUIET),
+    ]
+    client._polls.pop(0)
+    consumer._committed_at = ticks()
+    assert await consumer.poll(client) == (record,), "that lay there already"
+    assert client.broker_waits_ms == WAIT_MS
+
+
+async def test_a_client_asks_its_next_question_with_the_wait_that_was_set(kafka: str) -> None:
+    asked: list[int] = []
+    async with Cluster(kafka).consumer(fetch_max_wait_ms=20) as client:
+        send = client._client.send
+
+        async def sent(node: int, request: Any, **more: Any) -> Any:
+            asked.extend([request._max_wait_ms] if isinstance(request, FetchRequest) else [])
+            return await send(node, request, **more)
+
+        client._client.send = sent
+        client.assign([TopicPartition(INTAKE_EVENTS, 0)])
+        await client.seek_to_end()
+        await until(lambda: 20 in asked)
+        let_broker_wait(client, 21)
+        await until(lambda: 21 in asked)
+    assert set(asked) == {20, 21}
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not happened():  # noqa: ASYNC110 - a client tells nobody what it asks
+            await asyncio.sleep(0.01)
 
 
 async def test_a_record_that_comes_alone_makes_nobody_wait_and_those_that_follow_share_a_poll(
