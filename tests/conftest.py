@@ -1,4 +1,4 @@
-"""Real servers for every test that needs one: started once, a fresh database a test; and the marks that say who does.
+"""Real servers for every test that needs one: started once, an empty database a test; and the marks that say who does.
 
 `KAFKA_BOOTSTRAP_SERVERS` and `DATABASE_URL` point to one's own. In CI Kafka is required; elsewhere a test that can't
 have it says so loudly.
@@ -9,7 +9,7 @@ import gc
 import os
 import shutil
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,6 +19,7 @@ import pytest
 from deploy import embedded_kafka, embedded_postgres, topics
 from deploy.failure import CannotContinueError
 from shared.platform import db
+from tests.databases import Databases
 
 pytest_plugins = ("tests.laws", "tests.service", "tests.traced")
 MEMORY = Path("/dev/shm")
@@ -117,37 +118,32 @@ async def maintenance(postgres: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture(scope="session")
-async def template(postgres: str, maintenance: asyncpg.Connection) -> AsyncIterator[str]:
-    """The name of a database with the hub's schema: migrated once, copied for each test."""
-    async with _database(maintenance) as name:
-        await db.migrate(_dsn(postgres, name))
-        yield name
+async def empty_databases(postgres: str, maintenance: asyncpg.Connection) -> AsyncIterator[Databases]:
+    """Copies of a database with the hub's schema, which is migrated once."""
+    name = f"test_{uuid4().hex}"
+    await maintenance.execute(f'CREATE DATABASE "{name}"')
+    await db.migrate(_dsn(postgres, name))
+    opened = Databases(maintenance, name, _dsn(postgres, "{}"))
+    yield opened
+    await opened.drop()
+    await maintenance.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
-async def database(postgres: str, maintenance: asyncpg.Connection, template: str) -> AsyncIterator[str]:
-    """The address of a fresh database with the hub's schema."""
-    async with _database(maintenance, template) as name:
-        yield _dsn(postgres, name)
+async def database(empty_databases: Databases) -> AsyncIterator[str]:
+    """The address of a database with the hub's schema, in which nothing is."""
+    async with empty_databases.one() as address:
+        yield address
 
 
 _SERVICES = ("intake", "attendance", "aftercare")
 
 
 @pytest.fixture
-async def databases(postgres: str, maintenance: asyncpg.Connection, template: str) -> AsyncIterator[dict[str, str]]:
-    """A fresh database for each of these services, as a hub has them."""
+async def databases(empty_databases: Databases) -> AsyncIterator[dict[str, str]]:
+    """One for each of these services, as a hub has them."""
     async with AsyncExitStack() as stack:
-        names = [await stack.enter_async_context(_database(maintenance, template)) for _ in _SERVICES]
-        yield {service: _dsn(postgres, name) for service, name in zip(_SERVICES, names, strict=True)}
-
-
-@asynccontextmanager
-async def _database(maintenance: asyncpg.Connection, template: str = "template1") -> AsyncIterator[str]:
-    name = f"test_{uuid4().hex}"
-    await maintenance.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
-    yield name
-    await maintenance.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        yield {service: await stack.enter_async_context(empty_databases.one()) for service in _SERVICES}
 
 
 def _dsn(server: str, name: str) -> str:

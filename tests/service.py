@@ -289,7 +289,7 @@ def _process(deploy: Path, keys: Path) -> Process:
 
 @pytest.fixture
 async def start_service(database: str, tmp_path: Path, keys_folder: Path) -> AsyncIterator[StartService]:
-    """Compose a service as its app does, on a fresh database; it ends with the test."""
+    """Compose a service as its app does, on an empty database; it ends with the test."""
     process = process_on(database, keys_folder, tmp_path / "clock")
     async with AsyncExitStack() as started:
 
