@@ -1,7 +1,7 @@
 """PostgreSQL on loopback from the wheel's binaries: one server, one database per service, data in a folder of the hub.
 
     running = start(Path(".iop"))
-    running.dsn("intake")      # "postgresql://iop:<generated>@127.0.0.1:5432/intake"
+    running.dsn("intake")      # "postgresql://iop:<generated>@127.0.0.1:5432/intake?sslmode=disable"
     running.stop()
 
 The wheel's own server management shares servers between processes by counting users in a file; here one owner starts
@@ -82,8 +82,9 @@ def start(data: Path, port: int = 0) -> RunningPostgres:
 
 
 def dsn(port: int, password: str, database: str) -> str:
-    """The address of a database of the embedded server."""
-    return f"postgresql://{OWNER}:{password}@{LOOPBACK}:{port}/{database}"
+    """The address of a database of the embedded server, which has no TLS: to ask for it first would double what a
+    connection costs."""
+    return f"postgresql://{OWNER}:{password}@{LOOPBACK}:{port}/{database}?sslmode=disable"
 
 
 def prepare(data: Path, port: int) -> tuple[processes.HubPart, str]:
