@@ -120,9 +120,16 @@ def test_what_was_never_given_is_not_on_the_list(keys: Keys, change: Json) -> No
     assert not taken.taken
 
 
-def test_a_stopped_medication_ends_today(keys: Keys) -> None:
-    (taken,) = medications(keys, order(status="stopped"))
-    assert (taken.taken, taken.end_on) == (True, date(2026, 1, 5))
+@pytest.mark.parametrize("status", ["stopped", "completed", "on-hold"])
+@pytest.mark.parametrize(
+    ("ends", "end_on"), [(None, date(2026, 1, 5)), ("2026-06-01", date(2026, 1, 5)), ("2026-01-03", date(2026, 1, 3))]
+)
+def test_what_is_not_taken_any_more_ended_today_or_when_it_is_stated_before(
+    keys: Keys, status: str, ends: str | None, end_on: date
+) -> None:
+    period = {"dispenseRequest": {"validityPeriod": {"start": "2026-01-01", "end": ends}}} if ends else {}
+    (taken,) = medications(keys, order(status=status, **period))
+    assert (taken.taken, taken.end_on) == (True, end_on)
 
 
 def test_a_medication_without_a_code_counts_all_the_same(keys: Keys) -> None:

@@ -12,7 +12,8 @@ from shared.edge.json import Json
 from shared.events import codes
 
 _NEVER_TAKEN = frozenset({"entered-in-error", "not-taken", "cancelled", "draft", "intended"})
-_OVER = frozenset({"completed", "stopped"})
+_OVER = frozenset({"completed", "stopped", "on-hold"})
+"""Not taken from today on, whatever period was meant when it was written."""
 _ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 
 
@@ -22,8 +23,9 @@ def prescribed(entry: BundleEntry, entries: Sequence[BundleEntry], context: Cont
     start, end = _bounds(resource)
     start_on = first_day(start, f"{entry.place}.effective", time) if start else None
     end_on = last_day(end, f"{entry.place}.effective", time) if end else None
-    if end_on is None and resource["status"] in _OVER:
-        end_on = context.now.astimezone(time.zone).date()
+    if resource["status"] in _OVER:
+        today = context.now.astimezone(time.zone).date()
+        end_on = min(end_on or today, today)
     return Prescribed(
         source=str(entry.id),
         rxnorm=_rxnorm(resource, entries),
