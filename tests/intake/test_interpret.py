@@ -132,6 +132,12 @@ def test_what_is_not_taken_any_more_ended_today_or_when_it_is_stated_before(
     assert (taken.taken, taken.end_on) == (True, end_on)
 
 
+def test_rxnorm_is_known_by_its_object_identifier_too(keys: Keys) -> None:
+    coding = {"system": "urn:oid:2.16.840.1.113883.6.88", "code": "1819"}
+    (taken,) = medications(keys, order(medicationCodeableConcept={"coding": [coding]}))
+    assert taken.rxnorm == "1819"
+
+
 def test_a_medication_without_a_code_counts_all_the_same(keys: Keys) -> None:
     text = order(medicationCodeableConcept={"text": "something for sleep"})
     (taken,) = medications(keys, text)

@@ -11,6 +11,8 @@ from shared.edge.fhir.elements import code_in, first_day, last_day, literal, tar
 from shared.edge.json import Json
 from shared.events import codes
 
+_RXNORM = (codes.RXNORM, "urn:oid:2.16.840.1.113883.6.88")
+"""As FHIR names it, and as what was converted from CDA does."""
 _NEVER_TAKEN = frozenset({"entered-in-error", "not-taken", "cancelled", "draft", "intended"})
 _OVER = frozenset({"completed", "stopped", "on-hold"})
 """Not taken from today on, whatever period was meant when it was written."""
@@ -59,15 +61,15 @@ def _rxnorm(resource: Json, entries: Sequence[BundleEntry]) -> str:
     lists; empty where nobody coded it."""
     concept = resource.get("medicationCodeableConcept")
     if concept is not None:
-        return code_in(concept, codes.RXNORM) or ""
+        return code_in(concept, *_RXNORM) or ""
     medication = _medication(resource.get("medicationReference", {}), resource, entries)
-    return code_in(medication.get("code"), codes.RXNORM) or _only_ingredient(medication)
+    return code_in(medication.get("code"), *_RXNORM) or _only_ingredient(medication)
 
 
 def _only_ingredient(medication: Json) -> str:
     """Of several there is no code that stands for all of them: a person is asked."""
     active = [each for each in medication.get("ingredient", ()) if each.get("isActive", True)]
-    return (code_in(active[0].get("itemCodeableConcept"), codes.RXNORM) or "") if len(active) == 1 else ""
+    return (code_in(active[0].get("itemCodeableConcept"), *_RXNORM) or "") if len(active) == 1 else ""
 
 
 def _medication(reference: Json, resource: Json, entries: Sequence[BundleEntry]) -> Json:
