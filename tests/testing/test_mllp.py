@@ -261,3 +261,38 @@ async def test_no_answer_goes_out_before_the_commit() -> None:
         committed.set()
         assert await waiting == b"one"
         writer.close()
+
+
+def written_of(kind: bytes, control: bytes, about: bytes) -> bytes:
+    """A message of this kind and control id, with an MSA about another one."""
+    return b"MSH|^~\\&|LIS|LAB|HUB|DEMO|20250310||" + kind + b"|" + control + b"|P|2.5.1\rMSA|AA|" + about
+
+
+async def answering(frame: Frame, _: str) -> list[bytes]:
+    """As somebody who answers everything."""
+    return [written_of(b"ACK^R01^ACK", b"OURS", b"THEIRS")]
+
+
+async def test_an_acknowledgement_of_our_own_answer_is_not_answered_and_the_line_goes_on() -> None:
+    """Else two sides that answer everything would answer one another for ever."""
+    async with listening(answering) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(framed(b"MSH|^~\\&|one"))
+        assert b"|OURS|" in await answer(reader)
+        writer.write(framed(written_of(b"ACK", b"A1", b"OURS")) + framed(written_of(b"ACK^R01", b"A2", b"OURS")))
+        writer.write(framed(b"MSH|^~\\&|two"))
+        await answer(reader)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.2)
+        writer.close()
+
+
+@pytest.mark.parametrize("content", [written_of(b"ACK", b"A1", b"OTHER"), written_of(b"ORU^R01", b"A1", b"OURS")])
+async def test_an_acknowledgement_of_anything_else_is_answered(content: bytes) -> None:
+    """Whoever waits for an answer would send it again, and its results behind it would never come."""
+    async with listening(answering) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for each in (b"MSH|^~\\&|one", content):
+            writer.write(framed(each))
+            assert b"|OURS|" in await answer(reader)
+        writer.close()

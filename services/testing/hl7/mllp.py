@@ -198,7 +198,7 @@ class Listener:
     async def _converse(self, line: Line) -> None:
         frames, closing = Frames(self._limits), asyncio.create_task(self._closing.wait())
         limits, until = self._limits, ticks() + self._limits.first_seconds_most
-        begun = False
+        begun, given = False, frozenset[bytes]()
         try:
             while not self._closing.is_set():
                 chunk = await _read(line.reader, closing, max(until - ticks(), 0.0))
@@ -206,19 +206,25 @@ class Listener:
                     return
                 complete = frames.feed(chunk)
                 for frame in complete:
-                    await self._answer(frame, line)
+                    given = await self._answer(frame, line, given)
                 if complete or (frames.began and not begun):
                     begun, until = True, ticks() + limits.idle_seconds_most
         finally:
             closing.cancel()
 
-    async def _answer(self, frame: Frame, line: Line) -> None:
+    async def _answer(self, frame: Frame, line: Line, given: frozenset[bytes]) -> frozenset[bytes]:
+        """What was answered last, `given` before this frame, by its control ids."""
         if not line.counts():
             raise LineRefused(WITHDRAWN)
-        for answer in await self._receive(frame, line.laboratory):
+        if _acknowledges(frame.content, given):
+            log.seldom("mllp: an acknowledgement of our own answer is not answered")
+            return given
+        answers = await self._receive(frame, line.laboratory)
+        for answer in answers:
             line.writer.write(START + answer + END + RETURN)
         async with asyncio.timeout(self._limits.idle_seconds_most):
             await line.writer.drain()
+        return frozenset(_field(answer, b"MSH", 9) for answer in answers) - {b""}
 
     async def finish(self) -> None:
         """No further frame is read; the answers in hand still go out."""
@@ -227,6 +233,22 @@ class Listener:
             await asyncio.wait(self._connections, timeout=CLOSE_SECONDS_MOST)
         for connection in tuple(self._connections):
             connection.cancel()
+
+
+def _acknowledges(content: bytes, given: frozenset[bytes]) -> bool:
+    """Whether it is an ACK of one of these answers. Nobody acknowledges that (HL7 2.9.2), or two sides that answer
+    everything would go on for ever; an ACK of anything else is refused like any message that is sent to nobody."""
+    if not given or len(content) > BEGINNING_BYTES:
+        return False
+    return _field(content, b"MSH", 8)[:3] == b"ACK" and _field(content, b"MSA", 2) in given
+
+
+def _field(content: bytes, segment: bytes, number: int) -> bytes:
+    """Of the first segment of this name, by its place between separators; empty where there is none."""
+    separator = content.lstrip()[3:4]
+    lines = content.lstrip().replace(b"\n", b"\r").split(b"\r") if separator else []
+    fields = next((line.split(separator) for line in lines if line.startswith(segment + separator)), [])
+    return fields[number].strip() if number < len(fields) else b""
 
 
 async def closed(writer: asyncio.StreamWriter) -> None:
