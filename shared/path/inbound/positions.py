@@ -112,7 +112,9 @@ class OffsetGapListener(ConsumerRebalanceListener):  # type: ignore[misc]
         await offsets.store(connection, {partition: found.start for partition, found in positions.items()})
         again = {partition: (found.start, found.catch_up) for partition, found in positions.items() if found.catch_up}
         if lost:
-            log.get().error("records were never read", topic=topic, count=len(lost))
+            log.get().error(
+                "records were never read: /health/ready says what opens the consent gate", topic=topic, count=len(lost)
+            )
             await consent_ledger.mark_lost(connection, lost)
         if again:
             records = sum(end - start for start, end in again.values())

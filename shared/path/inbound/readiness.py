@@ -37,16 +37,17 @@ REMEDIES: Mapping[str, str] = {
 """By the name of each check, in the order in which they are named."""
 OF_DATABASE = ("lanes", "ledger", "schema", "clock")
 """What only the database knows."""
+LOST = "Records with consents were never read, a no perhaps among them: nothing is disclosed until a person acts."
 FOR_A_PERSON = frozenset({"consumer", "rights", "schema", "clock"})
 """What waiting does not mend."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that is looked at. `wrong` names what is, `since` when this process saw it first; `unknown`: only the
-    database could say, and it does not answer."""
+    database could say, and it does not answer; `asks`: the service is ready, and a person has to do something."""
 
     name: str
-    status: Literal["ok", "wrong", "unknown"]
+    status: Literal["ok", "wrong", "unknown", "asks"]
     wrong: str = ""
     since: datetime | None = None
     remedy: str = ""
@@ -59,11 +60,13 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class Stored:
-    """What the database said: how old (s) the oldest row of each lane is, and the consent ledger where it counts."""
+    """What the database said: how old (s) the oldest row of each lane is, and the consent ledger where it counts; and
+    whether the gate is shut until a person acts."""
 
     unsent_seconds: Mapping[str, float]
     ledger_seconds: float | None
     agreement: Agreement
+    lost: bool = False
 
 
 class Readiness:
@@ -80,12 +83,27 @@ class Readiness:
         wrong = self._of_process() | of_database(stored, self._limits)
         now = machine_now()
         self._since = {name: self._since.get(name, now) for name in wrong}
-        return [self._check(name, wrong.get(name), stored is None and name in OF_DATABASE) for name in REMEDIES]
+        found = [self._check(name, wrong.get(name), stored is None and name in OF_DATABASE) for name in REMEDIES]
+        return (
+            [self._of_lost(each) if each.name == "ledger" else each for each in found] if self._lost(stored) else found
+        )
 
     def _check(self, name: str, wrong: str | None, unknown: bool) -> Check:
         if wrong is None:
             return Check(name=name, status="unknown" if unknown else "ok")
         return Check(name=name, status="wrong", wrong=wrong, since=self._since[name], remedy=REMEDIES[name])
+
+    def _of_lost(self, ledger: Check) -> Check:
+        """Waiting opens no gate that is shut for records lost: the line that does. Whoever waits for an answer of this
+        service is not made to wait for that."""
+        status: Literal["wrong", "asks"] = "wrong" if ledger.status == "wrong" else "asks"
+        remedy = f"`iop ledger reopen --service {self._inbox.service.name} --dry-run`, then without --dry-run"
+        return Check(name=ledger.name, status=status, wrong=LOST, since=ledger.since, remedy=remedy)
+
+    def _lost(self, stored: Stored | None) -> bool:
+        """Where something is disclosed."""
+        discloses = any(each.gate is not None for each in self._inbox.routes.destinations)
+        return stored is not None and stored.lost and discloses
 
     def _of_process(self) -> dict[str, str]:
         found = {
@@ -102,7 +120,8 @@ class Readiness:
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MOST):
                 unsent = await oldest_unsent_seconds(self._inbox.pool)
-                return Stored(unsent, await self._ledger(), await agreement.ask(self._inbox.pool))
+                lost = await consent_ledger.is_lost(self._inbox.pool)
+                return Stored(unsent, await self._ledger(), await agreement.ask(self._inbox.pool), lost)
         except Exception as error:
             if not db.is_trouble(error):
                 raise

@@ -52,6 +52,7 @@ _PROGRAMS = "SELECT DISTINCT program FROM consents WHERE patient = $1"
 _VERSION_READ = "SELECT version FROM consent_versions WHERE program = $1 AND patient = $2"
 _PARTITIONS = "SELECT partition FROM ledger"
 _OLDEST = f"SELECT {_KNOWN} FROM ledger ORDER BY current_at LIMIT 1"
+_IS_LOST = "SELECT coalesce(bool_or(lost), false) FROM ledger"
 _AGES = f"""SELECT count(*), min({_KNOWN}) AS oldest, max({_KNOWN}) AS newest, bool_or(lost) AS lost,
     ({BEHIND}) AS behind FROM ledger"""
 _HELD = "SELECT hold IS NOT NULL OR program <> $1 FROM state WHERE kind = 'patient' AND key = $2"
@@ -168,6 +169,12 @@ async def age_seconds(connection: Connection, machine_now: datetime) -> float | 
 def is_current(age_seconds: float | None) -> bool:
     """A heartbeat from the future says nothing of how old the knowledge is: it shuts the gate too."""
     return age_seconds is not None and abs(age_seconds) <= AGE_SECONDS_MOST
+
+
+async def is_lost(connection: Executor) -> bool:
+    """Whether the gate stays shut until a person acts."""
+    found: bool = await connection.fetchval(_IS_LOST)
+    return found
 
 
 async def mark_lost(connection: Connection, partitions: Sequence[int]) -> None:

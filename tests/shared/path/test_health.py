@@ -7,19 +7,24 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 from aiokafka import TopicPartition
 from prometheus_client import REGISTRY
 
-from shared.events.catalogue import INTAKE_EVENTS
+from shared.events.catalogue import INTAKE_EVENTS, PARTITIONS
+from shared.path.destination import Routes
 from shared.path.inbound import broker_watch
 from shared.path.inbound.broker_watch import AgeLimits, BrokerWatch
 from shared.path.inbound.readiness import OF_DATABASE, REMEDIES, Readiness, Stored, of_database, wrong
+from shared.path.outbound.destinations import partner_destination
 from shared.platform import agreement
 from shared.platform.agreement import Agreement
 from shared.platform.clock import machine_now
 from tests.service import ServiceOnPostgres
+from tests.shared.rules.partners import ALUMNI
 
+SENT_TO = msgspec.structs.replace(ALUMNI, url="https://alumni.example/fhir")
 NOON = datetime(2026, 1, 5, 17, 0, tzinfo=UTC)
 HALT = TopicPartition(INTAKE_EVENTS, 0)
 LANES = ("topic:iop.attendance.events", "topic:iop.operations", "internal")
@@ -204,6 +209,26 @@ async def test_a_service_that_just_started_has_had_no_time_to_know_more(here: Se
     young._started_at = machine_now()
     assert await wrongs(young) == {}
     assert "ledger" in await wrongs(readiness(here))
+
+
+async def asked(ready: Readiness) -> dict[str, str]:
+    """What a person has to do of a service that is ready, by the name of its check."""
+    return {each.name: each.remedy for each in await ready.checks() if each.status == "asks"}
+
+
+async def test_a_gate_that_only_a_person_opens_is_named_with_the_line_and_the_service_is_ready(
+    here: ServiceOnPostgres,
+) -> None:
+    ready = readiness(here)
+    await here.inbox.beat(dict.fromkeys(range(PARTITIONS), machine_now()))
+    await here.pool.execute("UPDATE ledger SET lost = true WHERE partition = 3")
+    assert await asked(ready) == {}, "of a service that discloses nothing nobody is asked"
+    ready._inbox.routes = Routes([partner_destination(SENT_TO, lambda event, release: {})])
+    assert await wrongs(ready) == {}
+    (line,) = (await asked(ready)).values()
+    assert f"iop ledger reopen --service {here.inbox.service.name} --dry-run" in line
+    await here.pool.execute("UPDATE ledger SET lost = false")
+    assert await asked(ready) == {}
 
 
 @pytest.mark.parametrize(
