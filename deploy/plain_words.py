@@ -68,6 +68,7 @@ REASONS: Mapping[str, str] = {
     "partner-full": "the receiver had no place left",
     "to-be-printed": "it is printed for you to carry, not sent",
     "partner-listed-no-more": "the program does not work with the receiver any more",
+    "quarantined": "the hub could not read it any more",
     "partner-of-another-program": "the receiver does not work with this program",
     "referral-withdrawn": "the referral had been taken back",
     "answer-withdrawn": "the answer had been taken back",

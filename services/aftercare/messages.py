@@ -51,6 +51,7 @@ from shared.events.internal import (
     ContactKnown,
     DisclosureGaveUp,
     DisclosureMade,
+    DisclosureParked,
     DisclosureRefused,
     DisclosureWithheld,
     StateEvent,
@@ -109,6 +110,7 @@ __all__ = [
     "DischargeWithdrawn",
     "DisclosureGaveUp",
     "DisclosureMade",
+    "DisclosureParked",
     "DisclosureRefused",
     "DisclosureWithheld",
     "EmergencyDisclosed",
@@ -326,7 +328,8 @@ Commands = (
     | ReopenEscalation
 )
 
-FromTheHub = ContactKnown | DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp | TimePassed
+DisclosureEnd = DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp
+FromTheHub = ContactKnown | DisclosureEnd | DisclosureParked | TimePassed
 OfContacts = ReEngagementBegan | ReEngagementEnded | FollowUpsEscalated
 OfStay = CandidateDue | HoldEscalated | AnswerEscalated | StayAnswered
 Internal = FromTheHub | MeetingsMatched | MeetingsAsked | OfStay | OfContacts

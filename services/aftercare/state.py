@@ -77,8 +77,9 @@ from services.aftercare.record import (
 )
 from services.aftercare.upcast import UPCAST as UPCAST
 from shared.events.aftercare import PARTNER_FULL, ReferralEvent
+from shared.events.disclosed import HUB_CANNOT_SEND
 from shared.events.envelope import Command, Event
-from shared.events.internal import DisclosureOutcome
+from shared.events.internal import DisclosureOutcome, DisclosureParked
 from shared.rules import escalation
 from shared.rules.assigning import Team
 from shared.rules.escalation import Open
@@ -164,7 +165,7 @@ def contact_of(state: State, event: EpisodeDischarged) -> LastContact | None:
     return state.last_contact if stay is not None and stay.episode_id == event.episode_id else None
 
 
-def is_about(event: DisclosureOutcome, referral: Referral) -> bool:
+def is_about(event: DisclosureOutcome | DisclosureParked, referral: Referral) -> bool:
     """Whether this is what came of the referral's present attempt."""
     return event.focus == f"ServiceRequest/{referral.referral_id}" and event.attempt == referral.attempt
 
@@ -366,12 +367,24 @@ def _after_referral(state: State, event: ReferralEvent) -> State:
             on_its_way = (*on_its_way, OnItsWay(*current, taken_back=reason, may_have_been_received=received))
         case ReferralWithdrawn():
             pass
+        case ReferralWithheld() if event.reason == HUB_CANNOT_SEND and _is_in_lane(state, event):
+            on_its_way = _parked(state, event)
         case ReferralWithheld(reason=reason, until=until, hold_ends_at=ends_at):
             on_hold = (*on_hold, OnHold(*current, reason, until, ends_at, received, event.answer_by, hold.escalated))
     if isinstance(event, ReferralWithdrawn) and event.reason == CORRECTED:
         tried = tuple(each for each in tried if each != event.partner)
     after = _with(state, on_hold=on_hold, sent=_sent(state, event), tried=tried, received=_received(state, event))
     return _on_its_way(after, on_its_way)
+
+
+def _parked(state: State, event: ReferralWithheld) -> tuple[OnItsWay, ...]:
+    """It stays where it is: its lane goes on with it once a person has mended what stops it."""
+    return tuple(
+        _with(each, may_have_been_received=each.may_have_been_received or event.may_have_been_received)
+        if each.referral_id == event.referral_id
+        else each
+        for each in state.on_its_way
+    )
 
 
 def _is_in_lane(state: State, event: ReferralEvent) -> bool:

@@ -43,6 +43,7 @@ from shared.events.internal import (
     DisclosureGaveUp,
     DisclosureMade,
     DisclosureOutcome,
+    DisclosureParked,
     DisclosureRefused,
     DisclosureWithheld,
     Lookup,
@@ -95,6 +96,7 @@ __all__ = [
     "DisclosureGaveUp",
     "DisclosureMade",
     "DisclosureOutcome",
+    "DisclosureParked",
     "DisclosureRefused",
     "DisclosureWithheld",
     "DrugTestCancelled",
@@ -280,7 +282,14 @@ Commands = (
 )
 DisclosureEnd = DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp
 Internal = (
-    TimePassed | RetentionBegan | SpecimenReported | OrdersChanged | RandomDayAsked | RandomDayDrawn | DisclosureEnd
+    TimePassed
+    | RetentionBegan
+    | SpecimenReported
+    | OrdersChanged
+    | RandomDayAsked
+    | RandomDayDrawn
+    | DisclosureEnd
+    | DisclosureParked
 )
 REPORTS: tuple[type[Command], ...] = (ReportCollection,)
 """By which a program shows that it reports collections."""
@@ -303,6 +312,7 @@ Consumes = (
     | DeathWithdrawn
     | RandomDayDrawn
     | DisclosureEnd
+    | DisclosureParked
     | TimePassed
 )
 Emits = (

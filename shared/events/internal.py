@@ -109,6 +109,16 @@ class DisclosureGaveUp(DisclosureOutcome, frozen=True, kw_only=True, tag=True):
     may_have_been_received: bool = False
 
 
+class DisclosureParked(Event, frozen=True, kw_only=True, tag=True):
+    """By a fault of the hub's the disclosure of `focus` is parked in its partner's lane, and the patient's later ones
+    wait behind it. Its outcome comes once a person has redriven it, or taken it out."""
+
+    partner: str
+    focus: str
+    attempt: int
+    may_have_been_received: bool = False
+
+
 class To(msgspec.Struct, frozen=True, kw_only=True):
     """An internal event for another key of the same service (a patient asks a group for a seat): reacted to in a
     transaction of its own, after this one."""

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 
 from shared.path.destination import Release, Transport
-from shared.path.inbound.redrive import redrive
+from shared.path.inbound.redrive import Quarantine, redrive
 from shared.path.outbound import gate
 from shared.path.outbound.destinations import routes
 from shared.platform.settings import ConfigurationError
@@ -144,3 +144,54 @@ def test_a_partner_that_answers_5xx_for_72_hours_leaves_less_than_a_hundred_line
     assert 72 <= sends < 100
     soon = msgspec.structs.replace(PARTNERS["riverbend-house"], try_again_minutes_most=5.0)
     assert [gate.back_off_seconds(each, soon) for each in (0, 1, 8, 9, 5000)] == [1.0, 2.0, 256.0, 300.0, 300.0]
+
+
+async def outcomes(here: Aftercare) -> list[dict[str, Any]]:
+    """What its service will hear of what became of a row."""
+    rows = await here.select("SELECT body FROM outbox WHERE lane = 'internal' ORDER BY id")
+    return [msgspec.json.decode(body) for (body,) in rows]
+
+
+async def test_the_service_hears_which_referral_cannot_be_sent_and_each_time_anew(aftercare_alone: Aftercare) -> None:
+    here = aftercare_alone
+    await referred(here, ANNA)
+    ((focus,),) = await here.select("SELECT headers::jsonb ->> 'iop-focus' FROM outbox WHERE lane LIKE 'partner:%'")
+    async with here.lane(HOUSE, form=BrokenForm(ANNA)):
+        await until_parked(here, "bug")
+        await redrive(here.inbox, ANNA, "demo", dry_run=False)
+
+        async def came_twice() -> bool:
+            return len(await outcomes(here)) == 2
+
+        await here.until(came_twice)
+    first, second = await outcomes(here)
+    assert first == second
+    assert (first["type"], first["partner"], first["focus"]) == ("DisclosureParked", HOUSE.name, focus)
+
+
+async def test_an_unreadable_row_that_is_taken_out_ends_as_withheld_in_the_books(aftercare_alone: Aftercare) -> None:
+    here = aftercare_alone
+    await referred(here, ANNA)
+    await here.pool.execute("UPDATE outbox SET body = '{' WHERE lane LIKE 'partner:%'")
+    async with here.lane(HOUSE):
+        await until_parked(here, "unreadable")
+        ((identity,),) = await here.select("SELECT headers::jsonb ->> 'ce_id' FROM outbox WHERE parked IS NOT NULL")
+        await redrive(here.inbox, ANNA, "demo", dry_run=False, quarantine=Quarantine(UUID(identity), "ops"))
+        await here.until_audited("withheld")
+    parked, ended = await outcomes(here)
+    assert (parked["type"], ended["type"], ended["reason"]) == ("DisclosureParked", "DisclosureWithheld", "quarantined")
+    assert ended["focus"] == parked["focus"] and ended["ledger_version"] == 1
+    assert here.partner.received == []
+
+
+async def test_of_a_row_whose_headers_cannot_be_read_either_operations_hear_alone(aftercare_alone: Aftercare) -> None:
+    here = aftercare_alone
+    await referred(here, ANNA, BEN)
+    await here.pool.execute("UPDATE outbox SET headers = '{' WHERE key = $1 AND lane LIKE 'partner:%'", ANNA)
+    async with here.lane(HOUSE):
+        await until_parked(here, "unreadable")
+        await redrive(here.inbox, ANNA, "demo", dry_run=False, quarantine=Quarantine(UUID(int=0), "ops"))
+        await until_sent(here, 1)
+        await until_left(here)
+    assert [each["type"] for each in await outcomes(here)] == ["DisclosureMade"]
+    assert await here.count("outbox WHERE lane = 'topic:iop.operations'") == 1

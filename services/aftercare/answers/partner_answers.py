@@ -16,8 +16,9 @@ from services.aftercare.messages import (
     PartnerReferralChanged,
     StayAnswered,
 )
+from shared.events.disclosed import HUB_CANNOT_SEND
 from shared.events.intake import referrer
-from shared.events.internal import DisclosureOutcome
+from shared.events.internal import DisclosureOutcome, DisclosureParked
 from shared.rules.packing import pack_id, unpack_id
 from shared.rules.partner_kinds import ATTENDANCE, COMPLETION
 
@@ -87,7 +88,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
         """Whether the lane has it, or a person is asked about it."""
         return self.step in ("on-its-way", "on-hold")
 
-    def is_about(self, outcome: DisclosureOutcome) -> bool:
+    def is_about(self, outcome: DisclosureOutcome | DisclosureParked) -> bool:
         """Whether this is what came of its present attempt."""
         return self.answer != "" and (outcome.focus, outcome.attempt) == (
             f"Communication/{self.answer_id}",
@@ -160,6 +161,8 @@ def after_event(answers: Answers, event: AnswerEvent) -> Answers:
             return _taken_back(answers, known, _withdrawn(known, reason))
         case AnswerRefused():
             return _replaced(answers, known, None if ends else change(known, step="refused", answer="", ends_at=None))
+        case AnswerWithheld(reason=reason) if reason == HUB_CANNOT_SEND:
+            return answers  # its lane goes on with it once a person has mended what stops it
         case AnswerWithheld(until=until, hold_ends_at=ends_at):
             return _replaced(answers, known, change(known, step="on-hold", answer=packed, until=until, ends_at=ends_at))
         case _:

@@ -44,6 +44,7 @@ from services.aftercare.messages import (
     DischargeWithdrawn,
     DisclosureGaveUp,
     DisclosureMade,
+    DisclosureParked,
     DisclosureRefused,
     DisclosureWithheld,
     Emits,
@@ -129,6 +130,8 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> list[Emit
             return []  # what was sent cannot be recalled; what is asked for later the gate withholds
         case DisclosureMade() | DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
             return [*outcomes.came_of(state, event, moment), *referrer_answers.came_of(state, event, moment)]
+        case DisclosureParked():
+            return [*outcomes.parked(state, event, moment), *referrer_answers.parked(state, event, moment)]
         case MeetingsMatched():
             return lists.matched(state, event, moment)
         case TimePassed():

@@ -10,8 +10,10 @@ from services.aftercare.decide.candidates import REFERRED, is_named, lane_answer
 from services.aftercare.decide.referral_events import again, held, of, refused, withdrawn
 from services.aftercare.messages import (
     CandidateDue,
+    DisclosureEnd,
     DisclosureGaveUp,
     DisclosureMade,
+    DisclosureParked,
     DisclosureRefused,
     DisclosureWithheld,
     Emits,
@@ -22,10 +24,9 @@ from services.aftercare.record import OnItsWay, Referral
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, evolve, is_about
 from shared.events.aftercare import GAVE_UP, MAY_HAVE_BEEN_RECEIVED, PARTNER_FULL, TO_BE_PRINTED
+from shared.events.disclosed import HUB_CANNOT_SEND
 from shared.rules.consent import LACKS
 from shared.rules.decision import Moment
-
-DisclosureEnd = DisclosureMade | DisclosureWithheld | DisclosureRefused | DisclosureGaveUp
 
 
 def came_of(state: State, event: DisclosureEnd, moment: Moment[Settings]) -> list[Emits]:
@@ -49,6 +50,22 @@ def came_of(state: State, event: DisclosureEnd, moment: Moment[Settings]) -> lis
             return [refused(referral, GAVE_UP, moment, received), *next_after(state, referral, moment)]
         case _:
             assert_never(event)
+
+
+def parked(state: State, event: DisclosureParked, moment: Moment[Settings]) -> list[Emits]:
+    """By a fault of the hub's it can't be sent: the case manager hears of it, and it is on its way still. Nobody is
+    told of what was taken back meanwhile."""
+    about = (each for each in state.on_its_way if not each.taken_back and is_about(event, each))
+    return [
+        held(
+            replace(each, may_have_been_received=each.may_have_been_received or event.may_have_been_received),
+            HUB_CANNOT_SEND,
+            None,
+            None,
+            moment,
+        )
+        for each in about
+    ]
 
 
 def _made(state: State, event: DisclosureMade, moment: Moment[Settings]) -> list[Emits]:

@@ -12,7 +12,6 @@ import msgspec
 
 from services.aftercare.answers import partner_answers as record
 from services.aftercare.answers.partner_answers import BY_STAFF, DEATH_REPORTED, FIELDS_OF_COURT, REPLACED, Answer
-from services.aftercare.decide.outcomes import DisclosureEnd
 from services.aftercare.messages import (
     AnswerPrepared,
     AnswerRefused,
@@ -22,8 +21,10 @@ from services.aftercare.messages import (
     ConsentGiven,
     DeathWithdrawn,
     DischargeWithdrawn,
+    DisclosureEnd,
     DisclosureGaveUp,
     DisclosureMade,
+    DisclosureParked,
     DisclosureRefused,
     DisclosureWithheld,
     Emits,
@@ -36,6 +37,7 @@ from services.aftercare.record import Discharged
 from services.aftercare.settings import Settings
 from services.aftercare.state import State, ends, evolve
 from shared.events.aftercare import GAVE_UP
+from shared.events.disclosed import HUB_CANNOT_SEND
 from shared.events.envelope import name_id
 from shared.rules.consent import reaches
 from shared.rules.decision import Moment
@@ -107,6 +109,15 @@ def came_of(state: State, outcome: DisclosureEnd, moment: Moment[Settings]) -> l
             return [AnswerRefused(**_of(answer, moment), reason=GAVE_UP, may_have_been_received=received)]
         case _:
             assert_never(outcome)
+
+
+def parked(state: State, event: DisclosureParked, moment: Moment[Settings]) -> list[Emits]:
+    """By a fault of the hub's it can't be sent: the case manager hears of it, and it is on its way still."""
+    about = (each for each in state.answers if each.step == "on-its-way" and each.is_about(event))
+    received = event.may_have_been_received
+    return [
+        AnswerWithheld(**_of(each, moment), reason=HUB_CANNOT_SEND, may_have_been_received=received) for each in about
+    ]
 
 
 def _withheld(state: State, answer: Answer, outcome: DisclosureWithheld, moment: Moment[Settings]) -> Emits:

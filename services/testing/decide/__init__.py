@@ -26,6 +26,7 @@ from services.testing.messages import (
     DischargeWithdrawn,
     DisclosureGaveUp,
     DisclosureMade,
+    DisclosureParked,
     DisclosureRefused,
     DisclosureWithheld,
     Emits,
@@ -80,6 +81,8 @@ def _react(state: State, event: Consumes, moment: Moment[Settings]) -> Sequence[
         case StageAdvanced() | EpisodeStepped() | EpisodePaused() | EpisodeResumed() | PatientDied() | DeathWithdrawn():
             return []
         case RandomDayDrawn() | DisclosureMade() | DisclosureWithheld() | DisclosureRefused() | DisclosureGaveUp():
+            return []
+        case DisclosureParked():
             return []
         case TimePassed():
             return escalation.emit_overdue(state.escalations, moment.now)

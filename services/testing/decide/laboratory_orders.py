@@ -14,6 +14,7 @@ from services.testing.messages import (
     DisclosureEnd,
     DisclosureGaveUp,
     DisclosureMade,
+    DisclosureParked,
     DisclosureRefused,
     DisclosureWithheld,
     LaboratoryOrderEvent,
@@ -29,18 +30,21 @@ from services.testing.orders.dispatch import (
     LACKING,
     NOT_TAKEN,
     PREPARED,
+    SENT,
     UNPERMITTED,
     Dispatch,
 )
 from services.testing.orders.ordered import OrderedTest, Orders
 from services.testing.settings import Settings
 from shared.events.aftercare import GAVE_UP
+from shared.events.disclosed import HUB_CANNOT_SEND
 from shared.events.laboratory_order import ACTIONS, Action, task_id
 from shared.rules.consent import LACKS, OF_CONSENTS
 from shared.rules.decision import Moment, Refused
 from shared.rules.laboratory_partner import DRUG_TEST
 from shared.rules.packing import instant, seconds, unpack_id
 
+FORGOTTEN = "forgotten"
 UNKNOWN_TASK = Refused("not-found", "No order to a laboratory has this Task, or it lies too far back.", "Task.id")
 NO_LABORATORY = Refused("business-rule", "The program's orders go to no laboratory (partners.toml).", "Task.status")
 NOTHING_TO_SEND = Refused(
@@ -115,9 +119,10 @@ def _still_owed(test: OrderedTest, moment: Moment[Settings]) -> Action | None:
 
 
 def came_of(
-    orders: Orders, event: DisclosureEnd, moment: Moment[Settings]
+    orders: Orders, event: DisclosureEnd | DisclosureParked, moment: Moment[Settings]
 ) -> tuple[Orders, list[LaboratoryOrderEvent]]:
-    """What the laboratory made of what it was told. The answer to anything but the last makes nothing of it."""
+    """What the laboratory made of what it was told. The answer to anything but the last makes nothing of it. What the
+    hub can't send stays on its way, and a person is asked meanwhile."""
     kind, _, identity = event.focus.partition("/")
     about = (each for each in orders.tests if each.dispatch is not None and task_id(unpack_id(each.id)) == identity)
     test = next(about, None) if kind == "Task" else None
@@ -140,6 +145,11 @@ def came_of(
         case DisclosureWithheld(reason=reason, may_have_been_received=received):
             ended = _withheld(test, test.dispatch, event, now)
             emitted = LaboratoryOrderFailed(**its, reason=reason, failed_at=moment.now, may_have_been_received=received)
+        case DisclosureParked(may_have_been_received=received):
+            ended = test.dispatch.parked(now)
+            emitted = LaboratoryOrderFailed(
+                **its, reason=HUB_CANNOT_SEND, failed_at=moment.now, may_have_been_received=received
+            )
         case DisclosureGaveUp(may_have_been_received=received):
             ended = test.dispatch.failed(now, refused=False, received=received)
             emitted = LaboratoryOrderFailed(
@@ -209,6 +219,9 @@ def _owed(test: OrderedTest) -> Action | None:
 
 
 def _states(dispatch: Dispatch) -> tuple[object, ...]:
+    """What it was told last. Of what was forgotten, though the laboratory may have it, nothing stands for certain."""
+    if dispatch.acts == "cancel" and dispatch.standing == SENT and dispatch.has != HAS_NOT:
+        return (FORGOTTEN,)
     return () if dispatch.acts == "cancel" else (dispatch.opens_at, dispatch.closes_at, dispatch.panel)
 
 

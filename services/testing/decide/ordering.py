@@ -25,6 +25,7 @@ from services.testing.messages import (
     DisclosureEnd,
     DisclosureMade,
     DisclosureOutcome,
+    DisclosureParked,
     DrugTestOrderEvent,
     Emits,
     EpisodeAdmitted,
@@ -108,7 +109,7 @@ def _with_orders(
     state = reduce(evolve, emitted, evolve(before, cause))
     if isinstance(cause, ReportResult):
         return [*emitted, *_emitted(state, _with_result(state, cause, emitted, moment), cause, moment, before)]
-    if isinstance(cause, DisclosureEnd):
+    if isinstance(cause, DisclosureEnd | DisclosureParked):
         orders, ended = laboratory_orders.came_of(state.orders, cause, moment)
         return [*emitted, *ended, *_emitted(state, orders, cause, moment, before)]
     orders, asks = _after(state, cause, before, moment)
@@ -175,7 +176,7 @@ def number_key(number: str) -> str:
 def _concerns(state: State, cause: Consumes | Commands) -> bool:
     """Most reports are of patients of whom nothing is ordered."""
     match cause:
-        case ReportResult() | TimePassed() | DisclosureOutcome() | PatientIdentified():
+        case ReportResult() | TimePassed() | DisclosureOutcome() | DisclosureParked() | PatientIdentified():
             return state.orders != Orders()
         case _:
             return isinstance(cause, OF_STAY) or (isinstance(cause, OF_CONSENT) and state.orders != Orders())

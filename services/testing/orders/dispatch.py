@@ -49,6 +49,10 @@ class Dispatch(msgspec.Struct, frozen=True, array_like=True):
         has = MAY_HAVE if unsure else self.has
         return msgspec.structs.replace(self, standing=FAILED, has=has, failed_at=self.failed_at or at, has_news=False)
 
+    def parked(self, at: int) -> "Dispatch":
+        """It is on its way still, and goes on once a person has mended what stops it."""
+        return msgspec.structs.replace(self, failed_at=self.failed_at or at)
+
     def withheld(self, at: int, standing: int, again_at: int) -> "Dispatch":
         """Nothing of it went out: it is told once what it waits for is there."""
         return msgspec.structs.replace(

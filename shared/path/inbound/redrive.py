@@ -8,14 +8,16 @@ import msgspec
 
 from shared.events.catalogue import BY_NAME
 from shared.events.intake import ConsentDenied, ConsentGiven, ConsentRevoked
-from shared.path.outbound import parking
+from shared.path.outbound import parking, unlisted
+from shared.path.outbound.accounting import Accounts, by_headers
 from shared.path.service import PATIENT
 from shared.path.transaction import consent_ledger
 from shared.path.transaction.delivery import Incomplete, Redriven, bare
 from shared.path.transaction.inbox import Inbox
 from shared.path.transaction.stored import from_parked, unstorable
 from shared.platform import db, log
-from shared.platform.db import Connection
+from shared.platform.clock import machine_now
+from shared.platform.db import Connection, Row
 
 # A record whose program nobody knows is anybody's to decide again.
 _OF_KEY = "SELECT * FROM parked WHERE key_kind = $1 AND key = $2 AND program IN ($3, '') ORDER BY sequence"
@@ -25,6 +27,7 @@ _QUARANTINE = """INSERT INTO quarantine SELECT *, $4, $5 FROM parked
     RETURNING sequence, event"""
 _UNREADABLE = "UPDATE parked SET class = 'unreadable', place = $2 WHERE sequence = $1"
 _RECORD = "INSERT INTO redrives VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+NONE: frozenset[str] = frozenset()
 # The row lock keeps a delivery that arrives meanwhile from overtaking the parked ones.
 _LOCK = "SELECT program FROM state WHERE kind = $1 AND key = $2 FOR UPDATE"
 
@@ -147,7 +150,7 @@ async def _redrive(
         if asked.quarantine is not None:
             raise NotUnreadable
         return RedriveResult(0, 0), frozenset()
-    aside = await _quarantine(asked, connection, asked.quarantine) if asked.quarantine is not None else None
+    aside, unsent = await _quarantine(asked, connection, asked.quarantine) if asked.quarantine else (None, NONE)
     redriven = await _redriven(asked, connection, broken, aside)
     answers, fed = await inbox.take(connection, redriven, now, kind)
     decided = [
@@ -160,7 +163,7 @@ async def _redrive(
     _, also_fed = await inbox.take(connection, followers, now, kind)
     sent_again = await parking.unpark(connection, key, program)
     left = len(await connection.fetch(_OF_KEY, kind, key, program))
-    return RedriveResult(len(decided), left, len(sent_again)), fed | also_fed | frozenset(sent_again)
+    return RedriveResult(len(decided), left, len(sent_again)), fed | also_fed | unsent | frozenset(sent_again)
 
 
 async def _redriven(asked: _Asked, connection: Connection, broken: _Broken | None, aside: int | None) -> list[Redriven]:
@@ -175,19 +178,31 @@ async def _redriven(asked: _Asked, connection: Connection, broken: _Broken | Non
     return found
 
 
-async def _quarantine(asked: _Asked, connection: Connection, quarantine: Quarantine) -> int | None:
-    """The sequence of the quarantined delivery; None of a lane's row, which is out of its lane at once.
+async def _quarantine(
+    asked: _Asked, connection: Connection, quarantine: Quarantine
+) -> tuple[int | None, frozenset[str]]:
+    """The sequence of the quarantined delivery; None of a lane's row, which is out of its lane at once, and the lanes
+    that its end feeds.
 
     A delivery that may have been about a consent ends all of the patient's.
     """
     key, program, now, kind = asked.key, asked.program, asked.now, asked.kind
     row = await connection.fetchrow(_QUARANTINE, key, program, quarantine.id, quarantine.by, now, kind)
     if row is None:
-        if await parking.quarantine(connection, key, program, quarantine.id, quarantine.by, now):
-            return None
+        if (gone := await parking.quarantine(connection, key, program, quarantine.id, quarantine.by, now)) is not None:
+            return None, await _ended(asked.inbox, connection, gone)
         raise NotUnreadable
     entry = BY_NAME.get(row["event"])
     if entry is None or issubclass(entry.event, ConsentGiven | ConsentDenied | ConsentRevoked):
         await consent_ledger.close(connection, program, key)
-    sequence: int = row["sequence"]
-    return sequence
+    return row["sequence"], NONE
+
+
+async def _ended(inbox: Inbox, connection: Connection, gone: Row) -> frozenset[str]:
+    """What would have gone to a partner ends unsent, so that a person is asked; the lanes that this feeds."""
+    partner, row = unlisted.partner_of(gone["lane"], inbox.routes), by_headers(gone)
+    if partner is None or row is None:
+        return NONE
+    known = await consent_ledger.read_standing_still(connection, row.program, row.key, machine_now())
+    accounts = Accounts(inbox.service, partner, gone["lane"], inbox.routes, inbox.pool, inbox.clock, inbox.wake)
+    return await accounts.quarantined(connection, row, known.version)

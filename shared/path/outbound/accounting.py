@@ -5,29 +5,33 @@ A send is committed as `attempted` before its first byte. What comes of it makes
 deletes the row and writes its outcome to lane internal in the same transaction.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypedDict, get_args
 from uuid import UUID, uuid5
+
+import msgspec
 
 from shared.events import wire
 from shared.events.aftercare import ReferralPrepared
+from shared.events.disclosed import QUARANTINED
 from shared.events.envelope import Envelope, Event
-from shared.events.internal import DisclosureMade, DisclosureOutcome, DisclosureWithheld
+from shared.events.internal import DisclosureMade, DisclosureOutcome, DisclosureParked, DisclosureWithheld
 from shared.events.technical import DisclosureRecorded, DisclosureResult
 from shared.path.destination import Routes
 from shared.path.outbound import places
-from shared.path.outbound.destinations import Disclosed
-from shared.path.outbound.lane import WakeUp
+from shared.path.outbound.destinations import ATTEMPT, FOCUS, Disclosed
 from shared.path.service import PATIENT, Service
 from shared.path.transaction import store
 from shared.path.transaction.batch import Batch
 from shared.path.transaction.delivery import Internal
 from shared.platform.clock import Clock
-from shared.platform.db import Connection, Pool
+from shared.platform.db import Connection, Pool, Row
 from shared.rules.consent import Partner, Permitted
 
 MAY_HAVE_BEEN_RECEIVED = "may-have-been-received"
+_DISCLOSED = {each.__name__: each for each in get_args(Disclosed)}
 Stands = Callable[[Connection], Awaitable[bool]]
 """Whether what permits a send stands, asked while nothing of the patient can change."""
 # Only while the row is as it was read: another holder of the lane may have sent or ended it meanwhile.
@@ -41,9 +45,18 @@ _END = """WITH gone AS (DELETE FROM outbox WHERE lane = $1 AND id = $2)
         WHERE lane = $1 AND lane LIKE 'partner:%' AND key = $3 AND o.id > $2 ORDER BY key, id LIMIT 1)"""
 
 
-@dataclass(frozen=True)
-class Disclosure:
-    """One row of a gated lane, read. `sends` counts those of which a byte may have left."""
+class About(TypedDict):
+    """What each outcome says of its disclosure."""
+
+    partner: str
+    focus: str
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisclosureRow:
+    """One row of a gated lane by its headers, which are all that the books need. `sends` counts those of which a byte
+    may have left."""
 
     id: int
     key: str
@@ -55,7 +68,6 @@ class Disclosure:
     stored_at: datetime
     focus: str
     attempt: int
-    event: Disclosed
     traceparent: str | None = None
 
     @property
@@ -67,6 +79,13 @@ class Disclosure:
     def may_have_been_received(self) -> bool:
         """By an earlier send."""
         return self.sends > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disclosure(DisclosureRow):
+    """One row of a gated lane, read."""
+
+    event: Disclosed
 
     @property
     def takes_a_place(self) -> bool:
@@ -84,7 +103,7 @@ class Accounts:
     routes: Routes
     pool: Pool
     clock: Clock
-    wake_up: WakeUp
+    wake: Callable[[Iterable[str]], None]
 
     async def attempted(self, disclosure: Disclosure, permitted: Permitted, stands: Stands) -> bool:
         """Commit that a byte may leave from now on. False where the row is no longer this lane's to send, or what
@@ -102,7 +121,7 @@ class Accounts:
             if await connection.fetchrow(_ATTEMPTED, *values) is None:
                 return False
             await self._store(connection, batch)
-        self.wake_up.ring(batch.lanes)
+        self.wake(batch.lanes)
         return True
 
     async def is_full(self, connection: Connection, disclosure: Disclosure) -> bool:
@@ -121,7 +140,7 @@ class Accounts:
             if await connection.fetchrow(_NOT_SENT, *values) is None:
                 return
             await self._store(connection, batch)
-        self.wake_up.ring(batch.lanes)
+        self.wake(batch.lanes)
 
     async def sent(
         self,
@@ -158,13 +177,41 @@ class Accounts:
         self._record(batch, disclosure, "withheld", reason, None)
         await self._store(connection, batch)
 
+    async def parked(self, connection: Connection, row: DisclosureRow) -> None:
+        """Within the caller's transaction: nothing of it was sent by this, but its service has to know that it waits
+        for a person."""
+        now, batch = self.clock.now(), Batch(PATIENT, {}, self.routes)
+        event = DisclosureParked(**self.about(row), may_have_been_received=row.may_have_been_received)
+        # One that was redriven and fails once more is news again.
+        batch.note(self._internal(row, event, uuid5(row.cause, f"parked:{row.id}:{now.isoformat()}")))
+        await self._store(connection, batch)
+
+    async def quarantined(self, connection: Connection, row: DisclosureRow, ledger_version: int) -> frozenset[str]:
+        """Within the caller's transaction, in which the row has left its lane: it ends unsent, as what is withheld.
+        The lanes that this feeds."""
+        batch, received = Batch(PATIENT, {}, self.routes), row.may_have_been_received
+        outcome = DisclosureWithheld(
+            **self.about(row),
+            reason=QUARANTINED,
+            ledger_version=ledger_version,
+            may_have_been_received=received,
+        )
+        result: DisclosureResult = "withheld-after-attempt" if received else "withheld"
+        cause = self._record(batch, row, result, QUARANTINED, None)
+        batch.note(self._internal(row, outcome, cause))
+        await self._store(connection, batch)
+        return batch.lanes
+
+    def about(self, row: DisclosureRow) -> About:
+        return About(partner=self.partner.name, focus=row.focus, attempt=row.attempt)
+
     async def _end(self, batch: Batch, disclosure: Disclosure, outcome: DisclosureOutcome, cause: UUID) -> None:
         """The row's end, its accounting and its outcome: all or none."""
         batch.note(self._internal(disclosure, outcome, cause))
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(_END, self.lane, disclosure.id, disclosure.key)
             await self._store(connection, batch)
-        self.wake_up.ring(batch.lanes)
+        self.wake(batch.lanes)
 
     async def _store(self, connection: Connection, batch: Batch) -> None:
         now = self.clock.now()
@@ -173,7 +220,7 @@ class Accounts:
     def _record(
         self,
         batch: Batch,
-        disclosure: Disclosure,
+        disclosure: DisclosureRow,
         result: DisclosureResult,
         reason: str | None,
         permitted: Permitted | None,
@@ -197,7 +244,7 @@ class Accounts:
         batch.emit(recorded, record, disclosure.key, disclosure.program)
         return cause
 
-    def _envelope(self, event: Event, disclosure: Disclosure, cause: UUID, now: datetime) -> Envelope:
+    def _envelope(self, event: Event, disclosure: DisclosureRow, cause: UUID, now: datetime) -> Envelope:
         return Envelope(
             id=cause,
             source=self.service.name,
@@ -210,7 +257,9 @@ class Accounts:
             traceparent=disclosure.traceparent,
         )
 
-    def _internal(self, disclosure: Disclosure, outcome: DisclosureOutcome, cause: UUID) -> Internal:
+    def _internal(
+        self, disclosure: DisclosureRow, outcome: DisclosureOutcome | DisclosureParked, cause: UUID
+    ) -> Internal:
         return Internal(
             id=cause,
             key=disclosure.key,
@@ -221,3 +270,34 @@ class Accounts:
             traceparent=disclosure.traceparent,
             event=outcome,
         )
+
+
+def read(row: Row) -> Disclosure:
+    """Raises MsgspecError, LookupError or ValueError for a row that says something else."""
+    named = wire.event_name(msgspec.json.decode(row["headers"], type=dict[str, str]))
+    return Disclosure(**vars(_by_headers(row)), event=msgspec.json.decode(row["body"], type=_DISCLOSED[named]))
+
+
+def by_headers(row: Row) -> DisclosureRow | None:
+    """What can be known of a row whose body can't be read, or makes trouble; None where its headers can't be either."""
+    try:
+        return _by_headers(row)
+    except (msgspec.MsgspecError, LookupError, ValueError):
+        return None
+
+
+def _by_headers(row: Row) -> DisclosureRow:
+    headers: Mapping[str, str] = msgspec.json.decode(row["headers"], type=dict[str, str])
+    return DisclosureRow(
+        id=row["id"],
+        key=row["key"],
+        program=headers["ce_program"],
+        cause=UUID(headers["ce_id"]),
+        correlation_id=UUID(headers["ce_correlationid"]),
+        attempts=row["attempts"],
+        sends=row["sends"],
+        stored_at=row["stored_at"],
+        focus=headers[FOCUS],
+        attempt=int(headers[ATTEMPT]),
+        traceparent=wire.context(headers),
+    )

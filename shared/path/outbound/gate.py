@@ -8,22 +8,20 @@ ends in an outcome (`accounting`). The way out fails as the way in does: refused
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, assert_never, get_args
-from uuid import UUID
+from typing import Any, assert_never
 
 import msgspec
 
-from shared.events import wire
 from shared.events.aftercare import PARTNER_FULL, TO_BE_PRINTED
 from shared.events.internal import DisclosureGaveUp, DisclosureMade, DisclosureRefused, DisclosureWithheld
 from shared.events.partner_answer import AnswerPrepared
 from shared.path.destination import Contact, Destination, Release, Routes, Transport
 from shared.path.outbound import places
-from shared.path.outbound.accounting import Accounts, Disclosure
-from shared.path.outbound.destinations import ATTEMPT, FOCUS, MLLP, Disclosed
+from shared.path.outbound.accounting import Accounts, Disclosure, by_headers, read
+from shared.path.outbound.destinations import MLLP
 from shared.path.outbound.lane import IDLE_SECONDS_MOST, WakeUp, run_lane, wait_for_work
 from shared.path.outbound.mllp import MllpSender
 from shared.path.outbound.parking import Class, Parking
@@ -31,6 +29,7 @@ from shared.path.outbound.proving import PartnerSender
 from shared.path.outbound.sender import Content, Delivered, NotSent, RefusedForGood, Reply, Send, Sender, Trouble
 from shared.path.service import PATIENT, Service
 from shared.path.transaction import consent_ledger, resources, sealed, store
+from shared.path.transaction.batch import INTERNAL_LANE
 from shared.path.transaction.consent_ledger import LedgerSnapshot
 from shared.platform import db, log, metrics, tracing
 from shared.platform.clock import Clock, machine_now, ticks
@@ -57,7 +56,6 @@ _NEXT = """WITH due AS MATERIALIZED (
         WHERE looked.behind AND o.lane = $1 AND o.id = looked.id)
     SELECT * FROM looked ORDER BY id"""
 ReadLedger = Callable[[Connection, str, str, datetime], Awaitable[LedgerSnapshot]]
-_DISCLOSED = {each.__name__: each for each in get_args(Disclosed)}
 _LATER = "UPDATE outbox SET not_before = now() + $3 WHERE lane = $1 AND id = $2"
 
 
@@ -88,7 +86,8 @@ class GatedLane:
         self._clock = clock
         self._parking = Parking(service.name, routes, clock, wake_up)
         self.lane = destination.lane
-        self._accounts = Accounts(service, self._partner, self.lane, routes, pool, clock, wake_up)
+        self._accounts = Accounts(service, self._partner, self.lane, routes, pool, clock, wake_up.ring)
+        self._wake_up = wake_up
         self._fed = wake_up.listen(self.lane)
         self._wake_up = wake_up
 
@@ -105,7 +104,7 @@ class GatedLane:
     async def _release(self, row: Row, send: Send) -> None:
         """One row, whatever comes of it: only trouble of our own ends the turn."""
         try:
-            disclosure = _read(row)
+            disclosure = read(row)
         except (msgspec.MsgspecError, LookupError, ValueError) as wrong:
             await self._park(row, "unreadable", log.place_of(wrong))
             return
@@ -146,7 +145,7 @@ class GatedLane:
                 case Withheld(reason=reason):
                     await self._accounts.not_printed(connection, disclosure, reason)
                 case permitted, _:
-                    made = DisclosureMade(**self._about(disclosure), consent_id=permitted.consent_id)
+                    made = DisclosureMade(**self._accounts.about(disclosure), consent_id=permitted.consent_id)
                     await self._accounts.printed(connection, disclosure, made, permitted)
         return asked
 
@@ -189,7 +188,7 @@ class GatedLane:
     async def _withhold(self, disclosure: Disclosure, withheld: Withheld, known: LedgerSnapshot) -> None:
         metrics.WITHHELD.labels(self._service.name, self._partner.name).inc()
         outcome = DisclosureWithheld(
-            **self._about(disclosure),
+            **self._accounts.about(disclosure),
             reason=withheld.reason,
             ledger_version=known.version,
             until=withheld.until,
@@ -213,7 +212,7 @@ class GatedLane:
             return None if ticks() - asked_at <= YES_SECONDS_MOST else _TOO_LATE
 
         reply = await send(content, disclosure.external_id, disclosure.traceparent, why_not)
-        about = self._about(disclosure)
+        about = self._accounts.about(disclosure)
         match reply:
             case Delivered():
                 made = DisclosureMade(**about, consent_id=permitted.consent_id)
@@ -229,15 +228,12 @@ class GatedLane:
                 assert_never(reply)
         return reply
 
-    def _about(self, disclosure: Disclosure) -> dict[str, Any]:
-        return {"partner": self._partner.name, "focus": disclosure.focus, "attempt": disclosure.attempt}
-
     async def _again(self, disclosure: Disclosure, reply: Trouble | NotSent, permitted: Permitted) -> None:
         attempt, partner, left = disclosure.attempts, self._partner.name, isinstance(reply, Trouble)
         log.get().warning("partner not reached", partner=partner, error=reply.reason, attempt=attempt)
         if machine_now() - disclosure.stored_at > timedelta(hours=self._partner.hours_tried_most):
             received = left or disclosure.may_have_been_received
-            gone = DisclosureGaveUp(**self._about(disclosure), may_have_been_received=received)
+            gone = DisclosureGaveUp(**self._accounts.about(disclosure), may_have_been_received=received)
             await self._accounts.sent(disclosure, gone, "gave-up" if left else "not-sent", reply.reason, permitted)
             return
         seconds = back_off_seconds(attempt, self._partner) * random.uniform(0.8, 1.2)
@@ -258,8 +254,12 @@ class GatedLane:
         return sealed.opened_to_disclose(self._service.keys, row)
 
     async def _park(self, row: Row, class_: Class, place: str) -> None:
-        async with self._pool.acquire() as connection:
+        """Its service hears of it, unless not even the headers say what it is about."""
+        async with self._pool.acquire() as connection, connection.transaction():
             await self._parking.park(connection, self.lane, row, class_, place)
+            if (known := by_headers(row)) is not None:
+                await self._accounts.parked(connection, known)
+        self._wake_up.ring([INTERNAL_LANE])
 
 
 def _sender(partner: Partner, transport: Transport) -> Sender:
@@ -279,22 +279,3 @@ async def _taken_back(connection: Connection, disclosure: Disclosure) -> Withhel
     row = await resources.one(connection, disclosure.program, (ended_by.type, ended_by.id))
     reason = ended_by.reasons.get(row["status"]) if row is not None else None
     return Withheld(reason) if reason is not None else None
-
-
-def _read(row: Row) -> Disclosure:
-    """Raises MsgspecError, LookupError or ValueError for a row that says something else."""
-    headers: Mapping[str, str] = msgspec.json.decode(row["headers"], type=dict[str, str])
-    return Disclosure(
-        id=row["id"],
-        key=row["key"],
-        program=headers["ce_program"],
-        cause=UUID(headers["ce_id"]),
-        correlation_id=UUID(headers["ce_correlationid"]),
-        attempts=row["attempts"],
-        sends=row["sends"],
-        stored_at=row["stored_at"],
-        focus=headers[FOCUS],
-        attempt=int(headers[ATTEMPT]),
-        event=msgspec.json.decode(row["body"], type=_DISCLOSED[wire.event_name(headers)]),
-        traceparent=wire.context(headers),
-    )

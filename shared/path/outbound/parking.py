@@ -32,11 +32,12 @@ _INSERT = "INSERT INTO outbox (lane, program, headers, body) VALUES ($1, $2, $3,
 _QUARANTINE = f"""WITH gone AS (DELETE FROM outbox WHERE (lane, id) = (SELECT lane, id FROM outbox
         WHERE coalesce(key, '') = $1 AND program IN ($2, '') AND parked LIKE 'unreadable: %' AND $3 = coalesce(
             substring(headers FROM '"(?:ce_)?id": ?"([0-9a-f-]{{36}})"'), '{UUID(int=0)}')::uuid
-        ORDER BY id LIMIT 1) RETURNING *)
+        ORDER BY id LIMIT 1) RETURNING *), aside AS (
     INSERT INTO quarantine (sequence, id, key_kind, key, program, class, place, kind, event, headers, content, at, by,
         quarantined_at)
     SELECT id, $3, 'patient', coalesce(key, ''), program, 'unreadable', parked, 'unsent', lane, headers,
-        convert_to(coalesce(body, ''), 'UTF8'), stored_at, $4, $5 FROM gone RETURNING id"""
+        convert_to(coalesce(body, ''), 'UTF8'), stored_at, $4, $5 FROM gone)
+    SELECT * FROM gone"""
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,6 @@ async def unpark(connection: Executor, key: str, program: str) -> Sequence[str]:
     return [row["lane"] for row in await connection.fetch(_UNPARK, key, program)]
 
 
-async def quarantine(connection: Executor, key: str, program: str, id: UUID, by: str, now: datetime) -> bool:
-    """Take an unreadable row out of its lane and keep it as it is; False where there is none of this id."""
-    return await connection.fetchrow(_QUARANTINE, key, program, id, by, now) is not None
+async def quarantine(connection: Executor, key: str, program: str, id: UUID, by: str, now: datetime) -> Row | None:
+    """Take an unreadable row out of its lane and keep it as it is: the row. None where there is none of this id."""
+    return await connection.fetchrow(_QUARANTINE, key, program, id, by, now)

@@ -38,15 +38,25 @@ async def _names(pool: Pool, routes: Routes) -> list[str]:
     return sorted(row["lane"].removeprefix(_PREFIX) for row in rows if row["lane"] not in sent)
 
 
-def _destination(name: str) -> Destination[Disclosed]:
+def partner_of(lane: str, routes: Routes) -> Partner | None:
+    """Whose lane it is, listed or not; None of any other lane."""
+    listed = next((each.gate for each in routes.destinations if each.lane == lane), None)
+    name = lane.removeprefix(_PREFIX)
+    return listed if listed is not None or name == lane else _gone(name)
+
+
+def _gone(name: str) -> Partner:
     """What it was is not known any more; the books name it, and that nothing was sent."""
-    gone = Partner(name=name, identifier=name, kind="treating-provider", programs=(), purpose="TREAT")
+    return Partner(name=name, identifier=name, kind="treating-provider", programs=(), purpose="TREAT")
+
+
+def _destination(name: str) -> Destination[Disclosed]:
     return Destination(
         name=name,
         kind="partner",
         subscribes=frozenset(),
         body=lambda event, record: None,
-        gate=gone,
+        gate=_gone(name),
         form=lambda event, release: UNLISTED,
         transport=Transport(""),
         closed=UNLISTED,

@@ -79,6 +79,7 @@ TEXTS: Mapping[str, str] = {
     "DisclosureWithheld": "the consent gate withheld it",
     "DisclosureRefused": "the partner refused it",
     "DisclosureGaveUp": "the partner could not be reached",
+    "DisclosureParked": "a fault of the hub's stops it from being sent",
     "consent_id": "by consent",
     "encounter_id": "by Encounter",
     "acknowledge_by": "to be acknowledged by",

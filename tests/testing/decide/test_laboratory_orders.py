@@ -14,6 +14,7 @@ from services.testing.messages import (
     DisclosureEnd,
     DisclosureGaveUp,
     DisclosureMade,
+    DisclosureParked,
     DisclosureRefused,
     DisclosureWithheld,
     LaboratoryOrderEvent,
@@ -390,3 +391,59 @@ def test_forty_tests_that_the_laboratory_knows_leave_room_in_the_state() -> None
         story.then(each, at=day(8))
         story.then(made(story), at=day(8))
     assert len(msgspec.json.encode(story.state)) < 7_800
+
+
+def test_a_laboratory_that_may_have_an_order_hears_that_it_ended_after_its_refusal() -> None:
+    """Nothing is told of a specimen that nobody gave; that its test is cancelled is."""
+    story = ordered()
+    story.then(collection("refused", OPENS + HOUR), at=OPENS + 2 * HOUR)
+    story.then(gave_up(story, received=True), at=OPENS + 2 * HOUR)
+    assert actions(story.then(CANCELLED, at=OPENS + 3 * HOUR)) == ["cancel"]
+    story.then(made(story), at=OPENS + 3 * HOUR)
+    assert actions(story.then(CANCELLED, at=OPENS + 4 * HOUR)) == []
+
+
+def parked(story: Story, received: bool = False) -> DisclosureParked:
+    return DisclosureParked(**about(last(story)), may_have_been_received=received)
+
+
+def test_what_the_hub_cannot_send_is_a_persons_and_goes_on_once_that_is_mended() -> None:
+    story = ordered()
+    (failed,) = only(story.then(parked(story), at=day(8)), LaboratoryOrderFailed)
+    assert (failed.status, failed.reason, failed.may_have_been_received) == ("failed", "hub-cannot-send", False)
+    assert story.escalations == {"order-not-sent": 1}
+    emitted = story.then(made(story), at=day(9))
+    assert [each.status for each in only(emitted, LaboratoryOrderSent)] == ["accepted"]
+    assert "Retracted" in raised(emitted) and story.escalations == {}
+
+
+def test_while_it_cannot_be_sent_nothing_overtakes_it() -> None:
+    """What is in the lane is told first, or the laboratory would get one order twice."""
+    story = ordered()
+    story.then(parked(story), at=day(8))
+    assert actions(story.then(MOVED, AGAIN, at=day(8))) == []
+    assert actions(story.then(made(story), at=day(9))) == ["change"]
+
+
+def test_what_fails_once_more_after_it_was_mended_asks_the_same_question() -> None:
+    story = ordered()
+    story.then(parked(story), at=day(8))
+    emitted = story.then(parked(story, received=True), at=day(8))
+    assert [each.may_have_been_received for each in only(emitted, LaboratoryOrderFailed)] == [True]
+    assert story.escalations == {"order-not-sent": 1} and raised(emitted) == {}
+
+
+def test_what_was_taken_out_of_its_lane_is_sent_again_by_a_person() -> None:
+    story = ordered()
+    story.then(parked(story), at=day(8))
+    gone = DisclosureWithheld(**about(last(story)), reason="quarantined", ledger_version=0)
+    (failed,) = only(story.then(gone, at=day(9)), LaboratoryOrderFailed)
+    assert failed.reason == "quarantined" and story.escalations == {"order-not-sent": 1}
+    assert actions(story.then(AGAIN, at=day(9))) == ["new"]
+
+
+def test_what_was_told_before_and_is_parked_only_now_makes_nothing_of_the_order() -> None:
+    story = ordered()
+    late = parked(story)
+    story.then(made(story), at=day(8))
+    assert story.then(late, at=day(8)) == []
