@@ -301,3 +301,29 @@ async def test_whoever_names_the_patient_while_it_is_read_anew_gives_them_what_i
     await named(testing, task)
     assert (await reasons(testing), await asked_whose(testing)) == ([OPIOID], [])
     assert await testing.count("waiting") == 0
+
+
+async def left_long_ago(testing: ReceivingService) -> None:
+    """Specimens since before the baseline have left the patient's state."""
+    await in_treatment(testing)
+    row = "UPDATE state SET body = jsonb_set(body::jsonb, '{5}', '1767000000')::text WHERE key = $1"
+    await testing.pool.execute(row, testing.patient)
+    later = message("M9", value="NEGATIVE", filler="F9").replace(b"20260112083000", b"20260113083000")
+    assert await testing.receives(later) == "AA"
+
+
+async def test_a_correction_of_what_has_left_the_state_is_taken_and_one_task_of_a_person_however_often_it_comes(
+    testing: ReceivingService,
+) -> None:
+    await left_long_ago(testing)
+    emitted = await testing.emitted()
+    for _ in range(2):
+        assert await testing.receives(message(status="C")) == "AA"
+    (task,) = await testing.tasks()
+    assert task["code"]["coding"][0]["code"] == "read-value"
+    assert "DiagnosticReport.specimen" in str(task["input"])
+    (document,) = [each["valueString"] for each in task["input"] if each["type"]["coding"][0]["code"] == "document"]
+    assert await testing.count(f"documents WHERE id = '{document}'") == 1
+    assert await testing.emitted() == emitted
+    assert await testing.receives(message(control="M2", filler="F8")) == "AA", "what corrects nothing is graded"
+    assert await reasons(testing) == [OTHER]

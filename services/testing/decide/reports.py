@@ -17,12 +17,14 @@ from shared.events.testing import DrugTestEvent
 from shared.rules.decision import Moment, Refused
 from shared.rules.packing import DAY, pack_id, seconds, unpack_id
 
+OF_EARLIER = ("corrected", "entered-in-error")
+"""Statuses that only what was reported before has. A row that is cancelled may never have been measured."""
 NOTHING_TO_PROMOTE = Refused(
     "not-found", "Only a known preliminary report becomes final: send the report itself.", "DiagnosticReport.status"
 )
 LIES_TOO_FAR_BACK = Refused(
     "business-rule",
-    "Its specimen has left what is decided by, and alone its row would stand for all of it. A person reads it.",
+    "Its specimen has left what is decided by, and alone this would stand for all of it: a person has to read it.",
     "DiagnosticReport.specimen",
 )
 
@@ -33,7 +35,7 @@ def reported(state: State, result: ReportResult, moment: Moment[Settings]) -> li
     known = same(state.specimens, keys(command))
     if command.status == "promoted" and not (known or command.results):
         return NOTHING_TO_PROMOTE
-    if command.again and not known and _may_have_left(state, command):
+    if not known and _speaks_of_another(state, command) and _may_have_left(state, command):
         return LIES_TOO_FAR_BACK
     specimen = _with(command, known)
     replaced = _stand_in(command, specimen)
@@ -49,6 +51,17 @@ def reported(state: State, result: ReportResult, moment: Moment[Settings]) -> li
     plain = specimen.status == "registered" or (graded.graded and not command.matched)
     matched = [] if plain else [_numbered(_matched(graded, moment), graded, command)]
     return [*matched, *emitted, *replaced, stored]
+
+
+def _speaks_of_another(state: State, command: ReportResult) -> bool:
+    """Whether a report of this specimen came before, by what it says: rows are read again, or one of them is corrected
+    or was a mistake. What was collected after all that is known has not left."""
+    if command.again:
+        return True
+    newest = max((each.collected_at for each in state.specimens), default=None)
+    is_newest = newest is not None and seconds(command.collected_at) > newest
+    statuses = {command.status, *(each.status for each in command.results)}
+    return not is_newest and not statuses.isdisjoint(OF_EARLIER)
 
 
 def _may_have_left(state: State, command: ReportResult) -> bool:

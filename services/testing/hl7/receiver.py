@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 
 from services.testing import hl7
+from services.testing.decide.reports import LIES_TOO_FAR_BACK
 from services.testing.hl7 import Decoded, Fault, Message, Nak, TooLarge, batches
 from services.testing.hl7.acknowledgement import acknowledge, acknowledgements
 from services.testing.hl7.batches import File
@@ -196,7 +197,8 @@ class Hl7Receiver:
         }
 
     async def _admit_once(self, result: PatientResult, document: Document, asked: Questions) -> None:
-        """Its number used again for something else is refused, and that too is stored and shown to a person."""
+        """Its number used again for something else is refused, and that too is stored and shown to a person. What
+        corrects a specimen that nothing is decided by any more is a person's, and taken: nobody can send it better."""
         try:
             await self.admit(result, document, asked)
         except HttpRefusal as refused:
@@ -204,6 +206,9 @@ class Hl7Receiver:
                 other = msgspec.structs.replace(document, id=uuid5(document.id, document.digest))
                 question = message_task(document.program, document.client, str(other.id), REUSED, document.received_at)
                 await self._store(other, {document.program: (question,)})
+            elif (places := _places(refused)) == [LIES_TOO_FAR_BACK.expression]:
+                await self._store(document, _to_be_read(result, document, places))
+                return
             raise
 
     async def take_again(self, document: Document, sender: Sender) -> None:
@@ -290,6 +295,18 @@ def _questions_of(document: Document, sender: Sender, reason: str) -> Questions:
     return {
         program: (message_task(program, sender.name, str(document.id), reason, document.received_at),)
         for program in sender.programs
+    }
+
+
+def _places(refused: HttpRefusal) -> list[str]:
+    return [each for issue in refused.issues for each in issue.expression]
+
+
+def _to_be_read(result: PatientResult, document: Document, places: Sequence[str]) -> Questions:
+    """To a person of each program that it may be for."""
+    return {
+        program: (value_task(program, document.client, places, document.received_at, str(document.id)),)
+        for program in result.commands
     }
 
 

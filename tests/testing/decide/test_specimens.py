@@ -280,3 +280,41 @@ def test_a_row_read_again_of_a_specimen_that_has_left_the_state_is_a_persons_to_
     story = in_treatment()
     story.then(again, at=day(90))
     assert story.escalations == {"unexpected-positive-opioid": 3}, "where none has left, nothing of it was decided"
+
+
+LATER = report("later", 20, FENTANYL="negative")
+
+
+@pytest.mark.parametrize("status", ["corrected", "entered-in-error"])
+def test_a_correction_of_a_specimen_that_has_left_the_state_is_a_persons_to_read(status: Status) -> None:
+    """Else it would be a second specimen of one cup, or a positive that was taken back would stand unheard."""
+    left = Story(admitted(), LATER)
+    left.state = replace(left.state, first_evicted_at=seconds(day(3)))
+    corrected = replace(report("old", 7, FENTANYL="positive"), status=status)
+    PatientStory.then(left, corrected, at=day(90))
+    assert left.refused == LIES_TOO_FAR_BACK
+    assert [each.collected_at for each in left.state.specimens] == [seconds(day(20))]
+
+
+def test_a_corrected_row_beside_others_speaks_of_an_earlier_report_too() -> None:
+    left = Story(admitted(), LATER)
+    left.state = replace(left.state, first_evicted_at=seconds(day(3)))
+    whole = report("old", 7, FENTANYL="positive", COCAINE="negative")
+    first, *others = whole.results
+    PatientStory.then(left, replace(whole, results=(replace(first, status="corrected"), *others)), at=day(90))
+    assert left.refused == LIES_TOO_FAR_BACK
+
+
+@pytest.mark.parametrize(
+    ("evicted_at", "collected", "status"),
+    [(None, 7, "corrected"), (3, 21, "corrected"), (9, 7, "corrected"), (3, 7, "final")],
+)
+def test_what_cannot_have_left_the_state_is_graded_whatever_its_status(
+    evicted_at: float | None, collected: float, status: Status
+) -> None:
+    """Nothing has left, or nothing so late, or nothing so early; and a first report may come late."""
+    story = Story(admitted(), LATER)
+    story.state = replace(story.state, first_evicted_at=None if evicted_at is None else seconds(day(evicted_at)))
+    PatientStory.then(story, replace(report("old", collected, FENTANYL="positive"), status=status), at=day(90))
+    assert story.refused is None
+    assert seconds(day(collected)) in {each.collected_at for each in story.state.specimens}
