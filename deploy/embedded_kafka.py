@@ -33,7 +33,8 @@ SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 # Any id will do: one node that nobody else joins.
 CLUSTER_ID = "aW9wLWh1Yi1sb2NhbC0wMA"
 JVM = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED")
-# While nothing comes nothing is written: nobody else is here who could see by it how far behind they are.
+# While nothing comes nothing is written: nobody else is here who could see by it how far behind they are. And each of
+# its threads looks three to five times a second whether there is work: as many as a small machine has use for.
 SETTINGS = """\
 process.roles=broker,controller
 node.id=1
@@ -54,8 +55,9 @@ group.min.session.timeout.ms=1000
 log.index.size.max.bytes=1048576
 log.cleaner.dedupe.buffer.size=16777216
 num.network.threads=2
-num.io.threads=4
-broker.heartbeat.interval.ms=500
+num.io.threads=2
+group.coordinator.threads=1
+broker.heartbeat.interval.ms=1000
 broker.session.timeout.ms=4000
 metadata.max.idle.interval.ms=0
 """
