@@ -197,9 +197,9 @@ def _smaller(state: State, needed: Collection[str]) -> State | None:
     empty = next((each for each in free[:-1] if _leaves_nothing(each)), None)
     if empty is not None:
         return _without(state, empty)
-    bulky = _bulky(free) or (None if free else _bulky(state.specimens))
-    if bulky is not None:
-        return _with(state, thinned(bulky))
+    thin = _thinner(free) or (None if free else _thinner(state.specimens))
+    if thin is not None:
+        return _with(state, thin)
     return _without(state, (free or state.specimens)[0])
 
 
@@ -209,8 +209,9 @@ def _leaves_nothing(specimen: Specimen) -> bool:
     return not matters and not thinned(specimen).live
 
 
-def _bulky(specimens: Sequence[Specimen]) -> Specimen | None:
-    return next((each for each in specimens if thinned(each).rows != each.rows), None)
+def _thinner(specimens: Sequence[Specimen]) -> Specimen | None:
+    """The first that has plain rows, without them."""
+    return next((thin for each in specimens if (thin := thinned(each)).rows != each.rows), None)
 
 
 def _with(state: State, specimen: Specimen) -> State:

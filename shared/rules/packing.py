@@ -1,8 +1,10 @@
 """Small forms of large things, so that a state stays small: ids as 22 characters, instants as seconds."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import overload
+from zoneinfo import ZoneInfo
 
 DAY = 86_400
 """In seconds."""
@@ -32,3 +34,10 @@ def instant(count: int) -> datetime: ...
 def instant(count: None) -> None: ...
 def instant(count: int | None) -> datetime | None:
     return None if count is None else datetime.fromtimestamp(count, UTC)
+
+
+# A decision asks for the same few hundred days, of each specimen several times.
+@lru_cache(maxsize=4096)
+def day_in(timezone: str, count: int) -> date:
+    """The day there of an instant, as the time zone (IANA) names it."""
+    return instant(count).astimezone(ZoneInfo(timezone)).date()

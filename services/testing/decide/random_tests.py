@@ -15,7 +15,7 @@ from services.testing.orders.schedule import next_notice, noticed, open_days
 from services.testing.settings import Settings
 from services.testing.state import State, in_treatment
 from shared.rules.decision import Moment
-from shared.rules.packing import instant, pack_id, seconds
+from shared.rules.packing import day_in, instant, pack_id, seconds
 
 
 def begun(orders: Orders, admitted_at: int, moment: Moment[Settings]) -> Orders:
@@ -76,4 +76,4 @@ def ordered_by(state: State, answer: RandomDayDrawn, moment: Moment[Settings]) -
 
 
 def _local_day(at: int, moment: Moment[Settings]) -> date:
-    return instant(at).astimezone(ZoneInfo(moment.settings.timezone)).date()
+    return day_in(moment.settings.timezone, at)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
 from operator import attrgetter
-from zoneinfo import ZoneInfo
 
 from services.testing import tables
 from services.testing.grading.windows import Windows, depot_days, explained_by, refuted
@@ -35,7 +34,7 @@ from services.testing.specimens.versions import MAINTAINED
 from services.testing.state import State
 from shared.events.envelope import name_id
 from shared.events.testing import AnalyteResult, Condition, ResultFinding, ResultOutcome
-from shared.rules.packing import DAY, instant, unpack_id
+from shared.rules.packing import DAY, day_in, unpack_id
 
 USABLE_FOR_BASELINE = ("valid", "dilute")
 UNEXPECTED_POSITIVES = ("unexpected-positive-presumptive", "unexpected-positive-confirmed")
@@ -104,12 +103,11 @@ def grade(state: State, settings: Settings, former: Mapping[str, Graded] = NOTHI
 
     A decision grades what was known before it and after it: the same but for one specimen.
     """
-    first_at, zone = _baseline_at(state, settings), ZoneInfo(settings.timezone)
-    windows, graded = Windows(state, settings), {}
+    first_at, windows, graded = _baseline_at(state, settings), Windows(state, settings), {}
     in_depot = depot_days(state.medications, settings)
     for specimen in state.specimens:
         collected_at = specimen.collected_at
-        day = instant(collected_at).astimezone(zone).date()
+        day = day_in(settings.timezone, collected_at)
         reported = specimen.status != "registered"
         belongs = reported and belongs_to_episode(state, settings, collected_at)
         baseline = belongs and collected_at == first_at
@@ -130,7 +128,10 @@ def belongs_to_episode(state: State, settings: Settings, collected_at: int) -> b
 
 def _baseline_at(state: State, settings: Settings) -> int | None:
     """When the episode's first usable specimen was collected. Those collected after it need not be looked at."""
-    usable = (each.collected_at for each in sorted(state.specimens, key=_collected_at) if _usable(each))
+    if state.episode is None:
+        return None
+    ordered = sorted(state.specimens, key=_collected_at)
+    usable = (each.collected_at for each in ordered if _usable(each))
     first = next((each for each in usable if belongs_to_episode(state, settings, each)), None)
     evicted = state.first_evicted_at
     if evicted is None or not belongs_to_episode(state, settings, evicted):
@@ -239,7 +240,7 @@ def _has_another_origin(measure: Measure, by: Graded) -> bool:
 
 def _is_in_food(measure: Measure, specimen: Specimen) -> bool:
     """Only of urine it is known."""
-    found = {analyte_of(each) for each in specimen.live if letter_of(each) == "p"}
+    found = {analyte_of(each) for each in specimen.positive}
     return not specimen.matrix and tables.is_in_food(analyte_of(measure), found)
 
 

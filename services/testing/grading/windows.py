@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
-from zoneinfo import ZoneInfo
 
 from services.testing import tables
 from services.testing.medications import IngredientPeriod
@@ -23,7 +22,7 @@ from services.testing.specimens import (
     positive_groups,
 )
 from services.testing.state import State
-from shared.rules.packing import DAY, instant
+from shared.rules.packing import DAY, day_in
 
 
 class Windows:
@@ -40,10 +39,8 @@ class Windows:
         self._last = dict(state.last_positive_by_group)
         self._found = list(_evicted(state.last_positive_by_group))
         self._residual: dict[str, frozenset[str]] = {}
-        zone = ZoneInfo(settings.timezone)
         for specimen in state.specimens:
-            day = instant(specimen.collected_at).astimezone(zone).date()
-            self._residual[specimen.id] = self._followed(specimen, day)
+            self._residual[specimen.id] = self._followed(specimen, day_in(settings.timezone, specimen.collected_at))
 
     def residual(self, specimen: Specimen) -> frozenset[str]:
         """Metabolite groups whose positive in it can't show new use."""
@@ -51,8 +48,11 @@ class Windows:
 
     def _followed(self, specimen: Specimen, day: date) -> frozenset[str]:
         """Its residual groups; from its other positives, and from what a prescription explains, windows count anew."""
+        groups = self._positive_groups(specimen, day)
+        if not groups:
+            return frozenset()
         inside, collected_at, begun = set(), specimen.collected_at, positive_groups(specimen)
-        for group, explained in self._positive_groups(specimen, day):
+        for group, explained in groups:
             since = collected_at - self._last.get(group, collected_at)
             within, drugs = 0 < since <= self._days.get(group, 0) * DAY, drugs_of(specimen.live, group)
             if within and not specimen.matrix and not self._is_another_drug(group, drugs - {ANY}, collected_at):
@@ -76,7 +76,7 @@ class Windows:
         groups: dict[str, bool] = {}
         if not specimen.dates_use:
             return []
-        for measure in (each for each in specimen.live if letter_of(each) == "p"):
+        for measure in specimen.positive:
             known = tables.ANALYTES.get(analyte_of(measure))
             if known is not None and not refuted(measure, specimen):
                 explained = self._is_explained(measure, day)

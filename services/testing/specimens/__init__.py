@@ -200,8 +200,13 @@ class Specimen(msgspec.Struct, frozen=True, array_like=True, cache_hash=True, di
         return tuple(row.measure for row in self.rows if row.status not in VOID)
 
     @cached_property
+    def positive(self) -> tuple[Measure, ...]:
+        """Those of them that found something."""
+        return tuple(each for each in self.live if letter_of(each) == "p")
+
+    @cached_property
     def final(self) -> tuple[Measure, ...]:
-        """Those of them that are no longer provisional."""
+        """The live ones that are no longer provisional."""
         return tuple(row.measure for row in self.rows if row.status in SETTLED and row.status not in VOID)
 
     @property
