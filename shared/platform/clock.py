@@ -11,7 +11,10 @@ from pathlib import Path
 
 from shared.platform.settings import ConfigurationError, Process, configuration
 
-LOOK_SECONDS = 0.025
+LOOK_SECONDS, LOOK_SECONDS_STILL = 0.025, 0.100
+STILL_SECONDS = 1.0
+"""A manual clock that was not set for so long is looked at less often: forty looks a second are a third of what an idle
+service does."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -25,6 +28,7 @@ class Clock:
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
         self._seen: tuple[int, datetime] | None = None
+        self._set_at = ticks()
 
     @classmethod
     def of(cls, process: Process) -> "Clock":
@@ -47,6 +51,7 @@ class Clock:
         changed = self._file.stat().st_mtime_ns
         if self._seen is None or self._seen[0] != changed:
             self._seen = (changed, datetime.fromisoformat(self._file.read_text().strip()).astimezone(UTC))
+            self._set_at = ticks()
         return self._seen[1]
 
     async def passing(self, since: datetime, seconds: float) -> None:
@@ -56,7 +61,10 @@ class Clock:
             return
         until = ticks() + seconds
         while self.now() == since and ticks() < until:  # noqa: ASYNC110 - a file wakes nobody
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(self._look_seconds())
+
+    def _look_seconds(self) -> float:
+        return LOOK_SECONDS if ticks() - self._set_at < STILL_SECONDS else LOOK_SECONDS_STILL
 
 
 def machine_now() -> datetime:
