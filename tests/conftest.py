@@ -8,7 +8,7 @@ import asyncio
 import gc
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import uuid4
@@ -19,7 +19,6 @@ import pytest
 from deploy import embedded_kafka, embedded_postgres, topics
 from deploy.failure import CannotContinueError
 from shared.platform import db
-from shared.process import _loop_factory
 from tests.databases import Databases
 
 pytest_plugins = ("tests.laws", "tests.service", "tests.traced")
@@ -97,13 +96,6 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     if isinstance(item, pytest.Function):
         for name in item.stash.get(ENDS, set[str]()):
             item._fixtureinfo.name2fixturedefs[name][-1].finish(item._request)  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="session")
-def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Of pytest-asyncio, which asks for it so: tests run on the loop that services run on."""
-    factory: Callable[[], asyncio.AbstractEventLoop] | None = _loop_factory()
-    return factory
 
 
 @pytest.fixture(scope="session")
