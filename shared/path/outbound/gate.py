@@ -122,7 +122,6 @@ class GatedLane:
             case None:
                 # Trouble, not Withheld: nobody may be told no because we don't know.
                 await self._later(disclosure, LEDGER_WAIT_SECONDS)
-                self._wake_up.ring_after(self.lane, LEDGER_WAIT_SECONDS)
                 span.ended(outcome="Waits")
             case Withheld() as withheld:
                 await self._withhold(disclosure, withheld, asked.ledger)
@@ -242,9 +241,11 @@ class GatedLane:
         else:
             committed = reply.reason == _TOO_LATE
             await self._accounts.not_sent(disclosure, reply.reason, permitted, timedelta(seconds=seconds), committed)
+            self._wake_up.ring_after(self.lane, seconds)
 
     async def _later(self, disclosure: Disclosure, seconds: float) -> None:
         await self._pool.execute(_LATER, self.lane, disclosure.id, timedelta(seconds=seconds))
+        self._wake_up.ring_after(self.lane, seconds)
 
     async def _contact(self, connection: Connection, disclosure: Disclosure) -> Contact:
         """The Patient as the hub has it, opened, with what is opened only here; empty where it has none."""
