@@ -101,8 +101,9 @@ async def test_a_feed_in_trouble_leaves_its_copy_and_operations_hear_of_it_once_
     west: Feeds, publisher: Publisher, document: Document, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await west.look()
-    monkeypatch.setattr(fetching, "LIMITS", Limits(seconds=2.0))
-    monkeypatch.setattr(fetching.get, "__defaults__", (fetching.NO_VALIDATORS, Limits(seconds=2.0)))
+    if code == "slow":
+        monkeypatch.setattr(fetching, "LIMITS", Limits(seconds=2.0))
+        monkeypatch.setattr(fetching.get, "__defaults__", (fetching.NO_VALIDATORS, Limits(seconds=2.0)))
     publisher.documents["/west.json"] = document
     for _ in range(2):
         stored = await west.look()
