@@ -12,7 +12,7 @@ from tests.publisher import Document, Publisher
 
 CONTENT = b'[{"name": "Nooners", "slug": "nooners"}]' * 1000
 ETAG, SINCE = 'W/"6c132-941"', "Sun, 06 Nov 1994 08:49:37 GMT"
-SHORT = Limits(seconds=0.3, bytes=1_000_000)
+FEW = Limits(bytes=1_000_000)
 
 
 @pytest.fixture
@@ -21,14 +21,14 @@ async def publisher() -> AsyncIterator[Publisher]:
         yield opened
 
 
-async def get(url: str, validators: Validators = fetching.NO_VALIDATORS, limits: Limits = SHORT) -> Fetched | None:
+async def get(url: str, validators: Validators = fetching.NO_VALIDATORS, limits: Limits = FEW) -> Fetched | None:
     async with fetching.client(url) as opened:
         return await fetching.get(opened, url, validators, limits)
 
 
-async def why_not(url: str, validators: Validators = fetching.NO_VALIDATORS) -> str:
+async def why_not(url: str, limits: Limits = FEW) -> str:
     with pytest.raises(FetchFailed) as failed:
-        await get(url, validators)
+        await get(url, limits=limits)
     return failed.value.code
 
 
@@ -66,13 +66,12 @@ async def test_a_validator_that_cannot_stand_in_a_header_again_is_none(publisher
         (Document(status=404), "http-404"),
         (Document(status=500), "http-500"),
         (Document(status=206), "http-206"),
-        (Document(conduct="slow"), "slow"),
         (Document(CONTENT, conduct="cut"), "cut-off"),
         (Document(CONTENT, conduct="cut-gzip"), "cut-off"),
         (Document(CONTENT, conduct="brotli"), "encoding"),
         (Document(CONTENT, headers={"content-encoding": "gzip"}), "encoding"),
-        (Document(b"x" * (SHORT.bytes + 1)), "too-large"),
-        (Document(b"x" * (SHORT.bytes + 1), conduct="gzip"), "too-large"),
+        (Document(b"x" * (FEW.bytes + 1)), "too-large"),
+        (Document(b"x" * (FEW.bytes + 1), conduct="gzip"), "too-large"),
         (Document(status=302, headers={"location": "https://elsewhere.example/feed.json"}), "redirected-elsewhere"),
         (Document(status=302, headers={"location": "//127.0.0.1:9/feed.json"}), "redirected-elsewhere"),
         (Document(status=302, headers={"location": "file:///etc/passwd"}), "redirected-elsewhere"),
@@ -86,6 +85,11 @@ async def test_what_cannot_be_had_whole_has_a_reason(publisher: Publisher, docum
     assert await why_not(f"{publisher.url}/feed.json") == code
 
 
+async def test_whoever_takes_too_long_is_slow(publisher: Publisher) -> None:
+    url = publisher.publish("/feed.json", conduct="slow")
+    assert await why_not(url, Limits(seconds=0.3)) == "slow"
+
+
 async def test_nobody_listens() -> None:
     assert await why_not("http://127.0.0.1:1/feed.json") == "unreachable"
 
@@ -97,8 +101,8 @@ async def test_a_redirect_on_the_same_host_is_followed(publisher: Publisher) -> 
 
 
 async def test_exactly_as_many_bytes_as_are_allowed_are_read(publisher: Publisher) -> None:
-    url = publisher.publish("/feed.json", b"x" * SHORT.bytes, conduct="gzip")
-    assert await get(url, limits=Limits(5.0, SHORT.bytes)) == Fetched(b"x" * SHORT.bytes)
+    url = publisher.publish("/feed.json", b"x" * FEW.bytes, conduct="gzip")
+    assert await get(url, limits=Limits(5.0, FEW.bytes)) == Fetched(b"x" * FEW.bytes)
 
 
 async def test_members_of_gzip_one_after_the_other_are_one_document(publisher: Publisher) -> None:
