@@ -35,7 +35,7 @@ from shared.rules.packing import instant, pack_id, seconds
 
 VERSION = 10
 BYTES_MOST = 7800
-"""Above this the state evicts what it can do without; the path's limit is `STATE_BYTES_MOST`."""
+"""Above this the state evicts what it can do without (docs/decisions/0039); the path's limit is `STATE_BYTES_MOST`."""
 
 
 class Episode(msgspec.Struct, frozen=True, array_like=True):
