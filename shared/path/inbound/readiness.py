@@ -84,9 +84,8 @@ class Readiness:
         now = machine_now()
         self._since = {name: self._since.get(name, now) for name in wrong}
         found = [self._check(name, wrong.get(name), stored is None and name in OF_DATABASE) for name in REMEDIES]
-        return (
-            [self._of_lost(each) if each.name == "ledger" else each for each in found] if self._lost(stored) else found
-        )
+        lost = self._lost(stored)
+        return [self._of_lost(each) if lost and each.name == "ledger" else each for each in found]
 
     def _check(self, name: str, wrong: str | None, unknown: bool) -> Check:
         if wrong is None:

@@ -87,7 +87,6 @@ class GatedLane:
         self._parking = Parking(service.name, routes, clock, wake_up)
         self.lane = destination.lane
         self._accounts = Accounts(service, self._partner, self.lane, routes, pool, clock, wake_up.ring)
-        self._wake_up = wake_up
         self._fed = wake_up.listen(self.lane)
         self._wake_up = wake_up
 
