@@ -327,3 +327,15 @@ async def test_a_correction_of_what_has_left_the_state_is_taken_and_one_task_of_
     assert await testing.emitted() == emitted
     assert await testing.receives(message(control="M2", filler="F8")) == "AA", "what corrects nothing is graded"
     assert await reasons(testing) == [OTHER]
+
+
+async def test_what_else_stands_in_a_message_with_such_a_correction_is_graded(testing: ReceivingService) -> None:
+    await left_long_ago(testing)
+    emitted = await testing.emitted()
+    fresh = message(filler="F8").replace(b"20260112083000", b"20260113103000").split(b"\rOBR|1|")[1]
+    both = message(status="C") + b"\rOBR|2|" + fresh
+    for _ in range(2):
+        assert await testing.receives(both) == "AA"
+    assert await reasons(testing) == [OTHER]
+    assert [each["code"]["coding"][0]["code"] for each in await testing.tasks() if "for" not in each] == ["read-value"]
+    assert await testing.emitted() == [*emitted, "DrugTestResulted", "EscalationRaised"]

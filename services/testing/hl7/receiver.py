@@ -15,7 +15,7 @@ from services.testing.hl7 import Decoded, Fault, Message, Nak, TooLarge, batches
 from services.testing.hl7.acknowledgement import acknowledge, acknowledgements
 from services.testing.hl7.batches import File
 from services.testing.hl7.mllp import Frame
-from services.testing.hl7.results import PatientResult, cause_name, digest_of, listed, results, unmapped
+from services.testing.hl7.results import PatientResult, by_specimen, cause_name, digest_of, listed, results, unmapped
 from services.testing.hl7.senders import Laboratory, Sender, sender_of
 from services.testing.worklist import REUSED, assigning, code_task, message_task, value_task
 from shared.edge import admission, large_bodies
@@ -206,10 +206,21 @@ class Hl7Receiver:
                 other = msgspec.structs.replace(document, id=uuid5(document.id, document.digest))
                 question = message_task(document.program, document.client, str(other.id), REUSED, document.received_at)
                 await self._store(other, {document.program: (question,)})
-            elif (places := _places(refused)) == [LIES_TOO_FAR_BACK.expression]:
-                await self._store(document, _to_be_read(result, document, places))
+            elif _places(refused) == [LIES_TOO_FAR_BACK.expression]:
+                await self._store(document, _to_be_read(result, document))
+                await self._admit_others(result, document, asked)
                 return
             raise
+
+    async def _admit_others(self, result: PatientResult, document: Document, asked: Questions) -> None:
+        """What its other specimens show is decided all the same."""
+        specimens = by_specimen(result)
+        for each in specimens if len(specimens) > 1 else ():
+            try:
+                await self.admit(each, msgspec.structs.replace(document, id=each.cause), asked)
+            except HttpRefusal as refused:
+                if _places(refused) != [LIES_TOO_FAR_BACK.expression]:
+                    raise
 
     async def take_again(self, document: Document, sender: Sender) -> None:
         """A message of which nothing was decided, as if it came now. Raises Nak, TooLarge, HttpRefusal."""
@@ -302,10 +313,18 @@ def _places(refused: HttpRefusal) -> list[str]:
     return [each for issue in refused.issues for each in issue.expression]
 
 
-def _to_be_read(result: PatientResult, document: Document, places: Sequence[str]) -> Questions:
-    """To a person of each program that it may be for."""
+def _to_be_read(result: PatientResult, document: Document) -> Questions:
+    """To a person of each program that it may be for, with all of it that nothing reads."""
     return {
-        program: (value_task(program, document.client, places, document.received_at, str(document.id)),)
+        program: (
+            value_task(
+                program,
+                document.client,
+                (LIES_TOO_FAR_BACK.expression, *result.unread[program]),
+                document.received_at,
+                str(document.id),
+            ),
+        )
         for program in result.commands
     }
 

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from services.testing.reading.unmapped import waiting_by_code
 from services.testing.settings import Settings
 from services.testing.specimens.same_specimen import key
 from shared.events import codes, fhir
+from shared.events.testing import Number
 from shared.path.transaction.resources import AcceptedResource
 from shared.platform.keys import Identifier
 from shared.platform.traits import Person
@@ -120,6 +122,28 @@ def _listed_by_specimen(reports: Sequence[ReportResult], cause: UUID) -> tuple[R
         same = next((other.listed_as for other in named if _names(other) & _names(each)), None)
         named.append(msgspec.structs.replace(each, listed_as=same or str(uuid5(cause, each.report_id))))
     return tuple(named)
+
+
+def by_specimen(result: PatientResult) -> list[PatientResult]:
+    """Each specimen of it alone, under a cause of its own. What nothing reads is told of the whole."""
+    specimens = dict.fromkeys(_collected(each) for reports in result.commands.values() for each in reports)
+    return [
+        replace(
+            result,
+            cause=uuid5(result.cause, f"specimen|{ordinal}"),
+            commands={
+                program: tuple(each for each in reports if _collected(each) == specimen)
+                for program, reports in result.commands.items()
+            },
+            unread=dict.fromkeys(result.unread, ()),
+        )
+        for ordinal, specimen in enumerate(specimens)
+    ]
+
+
+def _collected(report: ReportResult) -> tuple[datetime, tuple[Number, ...]]:
+    """What tells specimens of a message apart, the same in each program."""
+    return report.collected_at, report.numbers
 
 
 def _names(report: ReportResult) -> set[str]:
